@@ -1,0 +1,42 @@
+// Package query answers questions about stored records: main, sub and line
+// logs, any other records, their counts over time and by value, and what
+// arrives next.
+//
+// An [Engine] checks and completes what it is asked and hands it to a
+// [Backend]: the folder of text files, the memory of a test, or a remote
+// engine. [Open] gives an Engine over a folder, read only, while another
+// process writes it; in the writing process use logger's Store.Query.
+//
+// # Order, pages and totals
+//
+// Records are ordered by [Record.Seq], the order in which they arrived, and by
+// nothing else: time is filtered on and never sorted by, because clocks step.
+// Newest comes first unless [Paging.Oldest] asks for the opposite.
+//
+// A page says how many records match in all ([Page.Total]), where the next one
+// starts ([Page.Next]) and which records it was chosen from ([Page.AsOf]).
+// Passing Next as [Paging.Cursor], or AsOf as [Paging.AsOf] with an offset,
+// gives pages that neither repeat nor skip a record while others arrive. AsOf
+// fixes which records count, not their state: a run that was in progress on
+// one page may have ended on the next, and what retention deleted is gone.
+//
+// # Keywords
+//
+// [Filter.Search] is split at blanks outside double quotes. Each part must
+// occur in the message, anywhere, after terminal escape sequences were removed
+// and without regard to case (Unicode simple folding).
+//
+// # Field paths
+//
+// A path such as "order.sku" is looked up under the record's details: first as
+// one key with that very name, and when there is none split at its dots, one
+// key a level. Where an array is met, each of its elements is looked at. A
+// scalar compares by the text it has in the line, a string without its quotes
+// and with its escapes undone: a number written 1.0 is not equal to 1.
+// Objects equal nothing.
+//
+// # Bytes
+//
+// Slices in what is returned ([Record.Raw], [Iteration.Value]) belong to the
+// caller.
+package query

@@ -1,0 +1,143 @@
+package query
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/steplog/steplog/levels"
+)
+
+// MaxSearchBytes is how long [Filter.Search] may be, in bytes.
+const MaxSearchBytes = 4096
+
+// MaxFilterValues is how many values a list in a filter may have.
+const MaxFilterValues = 100
+
+// Filter chooses records. Its conditions are combined with and; a field left at
+// its zero value is no condition, so that the zero Filter matches every record
+// but audit records.
+type Filter struct {
+	// Kinds are the kinds wanted. [KindAudit] is refused: the audit trail
+	// counts its own numbers and has queries of its own.
+	Kinds []Kind
+	// Levels is the set of levels wanted: levels.Of for exact ones,
+	// levels.AtLeast for a minimum.
+	Levels levels.Set
+	// From and To are the times wanted, both inclusive.
+	From, To time.Time
+	// Files are the logs wanted, by name: "user" or "user.log".
+	Files []string
+
+	// Project to Action must be equal to what the record says, case and all.
+	Project   string
+	Server    string
+	Service   string
+	Operation string
+	Run       string
+	// RootRun selects a run and everything that was started below it.
+	RootRun string
+	Step    string
+	Action  string
+	// Topic is what the record is about: "application", "system", "security",
+	// "performance" or the host's own word.
+	Topic string
+
+	// Search is one or more keywords, quoted phrases among them, that the
+	// message must hold; see "Keywords" in the package comment. At most
+	// [MaxSearchBytes], in UTF-8.
+	Search string
+	// Where is a condition on the details.
+	Where Expr
+}
+
+// complete checks f and gives it its final form: files without ".log", lists of
+// its own, so that the caller may go on using its slices.
+func (f Filter) complete() (Filter, error) {
+	if err := checkTimes(f.From, f.To); err != nil {
+		return f, err
+	}
+	if len(f.Kinds) > MaxFilterValues {
+		return f, invalid("Kinds", "has more than %d values", MaxFilterValues)
+	}
+	f.Kinds = slices.Clone(f.Kinds)
+	for _, k := range f.Kinds {
+		if k == KindAudit {
+			return f, invalid("Kinds", "asks for audit records, which are not among the others")
+		}
+		if !k.known() {
+			return f, invalid("Kinds", "has the unknown kind %q", string(k))
+		}
+	}
+	if len(f.Files) > MaxFilterValues {
+		return f, invalid("Files", "has more than %d values", MaxFilterValues)
+	}
+	f.Files = slices.Clone(f.Files)
+	for i, name := range f.Files {
+		name = strings.TrimSuffix(name, ".log")
+		if !validLog(name) {
+			return f, invalid("Files", "has %q, which is no name of a log", f.Files[i])
+		}
+		f.Files[i] = name
+	}
+	if len(f.Search) > MaxSearchBytes {
+		return f, invalid("Search", "is longer than %d bytes", MaxSearchBytes)
+	}
+	if !utf8.ValidString(f.Search) {
+		return f, invalid("Search", "is not UTF-8")
+	}
+	return f, f.Where.validate()
+}
+
+// checkTimes refuses a range that ends before it begins.
+func checkTimes(from, to time.Time) error {
+	if !from.IsZero() && !to.IsZero() && from.After(to) {
+		return invalid("From", "is after To")
+	}
+	return nil
+}
+
+// validLog reports whether name can be the name of a log:
+// ^[a-z0-9][a-z0-9_-]{0,63}$.
+func validLog(name string) bool {
+	if name == "" || len(name) > 64 || name[0] == '_' || name[0] == '-' {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// Keywords splits a search into the parts that a message must hold: at blanks
+// outside double quotes, the quotes removed, empty parts left out. A quote that
+// is not closed reaches to the end. Backends that cannot use the result of
+// [Filter.Search] as it is call it.
+func Keywords(search string) []string {
+	var parts []string
+	var part strings.Builder
+	quoted := false
+	flush := func() {
+		if part.Len() > 0 {
+			parts = append(parts, part.String())
+			part.Reset()
+		}
+	}
+	for _, r := range search {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case !quoted && unicode.IsSpace(r):
+			flush()
+		default:
+			part.WriteRune(r)
+		}
+	}
+	flush()
+	return parts
+}

@@ -1,0 +1,128 @@
+package query
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// Kind says what a record is.
+type Kind string
+
+// The kinds of records.
+const (
+	// KindLine is one log statement inside a run or step, or in a named file.
+	KindLine Kind = "line"
+	// KindCapture is the captured input or output of a step.
+	KindCapture Kind = "capture"
+	// KindRun is the start, an update or the end of a run.
+	KindRun Kind = "run"
+	// KindStep is the start, an update or the end of a step.
+	KindStep Kind = "step"
+	// KindEvent is what servers and services log outside a run.
+	KindEvent Kind = "event"
+	// KindAccess is one request.
+	KindAccess Kind = "access"
+	// KindAudit is an audit record.
+	KindAudit Kind = "audit"
+)
+
+func (k Kind) known() bool {
+	switch k {
+	case KindLine, KindCapture, KindRun, KindStep, KindEvent, KindAccess, KindAudit:
+		return true
+	default:
+		return false
+	}
+}
+
+// Record is one stored record. Text that the record does not have is "".
+type Record struct {
+	// Seq is the record's id. It grows in the order of arrival, with gaps.
+	Seq uint64
+	// Time is when it was logged, UTC.
+	Time time.Time
+	// Level is its level; see package levels for names.
+	Level zapcore.Level
+	// Kind is "" for a kind that this version does not know.
+	Kind Kind
+	// File is the name of the log that holds it, such as "user".
+	File string
+
+	Server, ServerName    string
+	Service, ServiceName  string
+	Project               string
+	Operation             string // the flow's id
+	OperationName         string
+	ParentOperation       string
+	Run, RootRun          string // RootRun is "" for a run that nothing started
+	ParentRun, ParentStep string
+	Step                  string
+	Action, ActionName    string
+	Attempt               int // from 1; 0 outside steps
+	Topic                 string
+	Trace, Span           string
+	Logger, Caller, Stack string
+	Label                 string
+	Phase                 string // of run, step and capture records
+	Message               string
+	ErrorMessage          string
+	ErrorCode             string
+	Truncated             bool   // a value was cut
+	Raw                   []byte // the line, without its newline
+}
+
+// Details returns the record's own fields, decoded, or an empty map when it has
+// none. Numbers are [json.Number], so that none loses digits. Each call decodes
+// anew, and the map is the caller's.
+func (r Record) Details() (map[string]any, error) {
+	var line struct {
+		Details map[string]any `json:"details"`
+	}
+	d := json.NewDecoder(bytes.NewReader(r.Raw))
+	d.UseNumber()
+	if err := d.Decode(&line); err != nil {
+		return nil, fmt.Errorf("query: details of record %d: %w", r.Seq, err)
+	}
+	if line.Details == nil {
+		line.Details = map[string]any{}
+	}
+	return line.Details, nil
+}
+
+// Field returns the value at a path under the details, decoded as
+// [Record.Details] does, and whether there is one; see "Field paths" in the
+// package comment. Below an array it returns the first element's value.
+func (r Record) Field(path string) (any, bool) {
+	details, err := r.Details()
+	if err != nil {
+		return nil, false
+	}
+	if v, ok := details[path]; ok {
+		return v, true
+	}
+	return walk(details, strings.Split(path, "."))
+}
+
+func walk(v any, path []string) (any, bool) {
+	if len(path) == 0 {
+		return v, true
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		if below, ok := v[path[0]]; ok {
+			return walk(below, path[1:])
+		}
+	case []any:
+		for _, element := range v {
+			if found, ok := walk(element, path); ok {
+				return found, true
+			}
+		}
+	}
+	return nil, false
+}
