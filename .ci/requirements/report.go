@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+)
+
+// report prints what the results prove and reports whether all holds that must.
+func report(w io.Writer, wanted, done []requirement, r *results, o options) bool {
+	ok := true
+	fail := func(format string, args ...any) {
+		ok = false
+		fmt.Fprintf(w, format+"\n", args...)
+	}
+	if r.packages == 0 {
+		fail("no package was tested")
+	}
+	if len(r.broken) > 0 {
+		fail("failed: %d packages", len(r.broken))
+	}
+	if len(r.skipped) > 0 {
+		fmt.Fprintf(w, "skipped: %d\n", len(r.skipped))
+		for _, s := range r.skipped {
+			fmt.Fprintln(w, "  "+s)
+		}
+		if o.skips {
+			fail("a skipped test is a failure here")
+		}
+	}
+
+	counts, odd := r.proofs()
+	for _, name := range odd {
+		fmt.Fprintln(w, "does not count, for its name lacks a side:", name)
+	}
+	listed := map[proof]bool{}
+	known := map[string]bool{}
+	for _, q := range wanted {
+		known[q.number] = true
+		for _, s := range q.sides {
+			listed[proof{q.number, s}] = true
+		}
+	}
+	for p, n := range counts {
+		switch {
+		case !known[p.number]:
+			fail("%s is no requirement, and %d subtests name it", p.number, n)
+		case !listed[p]:
+			fmt.Fprintf(w, "%s asks for no %s side, and %d subtests prove it\n", p.number, p.side, n)
+		}
+	}
+	for _, q := range done {
+		for _, s := range q.sides {
+			if !listed[proof{q.number, s}] {
+				fail("done.txt: %s %s is not in requirements.txt", q.number, s)
+			} else if counts[proof{q.number, s}] == 0 {
+				fail("%s %s was proven and is not any more", q.number, s)
+			}
+		}
+	}
+
+	var sides, proven, whole, subtests int
+	var remain []requirement
+	for _, q := range wanted {
+		left := slices.DeleteFunc(slices.Clone(q.sides), func(s side) bool { return counts[proof{q.number, s}] > 0 })
+		sides += len(q.sides)
+		proven += len(q.sides) - len(left)
+		if len(left) == 0 {
+			whole++
+		} else {
+			remain = append(remain, requirement{q.number, left, q.what})
+		}
+	}
+	for _, n := range counts {
+		subtests += n
+	}
+	fmt.Fprintf(w, "requirements: %d of %d whole, %d of %d sides, by %d subtests\n", whole, len(wanted), proven, sides, subtests)
+	if len(remain) > 0 && !o.quiet {
+		fmt.Fprintln(w, "what remains:")
+		for _, q := range remain {
+			text := string(q.sides[0])
+			if len(q.sides) == 2 {
+				text += " " + string(q.sides[1])
+			}
+			fmt.Fprintf(w, "  %-6s %-13s %s\n", q.number, text, q.what)
+		}
+	}
+	if o.strict && len(remain) > 0 {
+		fail("-strict: %d requirements remain", len(remain))
+	}
+	return ok
+}

@@ -1,0 +1,73 @@
+# The gate is .ci/run; each of its parts is a target here.
+.DEFAULT_GOAL := help
+
+MODULES  := $(sort $(patsubst %/go.mod,%,$(wildcard .ci/*/go.mod)))
+FUZZTIME ?= 10s
+BENCH    ?=
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: test
+test: ## run the tests: needs Go alone, takes less than 10 minutes
+	go test -timeout 8m ./...
+
+.PHONY: race
+race: ## run the tests of the workspace with the race detector (needs a C compiler)
+	go test -race -timeout 20m work
+
+.PHONY: standalone
+standalone: ## run the tests as a user of the module gets it: without go.work
+	GOWORK=off go test -timeout 8m ./...
+
+.PHONY: lint
+lint: fmt vet staticcheck ## gofmt, go vet and staticcheck
+
+.PHONY: fmt
+fmt: ## fail when gofmt would change a file
+	@files=$$(gofmt -l .) && test -z "$$files" || { echo "gofmt would change:"; echo "$$files"; exit 1; }
+
+.PHONY: vet
+vet: ## go vet on the workspace
+	go vet work
+
+.PHONY: vet-platforms
+vet-platforms: ## go vet for darwin and windows
+	GOOS=darwin go vet ./...
+	GOOS=windows go vet ./...
+
+.PHONY: staticcheck
+staticcheck: .bin/staticcheck ## staticcheck, in the version that .ci/lint pins
+	GOWORK=off .bin/staticcheck -checks inherit,ST1000,ST1016,ST1019,ST1020,ST1021,ST1022 ./...
+
+.bin/staticcheck: .ci/lint/go.mod .ci/lint/go.sum
+	GOWORK=off go -C .ci/lint build -o ../../$@ honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: tidy
+tidy: ## fail when a go.mod is not what go mod tidy would write
+	GOWORK=off go mod tidy -diff
+	@for m in $(MODULES); do echo "$$m: go mod tidy -diff"; GOWORK=off go -C $$m mod tidy -diff || exit 1; done
+
+.PHONY: modules
+modules: ## vet and test the modules under .ci, each on its own
+	@for m in $(MODULES); do \
+		test -n "$$(find $$m -name '*.go' | head -n 1)" || continue; \
+		echo "$$m:"; GOWORK=off go -C $$m vet ./... && GOWORK=off go -C $$m test ./... || exit 1; \
+	done
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME (10s)
+	.ci/fuzz $(FUZZTIME)
+
+.PHONY: requirements
+requirements: ## run the tests and list the requirements that none proves yet
+	go test -json -timeout 8m ./... | GOWORK=off go -C .ci/requirements run .
+
+.PHONY: bench
+bench: ## cost per call and per query beside other libraries; BENCH="-help" lists the flags
+	GOWORK=off go -C .ci/bench run . $(BENCH)
+
+.PHONY: example
+example: ## run the example engine
+	go run ./examples/engine
