@@ -1,0 +1,315 @@
+package line
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/steplog/steplog/internal/mask"
+)
+
+// Limits of a line. They are part of the format.
+const (
+	// MaxLine is the default and the largest length of a line in bytes, without
+	// its newline: a quarter of a journal ring of the smallest size.
+	MaxLine = 1 << 20
+	// MinLine is the smallest length that [Options] can set: room for the fixed
+	// keys, each cut.
+	MinLine = 16 << 10
+
+	maxDepth   = 64       // values nested deeper are cut
+	maxMapKeys = 1000     // entries of one map
+	maxKey     = 1024     // bytes of one key
+	maxHead    = 64 << 10 // bytes that remain of a value that was cut
+	maxPrefix  = 28       // {"seq":18446744073709551615,
+)
+
+// Options configure an [Encoder]. The zero value is ready to use.
+type Options struct {
+	Mask    *mask.Masker // hides secrets; nil hides nothing
+	MaxLine int          // bytes of a line without its newline; 0 means [MaxLine], and it is kept within [MinLine] and MaxLine
+}
+
+// Encoder writes records as lines. It is safe for concurrent use.
+type Encoder struct {
+	mask    *mask.Masker
+	maxBody int
+
+	types   sync.Map     // reflect.Type to *typeInfo
+	foreign atomic.Int64 // calls of methods of logged values under way
+}
+
+// NewEncoder returns an Encoder with the given options.
+func NewEncoder(o Options) *Encoder {
+	size := o.MaxLine
+	if size <= 0 {
+		size = MaxLine
+	}
+	size = min(max(size, MinLine), MaxLine)
+	return &Encoder{mask: o.Mask, maxBody: size - maxPrefix}
+}
+
+// AppendPrefix appends the beginning of a line, which says its number. The line
+// is this, the body from [Encoder.Append], and a newline.
+func AppendPrefix(dst []byte, seq uint64) []byte {
+	return append(appendUint(append(dst, `{"seq":`...), seq), ',')
+}
+
+// state is what one call of Append keeps between its parts.
+type state struct {
+	secrets   bool // registered secrets are looked for
+	truncated bool
+	hide      bool // inside a namespace whose name is secret
+	ns        int  // open namespaces
+	skip      int  // the field that became the error key, or -1
+	code      string
+	topic     string
+}
+
+// Append appends the body of a record's line: what follows the prefix, up to and
+// including the closing brace, without a newline. Whatever the entry and the
+// fields hold, the body is valid, and with its prefix no longer than
+// [Options.MaxLine].
+//
+// It allocates nothing for primitive, time and error fields while dst has room,
+// and keeps neither en nor fields. Values may be far larger than a line while
+// they are encoded, and the returned slice keeps that room: whoever pools such
+// slices drops large ones. It is safe for concurrent use.
+func (e *Encoder) Append(dst []byte, en *Entry, fields []zap.Field) (out []byte) {
+	start := len(dst)
+	defer func() {
+		if r := recover(); r != nil {
+			out = e.appendFailed(dst[:start], en, r)
+		}
+	}()
+	st := state{secrets: e.mask.HasSecrets(), skip: -1, topic: en.Topic, truncated: en.Truncated}
+	c := en.Context
+	if c == nil {
+		c = &emptyContext
+	}
+	if c.topic != "" {
+		st.topic = c.topic
+	}
+	st.code = c.code
+	st.ns, st.hide = c.ns, c.hide
+	st.truncated = st.truncated || c.truncated
+	hasErr := en.Err != nil || c.hasErr
+	marks(fields, &st, !hasErr)
+
+	b := append(dst, `"timestamp":"`...)
+	b = appendTimestamp(b, en.Time)
+	kind := en.Kind
+	if int(kind) >= len(kindNames) {
+		kind = KindNone
+	}
+	b = append(b, heads[LevelIndex(en.Level)][kind]...)
+	b = append(b, en.Identity...)
+	b = e.member(b, `"topic":`, st.topic, &st)
+	b = e.member(b, `"trace":`, en.Trace, &st)
+	b = e.member(b, `"span":`, en.Span, &st)
+	b = e.member(b, `"logger":`, en.Logger, &st)
+	b = e.member(b, `"caller":`, en.Caller, &st)
+	if en.Label != "" {
+		b = e.member(b, `"label":`, en.Label, &st)
+	} else {
+		b = e.member(b, `"label":`, c.label, &st)
+	}
+	if en.Lifecycle != nil {
+		b = e.lifecycle(b, en.Lifecycle, &st)
+	} else {
+		b = e.member(b, `"phase":`, en.Phase, &st)
+	}
+	if en.Message != "" || en.Kind == KindLine || en.Kind == KindEvent {
+		b = append(b, `"message":`...)
+		b = append(e.text(b, en.Message, &st), ',')
+	}
+	b = e.errorKey(b, en, c, fields, &st)
+	b = e.member(b, `"stack":`, en.Stack, &st)
+
+	mark := len(b)
+	b = append(b, `"details":{`...)
+	open := len(b)
+	b = append(b, c.details...)
+	b = e.fields(b, fields, &st)
+	if len(b) == open {
+		b = b[:mark]
+	} else {
+		for ; st.ns > 0; st.ns-- {
+			b = append(closeObject(b), ',')
+		}
+		b = append(closeObject(b), ',')
+	}
+	if st.truncated {
+		b = insert(b, mark, truncatedMember)
+	}
+	b = closeObject(b)
+	if len(b)-start > e.maxBody {
+		b = e.shrink(b, start)
+	}
+	return b
+}
+
+const truncatedMember = `"truncated":true,`
+
+// closeObject closes an object whose members all have a comma after them.
+func closeObject(b []byte) []byte {
+	if n := len(b) - 1; n >= 0 && b[n] == ',' {
+		b[n] = '}'
+		return b
+	}
+	return append(b, '}')
+}
+
+func closeArray(b []byte) []byte {
+	if n := len(b) - 1; n >= 0 && b[n] == ',' {
+		b[n] = ']'
+		return b
+	}
+	return append(b, ']')
+}
+
+func insert(b []byte, at int, s string) []byte {
+	b = append(b, s...)
+	copy(b[at+len(s):], b[at:len(b)-len(s)])
+	copy(b[at:], s)
+	return b
+}
+
+// member appends a fixed key with a text, if there is one.
+func (e *Encoder) member(b []byte, key, value string, st *state) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(b, key...)
+	return append(e.text(b, value, st), ',')
+}
+
+// text appends the text of a fixed key, masked. Too long a text is only bounded
+// here; [Encoder.shrink] cuts it.
+func (e *Encoder) text(b []byte, s string, st *state) []byte {
+	if st.secrets {
+		s, _ = e.mask.Mask(s)
+	}
+	return appendQuoted(b, s)
+}
+
+// plainText is text without a state.
+func (e *Encoder) plainText(b []byte, s string) []byte {
+	s, _ = e.mask.Mask(s)
+	return appendQuoted(b, s)
+}
+
+// value appends the text of a value under details, masked, cut if no line could
+// hold it.
+func (e *Encoder) value(b []byte, s string, st *state) []byte {
+	if st.secrets {
+		s, _ = e.mask.Mask(s)
+	}
+	if len(s) > e.maxBody {
+		st.truncated = true
+		return appendCut(b, s, maxHead)
+	}
+	return appendQuoted(b, s)
+}
+
+// key appends a key of the host's and its colon, and reports whether its value is
+// secret.
+func (e *Encoder) key(b []byte, key string, st *state) ([]byte, bool) {
+	hidden := st.hide || e.mask.Key(key)
+	if st.secrets {
+		key, _ = e.mask.Mask(key)
+	}
+	if len(key) > maxKey {
+		key = cutText(key, maxKey) + "…"
+		st.truncated = true
+	}
+	return append(appendQuoted(b, key), ':'), hidden
+}
+
+func sum(s string) string {
+	h := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(h[:])
+}
+
+// appendFailed appends a line for a record that could not be encoded, which is a
+// defect of this package: no input is known to cause it.
+func (e *Encoder) appendFailed(b []byte, en *Entry, reason any) []byte {
+	st := state{secrets: e.mask.HasSecrets()}
+	b = append(b, `"timestamp":"`...)
+	b = appendTimestamp(b, en.Time)
+	b = append(b, heads[LevelIndex(en.Level)][min(en.Kind, KindAudit)]...)
+	b = append(b, en.Identity...)
+	b = append(b, `"message":`...)
+	b = e.text(b, escapedHead(en.Message, MinLine/2), &st)
+	b = append(b, `,"truncated":true,"details":{"$panic":`...)
+	b = e.text(b, escapedHead(fmt.Sprint(reason), 256), &st)
+	return append(b, '}', '}')
+}
+
+// lifecycle appends the keys of a run or step record.
+func (e *Encoder) lifecycle(b []byte, l *Lifecycle, st *state) []byte {
+	end := l.Phase == PhaseEnd
+	b = e.member(b, `"phase":`, l.Phase, st)
+	if l.ID != 0 {
+		b = append(appendUint(append(b, `"id":`...), l.ID), ',')
+	}
+	if !l.Started.IsZero() {
+		b = append(b, `"started":"`...)
+		b = append(appendTimestamp(b, l.Started), '"', ',')
+	}
+	b = e.member(b, `"outcome":`, l.Outcome, st)
+	b = e.member(b, `"reason":`, l.Reason, st)
+	b = flag(b, `"implied":true,`, l.Implied)
+	b = number(b, `"duration_ns":`, int64(l.Duration), end)
+	if l.Counted {
+		b = number(b, `"processed":`, l.Processed, true)
+		b = number(b, `"succeeded":`, l.Succeeded, true)
+		b = number(b, `"failed":`, l.Failed, true)
+		b = number(b, `"fragments":`, l.Fragments, true)
+	}
+	if end || l.Levels != (Levels{}) {
+		b = append(b, `"levels":{`...)
+		for i, n := range l.Levels {
+			if n != 0 {
+				b = append(b, '"')
+				b = append(b, levelNames[i]...)
+				b = append(appendInt(append(b, '"', ':'), n), ',')
+			}
+		}
+		b = append(closeObject(b), ',')
+	}
+	b = number(b, `"bytes":`, l.Bytes, end)
+	b = e.member(b, `"triggered_by":`, l.TriggeredBy, st)
+	b = e.member(b, `"schedule":`, l.Schedule, st)
+	b = flag(b, `"inbound":true,`, l.Inbound)
+	b = number(b, `"order":`, int64(l.Order), false)
+	if l.Iterated {
+		b = append(b, `"iteration":{"index":`...)
+		b = strconv.AppendInt(b, int64(l.IterationIndex), 10)
+		if l.IterationValue != nil {
+			b = append(b, `,"value":`...)
+			b = append(b, l.IterationValue...)
+		}
+		b = append(b, '}', ',')
+	}
+	return flag(b, `"archived":true,`, l.Archived)
+}
+
+func number(b []byte, key string, n int64, always bool) []byte {
+	if n == 0 && !always {
+		return b
+	}
+	return append(appendInt(append(b, key...), n), ',')
+}
+
+func flag(b []byte, member string, on bool) []byte {
+	if on {
+		b = append(b, member...)
+	}
+	return b
+}

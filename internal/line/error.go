@@ -1,0 +1,169 @@
+package line
+
+import (
+	"reflect"
+
+	"go.uber.org/zap"
+)
+
+const (
+	maxCauses  = 16 // causes written
+	maxUnwraps = 64 // errors looked at in one chain
+)
+
+// errorParts is an error, taken apart and masked, but not yet encoded.
+type errorParts struct {
+	message string
+	code    string
+	causes  []string
+}
+
+// coder is an error that knows its code.
+type coder interface{ Code() string }
+
+func fieldError(f *zap.Field) error {
+	err, _ := f.Interface.(error)
+	return err
+}
+
+// errorKey appends the error key, if the record has an error or a code.
+func (e *Encoder) errorKey(b []byte, en *Entry, c *Context, fields []zap.Field, st *state) []byte {
+	var parts *errorParts
+	var err error
+	switch {
+	case en.Err != nil:
+		err = en.Err
+	case c.hasErr:
+		parts = &c.err
+	case st.skip >= 0:
+		if err = fieldError(&fields[st.skip]); err == nil {
+			st.skip = -1 // not an error after all: it is shown under details
+		}
+	}
+	switch {
+	case err != nil:
+		b = append(b, `"error":`...)
+		b = e.writeError(b, err, st.code, st)
+	case parts != nil:
+		b = append(b, `"error":`...)
+		b = e.writeParts(b, parts, st.code, st)
+	case st.code != "":
+		b = append(b, `"error":{"code":`...)
+		b = append(e.text(b, st.code, st), '}')
+	default:
+		return b
+	}
+	return append(b, ',')
+}
+
+// appendError appends an error under details.
+func (e *Encoder) appendError(b []byte, err error, st *state) []byte {
+	return e.writeError(b, err, "", st)
+}
+
+func (e *Encoder) writeError(b []byte, err error, code string, st *state) []byte {
+	parts := e.errorParts(err)
+	return e.writeParts(b, &parts, code, st)
+}
+
+func (e *Encoder) writeParts(b []byte, p *errorParts, code string, st *state) []byte {
+	if code == "" {
+		code = p.code
+	}
+	b = append(b, `{"message":`...)
+	b = e.text(b, p.message, st)
+	if code != "" {
+		b = append(b, `,"code":`...)
+		b = e.text(b, code, st)
+	}
+	if len(p.causes) > 0 {
+		b = append(b, `,"causes":[`...)
+		for _, s := range p.causes {
+			b = append(e.text(b, s, st), ',')
+		}
+		b = closeArray(b)
+	}
+	return append(b, '}')
+}
+
+// errorParts walks the chain of err: depth first, through Unwrap in both its
+// forms.
+func (e *Encoder) errorParts(err error) (p errorParts) {
+	p.message = e.errorText(err)
+	w := chain{e: e, p: &p, left: maxUnwraps}
+	w.visit(err, true)
+	return p
+}
+
+type chain struct {
+	e    *Encoder
+	p    *errorParts
+	left int
+}
+
+func (c *chain) visit(err error, top bool) {
+	if err == nil || c.left == 0 {
+		return
+	}
+	c.left--
+	if c.p.code == "" {
+		c.p.code = c.code(err)
+	}
+	if !top && len(c.p.causes) < maxCauses {
+		c.p.causes = append(c.p.causes, c.e.errorText(err))
+	}
+	one, many := unwrap(err)
+	if one != nil {
+		c.visit(one, false)
+	}
+	for _, err := range many {
+		c.visit(err, false)
+	}
+}
+
+func (c *chain) code(err error) (code string) {
+	x, ok := err.(coder)
+	if !ok {
+		return ""
+	}
+	defer func() {
+		if recover() != nil {
+			code = ""
+		}
+	}()
+	return x.Code()
+}
+
+func unwrap(err error) (one error, many []error) {
+	defer func() {
+		if recover() != nil {
+			one, many = nil, nil
+		}
+	}()
+	switch x := err.(type) {
+	case interface{ Unwrap() error }:
+		return x.Unwrap(), nil
+	case interface{ Unwrap() []error }:
+		return nil, x.Unwrap()
+	}
+	return nil, nil
+}
+
+// errorText returns the error's text, or that of its panic.
+func (e *Encoder) errorText(err error) (text string) {
+	defer func() {
+		if r := recover(); r != nil {
+			text = panicText(err, r)
+		}
+	}()
+	return err.Error()
+}
+
+// panicText says what became of a value whose method panicked: "<nil>" for a nil
+// pointer, whose methods may be expected to, else the panic's text.
+func panicText(v, r any) string {
+	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
+		return "<nil>"
+	}
+	return "<panic: " + panicReason(r) + ">"
+}

@@ -1,0 +1,190 @@
+package line
+
+import (
+	"encoding/base64"
+	"math"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// codeMark and topicMark tell the fields made by [Code] and [Topic] from others.
+// For another encoder those are ordinary text fields.
+type (
+	codeMark  struct{}
+	topicMark struct{}
+)
+
+// Code returns a field that sets the code of the record's error. It goes to the
+// error key, not under details, and before a code found in the error itself.
+func Code(code string) zap.Field {
+	return zap.Field{Key: "code", Type: zapcore.StringType, String: code, Interface: codeMark{}}
+}
+
+// Topic returns a field that sets the record's topic. It does not go under
+// details.
+func Topic(topic string) zap.Field {
+	return zap.Field{Key: "topic", Type: zapcore.StringType, String: topic, Interface: topicMark{}}
+}
+
+// marks finds the fields that do not go under details: codes and topics, of which
+// the last counts, and, if wanted, the first error.
+func marks(fields []zap.Field, st *state, wantErr bool) {
+	for i := range fields {
+		f := &fields[i]
+		switch f.Type {
+		case zapcore.StringType:
+			if f.Interface == nil {
+				continue
+			}
+			switch f.Interface.(type) {
+			case codeMark:
+				st.code = f.String
+			case topicMark:
+				st.topic = f.String
+			}
+		case zapcore.ErrorType:
+			if wantErr && st.skip < 0 && f.Interface != nil {
+				st.skip = i
+			}
+		}
+	}
+}
+
+func marked(f *zap.Field) bool {
+	switch f.Interface.(type) {
+	case codeMark, topicMark:
+		return true
+	}
+	return false
+}
+
+// fields appends fields as members, each with a comma after it.
+func (e *Encoder) fields(b []byte, fields []zap.Field, st *state) []byte {
+	for i := range fields {
+		f := &fields[i]
+		switch f.Type {
+		case zapcore.SkipType:
+			continue
+		case zapcore.StringType:
+			if f.Interface != nil && marked(f) {
+				continue
+			}
+		case zapcore.ErrorType:
+			if i == st.skip {
+				continue
+			}
+		case zapcore.NamespaceType:
+			b, st.hide = e.key(b, f.Key, st)
+			b = append(b, '{')
+			st.ns++
+			continue
+		case zapcore.InlineMarshalerType:
+			b = e.inline(b, f, st)
+			continue
+		}
+		var hidden bool
+		b, hidden = e.key(b, f.Key, st)
+		if hidden {
+			b = append(b, `"***",`...)
+			continue
+		}
+		start := len(b)
+		switch f.Type {
+		case zapcore.StringType:
+			b = append(e.value(b, f.String, st), ',')
+			continue
+		case zapcore.BoolType:
+			if f.Integer == 1 {
+				b = append(b, "true,"...)
+			} else {
+				b = append(b, "false,"...)
+			}
+			continue
+		case zapcore.Int64Type, zapcore.Int32Type, zapcore.Int16Type, zapcore.Int8Type:
+			b = appendInt(b, f.Integer)
+		case zapcore.Uint64Type, zapcore.Uint32Type, zapcore.Uint16Type, zapcore.Uint8Type, zapcore.UintptrType:
+			b = appendUint(b, uint64(f.Integer))
+		case zapcore.Float64Type:
+			b = appendFloat(b, math.Float64frombits(uint64(f.Integer)), 64)
+		case zapcore.Float32Type:
+			b = appendFloat(b, float64(math.Float32frombits(uint32(f.Integer))), 32)
+		case zapcore.DurationType:
+			b = appendDuration(b, time.Duration(f.Integer))
+		case zapcore.TimeType:
+			b = append(appendUnix(b, f.Integer), ',')
+			continue
+		default:
+			b, start = e.complexField(b, f, st)
+			if start < 0 {
+				b = append(b, ',')
+				continue
+			}
+		}
+		if st.secrets && e.mask.Contains(b[start:]) {
+			b = e.maskNumber(b, start)
+		}
+		b = append(b, ',')
+	}
+	return b
+}
+
+// maskNumber replaces the number at the end of b by its masked text.
+func (e *Encoder) maskNumber(b []byte, start int) []byte {
+	s, changed := e.mask.Mask(string(b[start:]))
+	if !changed {
+		return b
+	}
+	return appendQuoted(b[:start], s)
+}
+
+// complexField appends the value of a field that is more than a number or a text.
+// The int is where a number to be masked starts, or negative.
+func (e *Encoder) complexField(b []byte, f *zap.Field, st *state) ([]byte, int) {
+	switch f.Type {
+	case zapcore.Complex128Type:
+		if c, ok := f.Interface.(complex128); ok {
+			return appendComplex(b, c, 64), -1
+		}
+	case zapcore.Complex64Type:
+		if c, ok := f.Interface.(complex64); ok {
+			return appendComplex(b, complex128(c), 32), -1
+		}
+	case zapcore.TimeFullType:
+		if t, ok := f.Interface.(time.Time); ok {
+			return appendTime(b, t), -1
+		}
+	case zapcore.BinaryType:
+		if p, ok := f.Interface.([]byte); ok {
+			return e.binary(b, p, st), -1
+		}
+	case zapcore.ByteStringType:
+		if p, ok := f.Interface.([]byte); ok {
+			return e.value(b, view(p), st), -1
+		}
+	case zapcore.ErrorType:
+		if err, ok := f.Interface.(error); ok {
+			return e.appendError(b, err, st), -1
+		}
+	}
+	return e.walkField(b, f, st), -1
+}
+
+// binary appends bytes in base64, masked before they are encoded.
+func (e *Encoder) binary(b, p []byte, st *state) []byte {
+	if p == nil {
+		return append(b, "null"...)
+	}
+	if st.secrets && e.mask.Contains(p) {
+		s, _ := e.mask.Mask(string(p))
+		p = []byte(s)
+	}
+	if base64.StdEncoding.EncodedLen(len(p)) > e.maxBody {
+		st.truncated = true
+		return appendCut(b, base64.StdEncoding.EncodeToString(p), maxHead)
+	}
+	b = append(b, '"')
+	b = base64.StdEncoding.AppendEncode(b, p)
+	return append(b, '"')
+}
