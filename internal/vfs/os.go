@@ -1,0 +1,230 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// OS returns the file system of the machine.
+//
+// Modes hold where the file system keeps modes; where it does not (vfat, many
+// network shares) files have what the mount gives them. [File.Sync] is
+// fdatasync on Linux, F_FULLFSYNC on darwin, FlushFileBuffers on Windows, where
+// it does not reach pages changed through a [Mapping]. A file that is open
+// cannot be renamed or removed on Windows: the caller tries again later.
+func OS() FS { return osFS{} }
+
+type osFS struct{}
+
+// osFile is a file of the machine; it adds Sync and Allocate per platform.
+type osFile struct{ *os.File }
+
+// createTries bounds the loop between "not there" and "there already" when
+// somebody else makes and removes the same name all the time.
+const createTries = 16
+
+func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := openFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+// openFile opens or creates. Whether this call made the file decides if its
+// mode is set, so creating is always exclusive.
+func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	if flag&os.O_CREATE == 0 {
+		return openNoFollow(name, flag, 0)
+	}
+	var err error
+	for range createTries {
+		var f *os.File
+		if flag&os.O_EXCL == 0 {
+			f, err = openNoFollow(name, flag&^os.O_CREATE, 0)
+			if err == nil || !errors.Is(err, fs.ErrNotExist) {
+				return f, err
+			}
+		}
+		f, err = openNoFollow(name, flag|os.O_EXCL, perm)
+		if err != nil {
+			if flag&os.O_EXCL == 0 && errors.Is(err, fs.ErrExist) {
+				continue
+			}
+			return nil, err
+		}
+		if err = tolerateNoModes(f.Chmod(perm)); err != nil {
+			return nil, errors.Join(err, f.Close(), os.Remove(name))
+		}
+		return f, nil
+	}
+	return nil, err
+}
+
+// tolerateNoModes drops the error of a file system that has no modes to set:
+// what a umask leaves is never more than what was asked for.
+func tolerateNoModes(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+func (o osFS) MkdirAll(name string, perm fs.FileMode) error {
+	if fi, err := os.Stat(name); err == nil {
+		if fi.IsDir() {
+			return nil
+		}
+		return &fs.PathError{Op: "mkdir", Path: name, Err: errNotDir}
+	}
+	if parent := filepath.Dir(name); parent != name {
+		if err := o.MkdirAll(parent, perm); err != nil {
+			return err
+		}
+	}
+	err := os.Mkdir(name, perm)
+	if err == nil {
+		return tolerateNoModes(os.Chmod(name, perm))
+	}
+	if fi, serr := os.Stat(name); serr == nil && fi.IsDir() {
+		return nil // another process was faster
+	}
+	return err
+}
+
+func (osFS) Rename(oldName, newName string) error { return os.Rename(oldName, newName) }
+
+func (osFS) RenameNew(oldName, newName string) error {
+	if err := renameNew(oldName, newName); err != nil {
+		return &os.LinkError{Op: "rename", Old: oldName, New: newName, Err: err}
+	}
+	return nil
+}
+
+func (osFS) Remove(name string) error { return os.Remove(name) }
+
+func (osFS) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
+
+func (osFS) ReadDir(name string) ([]fs.FileInfo, error) {
+	entries, err := os.ReadDir(name)
+	return describe(entries, err)
+}
+
+// describe turns entries into descriptions and leaves out what was removed
+// between the listing and the look at it.
+func describe(entries []fs.DirEntry, err error) ([]fs.FileInfo, error) {
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]fs.FileInfo, 0, len(entries))
+	for _, e := range entries {
+		fi, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, fi)
+	}
+	return infos, nil
+}
+
+func (osFS) SyncDir(name string) error { return syncDir(name) }
+
+func (osFS) SameFile(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
+
+// Lock holds a lock on an open file. A lock is worth something only while its
+// file is the one that stands under the name, so that is looked at after it was
+// taken.
+func (osFS) Lock(name string) (io.Closer, error) {
+	for range createTries {
+		f, err := openFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := lockFile(f); err != nil {
+			_ = f.Close() // nothing was written through it
+			return nil, &fs.PathError{Op: "lock", Path: name, Err: err}
+		}
+		held, herr := f.Stat()
+		named, nerr := os.Lstat(name)
+		if herr == nil && nerr == nil && os.SameFile(held, named) {
+			return f, nil
+		}
+		_ = f.Close() // as above
+		if herr != nil {
+			return nil, herr
+		}
+		if nerr != nil && !errors.Is(nerr, fs.ErrNotExist) {
+			return nil, nerr
+		}
+	}
+	return nil, &fs.PathError{Op: "lock", Path: name, Err: ErrLocked}
+}
+
+func (osFS) Map(f File, size int) (Mapping, error) {
+	of, ok := f.(osFile)
+	if !ok {
+		return nil, &fs.PathError{Op: "map", Path: f.Name(), Err: ErrNotSupported}
+	}
+	fi, err := of.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// A page past the end is a signal, not an error.
+	if size <= 0 || fi.Size() < int64(size) {
+		return nil, &fs.PathError{Op: "map", Path: f.Name(),
+			Err: fmt.Errorf("%d bytes of a file of %d: %w", size, fi.Size(), fs.ErrInvalid)}
+	}
+	m, err := mapFile(of.File, size)
+	if err != nil {
+		return nil, &fs.PathError{Op: "map", Path: f.Name(), Err: err}
+	}
+	return m, nil
+}
+
+func (osFS) Kind(name string) string {
+	name, err := filepath.Abs(name)
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(name); err == nil {
+			return fileSystemKind(name)
+		}
+		parent := filepath.Dir(name)
+		if parent == name {
+			return ""
+		}
+		name = parent
+	}
+}
+
+// Allocate reserves blocks; see [File].
+func (f osFile) Allocate(size int64, keepSize bool) error {
+	if size <= 0 {
+		return nil
+	}
+	if err := allocate(f.File, size, keepSize); err != nil {
+		return &fs.PathError{Op: "allocate", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// control runs fn on the descriptor of f, which stays open meanwhile.
+func control(f *os.File, fn func(fd uintptr) error) error {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ferr error
+	if err := c.Control(func(fd uintptr) { ferr = fn(fd) }); err != nil {
+		return err
+	}
+	return ferr
+}

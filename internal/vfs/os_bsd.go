@@ -1,0 +1,11 @@
+//go:build freebsd || netbsd || openbsd || dragonfly
+
+package vfs
+
+import "os"
+
+func allocate(*os.File, int64, bool) error { return ErrNotSupported }
+
+func renameNew(oldName, newName string) error { return linkNew(oldName, newName) }
+
+func fileSystemKind(string) string { return "" }

@@ -1,0 +1,89 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sync is fdatasync, which writes the data, pages changed through a mapping
+// included, and the size, but not the times.
+func (f osFile) Sync() error {
+	err := control(f.File, func(fd uintptr) error {
+		return again(func() error { return unix.Fdatasync(int(fd)) })
+	})
+	if err != nil {
+		return &fs.PathError{Op: "sync", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+func allocate(f *os.File, size int64, keepSize bool) error {
+	var mode uint32
+	if keepSize {
+		mode = unix.FALLOC_FL_KEEP_SIZE
+	}
+	err := control(f, func(fd uintptr) error {
+		return again(func() error { return unix.Fallocate(int(fd), mode, 0, size) })
+	})
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return fmt.Errorf("%w: %w", ErrNotSupported, err)
+	}
+	return err
+}
+
+func renameNew(oldName, newName string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, oldName, unix.AT_FDCWD, newName, unix.RENAME_NOREPLACE)
+	if err == unix.EINVAL || err == unix.ENOSYS || err == unix.EOPNOTSUPP {
+		return linkNew(oldName, newName)
+	}
+	return err
+}
+
+func fileSystemKind(name string) string {
+	var st unix.Statfs_t
+	if again(func() error { return unix.Statfs(name, &st) }) != nil {
+		return ""
+	}
+	// statfs(2) gives signed numbers of differing width by platform.
+	switch uint32(st.Type) {
+	case unix.EXT4_SUPER_MAGIC:
+		return "ext4" // ext2 and ext3 carry the same number
+	case unix.XFS_SUPER_MAGIC:
+		return "xfs"
+	case unix.TMPFS_MAGIC:
+		return "tmpfs"
+	case unix.RAMFS_MAGIC:
+		return "ramfs"
+	case unix.BTRFS_SUPER_MAGIC:
+		return "btrfs"
+	case unix.BCACHEFS_SUPER_MAGIC:
+		return "bcachefs"
+	case unix.F2FS_SUPER_MAGIC:
+		return "f2fs"
+	case 0x2fc12fc1: // not in the kernel's list: the module lives outside
+		return "zfs"
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return "overlay"
+	case unix.NFS_SUPER_MAGIC:
+		return "nfs"
+	case unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.SMB_SUPER_MAGIC:
+		return "cifs"
+	case unix.CEPH_SUPER_MAGIC:
+		return "ceph"
+	case unix.FUSE_SUPER_MAGIC:
+		return "fuse"
+	case unix.V9FS_MAGIC:
+		return "9p"
+	case unix.ECRYPTFS_SUPER_MAGIC:
+		return "ecryptfs"
+	case unix.MSDOS_SUPER_MAGIC:
+		return "vfat"
+	case unix.EXFAT_SUPER_MAGIC:
+		return "exfat"
+	}
+	return ""
+}

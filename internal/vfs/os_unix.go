@@ -1,0 +1,85 @@
+//go:build unix
+
+package vfs
+
+import (
+	"errors"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// errNotDir is what a file in the place of a folder gives.
+const errNotDir = unix.ENOTDIR
+
+func openNoFollow(name string, flag int, perm os.FileMode) (*os.File, error) {
+	return os.OpenFile(name, flag|unix.O_NOFOLLOW, perm)
+}
+
+// syncDir takes "cannot be synced" for done: file systems that say so for
+// folders have nothing to write.
+func syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+func lockFile(f *os.File) error {
+	err := control(f, func(fd uintptr) error {
+		return again(func() error { return unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) })
+	})
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return ErrLocked
+	}
+	return err
+}
+
+// linkNew is a rename that replaces nothing, in two steps: a crash between them
+// leaves the file under both names.
+func linkNew(oldName, newName string) error {
+	if err := unix.Link(oldName, newName); err != nil {
+		return err
+	}
+	return unix.Unlink(oldName)
+}
+
+// again repeats a call that a signal interrupted.
+func again(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+type unixMapping struct {
+	data   []byte
+	unmap  sync.Once
+	result error
+}
+
+func mapFile(f *os.File, size int) (Mapping, error) {
+	var data []byte
+	err := control(f, func(fd uintptr) (err error) {
+		data, err = unix.Mmap(int(fd), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &unixMapping{data: data}, nil
+}
+
+func (m *unixMapping) Bytes() []byte { return m.data }
+
+func (m *unixMapping) Unmap() error {
+	m.unmap.Do(func() { m.result = unix.Munmap(m.data) })
+	return m.result
+}
