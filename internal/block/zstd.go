@@ -1,0 +1,122 @@
+package block
+
+import (
+	"encoding/binary"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// The table at the end of a seekable zstd file, in a skippable frame:
+//
+//	magic u32 | size u32 | entries … | blocks u32 | descriptor u8 | magic u32
+//
+// as contrib/seekable_format/zstd_seekable_compression_format.md in the zstd
+// repository defines it. An entry is {data u32, text u32} and, with bit 7 of
+// the descriptor, a checksum u32.
+const (
+	zstdMagic      = 0xFD2FB528
+	skippableMagic = 0x184D2A5E
+	tableMagic     = 0x8F92EAB1
+	tableHeader    = 8
+	tableFooter    = 9
+	tableChecksums = 1 << 7
+	tableReserved  = 0x7c // must be 0
+)
+
+type zstdEncoder struct {
+	z   *zstd.Encoder
+	buf []byte
+}
+
+func newZstdEncoder() (*zstdEncoder, error) {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<16),
+		zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
+	return &zstdEncoder{z: z}, err
+}
+
+func (e *zstdEncoder) encode(text []byte) ([]byte, error) {
+	e.buf = e.z.EncodeAll(text, e.buf[:0])
+	return e.buf, nil
+}
+
+func (e *zstdEncoder) tail(spans []span, _ int64) []byte {
+	size := 8*len(spans) + tableFooter
+	out := binary.LittleEndian.AppendUint32(nil, skippableMagic)
+	out = binary.LittleEndian.AppendUint32(out, uint32(size))
+	for _, s := range spans {
+		out = binary.LittleEndian.AppendUint32(out, s.data)
+		out = binary.LittleEndian.AppendUint32(out, s.text)
+	}
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(spans)))
+	out = append(out, 0)
+	return binary.LittleEndian.AppendUint32(out, tableMagic)
+}
+
+// zstdSpans reads the table.
+func zstdSpans(r io.ReaderAt, size int64) ([]span, error) {
+	if size < tableHeader+tableFooter {
+		return nil, &CorruptError{0, errCut}
+	}
+	var footer [tableFooter]byte
+	if err := readFull(r, footer[:], size-tableFooter); err != nil {
+		return nil, err
+	}
+	if binary.LittleEndian.Uint32(footer[5:]) != tableMagic {
+		return nil, &CorruptError{size - tableFooter, errTable}
+	}
+	count, descriptor := int64(binary.LittleEndian.Uint32(footer[:])), footer[4]
+	entry := int64(8)
+	if descriptor&tableChecksums != 0 {
+		entry = 12
+	}
+	length := tableHeader + count*entry + tableFooter
+	if descriptor&tableReserved != 0 || length > size {
+		return nil, &CorruptError{size - tableFooter, errTable}
+	}
+	at := size - length
+	table := make([]byte, length)
+	if err := readFull(r, table, at); err != nil {
+		return nil, err
+	}
+	if binary.LittleEndian.Uint32(table) != skippableMagic ||
+		int64(binary.LittleEndian.Uint32(table[4:])) != length-tableHeader {
+		return nil, &CorruptError{at, errTable}
+	}
+	spans := make([]span, count)
+	var data, text int64
+	for i := range spans {
+		e := table[tableHeader+int64(i)*entry:]
+		s := span{binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:])}
+		if s.data > maxZstdData || s.text > maxZstdText {
+			return nil, &CorruptError{data, errTooLarge}
+		}
+		data, text = data+int64(s.data), text+int64(s.text)
+		spans[i] = s
+	}
+	if data != at || text > maxText {
+		return nil, &CorruptError{at, errTable}
+	}
+	return spans, nil
+}
+
+type zstdDecoder struct{ z *zstd.Decoder }
+
+func (d *zstdDecoder) decode(text, frame []byte) error {
+	if d.z == nil {
+		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(2*maxZstdText), zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			return err
+		}
+		d.z = z
+	}
+	got, err := d.z.DecodeAll(frame, text[:0:len(text)])
+	if err != nil {
+		return err
+	}
+	if len(got) != len(text) {
+		return errSize
+	}
+	return nil
+}

@@ -1,0 +1,424 @@
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// Errors of a File.
+var (
+	// ErrClosed is returned by a File's methods after Close.
+	ErrClosed = errors.New("rotation: file is closed")
+	// ErrUnfinished is returned by Write for bytes that do not end with a
+	// newline. Nothing was written.
+	ErrUnfinished = errors.New("rotation: a write must be whole lines")
+	// ErrTooLarge is returned by Write for more than 1 GiB at once. Nothing
+	// was written.
+	ErrTooLarge = errors.New("rotation: a write of more than 1 GiB")
+	// ErrFull is returned by Write when the active file has reached 4 GiB
+	// because it could not be rotated. Nothing was written.
+	ErrFull = errors.New("rotation: the file is full and cannot be rotated")
+)
+
+const (
+	// watchEvery is how often the active file is looked at for damage: often
+	// enough for the 200 ms that are promised, with a margin.
+	watchEvery = 100 * time.Millisecond
+	// retainEvery is how often files are deleted by their rule when neither a
+	// rotation nor a new rule asks for it.
+	retainEvery = time.Minute
+	// retryEvery is how long a rotation that failed is not tried again.
+	retryEvery = time.Second
+	// maxFileBytes is where writing stops when a file cannot be rotated:
+	// offsets in it still fit 32 bits.
+	maxFileBytes = 1<<32 - 1
+	// maxTorn is the largest unfinished last line that Open cuts off: 16 times
+	// what steplog writes as one line. More is not a line that was cut short,
+	// and stays.
+	maxTorn = 16 << 20
+)
+
+// Options are the settings of a File; nil and the zero value are ready to use.
+//
+// The hooks must not call Write, Rotate, Sync or Close of their File, and
+// Close waits for hooks that run.
+type Options struct {
+	// Rule says when files are closed and deleted; see [File.SetRule].
+	Rule Rule
+	// OnClose hears of each file that was closed: it has its final name, and
+	// no byte has been written to the next one yet. It is called by the
+	// goroutine in Write, Rotate or Close that caused it, and compression
+	// begins after it returned.
+	OnClose func(Info)
+	// OnRemove hears of each closed file that the rule deleted, after that, by
+	// the name it had before it was compressed. It is called by a goroutine of
+	// the File.
+	OnRemove func(name string)
+	// OnDamage hears what was done to the active file by somebody else, after
+	// that was mended and before the next byte is written. It is called by the
+	// goroutine in Write, Rotate or Close that mended it. Who keeps offsets in
+	// the file reads it again from Damage.From on.
+	OnDamage func(*DamageError)
+	// OnProblem hears of each problem that no caller is told: of the work in
+	// the background, of rotations that failed and were put off, and of each
+	// *DamageError when it is noticed. It may be called from any goroutine,
+	// also while Write runs.
+	OnProblem func(error)
+	// Clock tells the time for the names of closed files and for their age,
+	// nil for time.Now.
+	Clock func() time.Time
+}
+
+// File is one log: its active file and the closed ones beside it. Create one
+// with [Open]. It is safe for concurrent use. There must be only one File for
+// a path at a time, in all processes together.
+type File struct {
+	fs   vfs.FS
+	dir  string
+	path string // of the active file
+	log  string
+	open newAppender // immutable, as all above and opts but its rule
+	opts Options
+
+	rule atomic.Pointer[Rule]
+	size atomic.Int64 // of the active file; changed under mu
+
+	mu        sync.Mutex // guards what follows, and writing
+	text      *text      // active
+	torn      int64      // up to so many bytes of a failed write stand behind size
+	sick      error      // a sync of the active file failed
+	newest    time.Time  // of the closed files' names
+	retryAt   time.Time  // a failed rotation is not tried before
+	checked   int64      // this many bytes were seen in the file under path
+	damage    *DamageError
+	retired   []*text // closed files that are not synced yet
+	newNames  bool    // the folder has entries that are not synced yet
+	closed    bool
+	torncount int64 // immutable after Open
+
+	syncMu  sync.Mutex // held while syncing; taken before mu
+	lostErr error      // a closed file could not be synced; guarded by syncMu
+
+	wake     chan struct{}
+	stop     chan struct{}
+	done     sync.WaitGroup
+	once     sync.Once
+	closeErr error
+	keep     keeper // of the worker goroutine
+}
+
+// Open opens the log whose active file is path, which must end in NAME.log,
+// and makes folder and file where they are absent. A last line without its
+// newline, torn when a process was killed, is cut off; [File.Repaired] says how
+// much that was. Compressions that a crash interrupted are taken up again.
+//
+// Open returns an error that wraps [ErrName] or [ErrRule] for a name or a rule
+// that cannot be.
+func Open(path string, o *Options) (*File, error) { return OpenFS(vfs.OS(), path, o) }
+
+// OpenFS is Open on any file system. It is for the other packages of this
+// module.
+func OpenFS(fsys vfs.FS, path string, o *Options) (*File, error) {
+	return openFile(fsys, appenderFor(fsys), path, o)
+}
+
+func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	log, ok := strings.CutSuffix(filepath.Base(path), logExt)
+	if !ok || !validLog(log) {
+		return nil, fmt.Errorf("%w: %q", ErrName, filepath.Base(path))
+	}
+	rule, err := o.Rule.filled()
+	if err != nil {
+		return nil, err
+	}
+	f := &File{
+		fs: fsys, dir: filepath.Dir(path), path: path, log: log, open: open, opts: *o,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	if f.opts.Clock == nil {
+		f.opts.Clock = time.Now
+	}
+	f.rule.Store(&rule)
+	if err := f.load(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	f.done.Add(2)
+	go f.watch()
+	go f.work()
+	f.poke()
+	return f, nil
+}
+
+// load brings folder and active file into shape.
+func (f *File) load() error {
+	if _, err := f.fs.Lstat(f.dir); errors.Is(err, fs.ErrNotExist) {
+		if err := f.fs.MkdirAll(f.dir, dirMode); err != nil {
+			return err
+		}
+		if err := f.fs.SyncDir(filepath.Dir(f.dir)); err != nil {
+			return err
+		}
+	}
+	if err := f.resolve(); err != nil {
+		return err
+	}
+	t, err := openText(f.fs, f.open, f.path, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		t, err = openText(f.fs, f.open, f.path, os.O_CREATE|os.O_EXCL)
+		f.newNames = true
+	}
+	if err != nil {
+		return err
+	}
+	f.text = t
+	if err := f.cutTornLine(); err != nil {
+		return errors.Join(err, t.Close())
+	}
+	f.checked = f.size.Load()
+	return nil
+}
+
+// cutTornLine finds the end of the last whole line and cuts what follows.
+func (f *File) cutTornLine() error {
+	size, err := f.text.Size()
+	if err != nil {
+		return err
+	}
+	end, err := lastLineEnd(f.text.file, size, maxTorn)
+	if err != nil {
+		return err
+	}
+	f.size.Store(size)
+	if end < 0 {
+		return f.finishLine()
+	}
+	if end < size {
+		if err := f.text.Truncate(end); err != nil {
+			return fmt.Errorf("cut a torn line: %w", err)
+		}
+		f.torncount = size - end
+		f.size.Store(end)
+	}
+	return nil
+}
+
+// lastLineEnd returns the offset behind the last newline, 0 when there is none
+// at all, and -1 when there is none in the last limit bytes.
+func lastLineEnd(r io.ReaderAt, size, limit int64) (int64, error) {
+	buf := make([]byte, 64<<10)
+	for end := size; end > 0; {
+		if size-end >= limit {
+			return -1, nil
+		}
+		n := min(end, int64(len(buf)))
+		if err := readFull(r, buf[:n], end-n); err != nil {
+			return 0, err
+		}
+		for i := n - 1; i >= 0; i-- {
+			if buf[i] == '\n' {
+				return end - n + i + 1, nil
+			}
+		}
+		end -= n
+	}
+	return 0, nil
+}
+
+// readFull reads len(p) bytes; that there are fewer is an error.
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Repaired returns how many bytes of a torn last line Open cut off.
+func (f *File) Repaired() int64 { return f.torncount }
+
+// Size returns the size of the active file in bytes. It does not wait.
+func (f *File) Size() int64 { return f.size.Load() }
+
+// Rule returns the rule in force, with defaults filled in. It does not wait.
+func (f *File) Rule() Rule { return *f.rule.Load() }
+
+// SetRule changes the rule. The size holds from the next Write on, and files
+// that are too many, too old or too large by now are deleted at once, by a
+// goroutine of the File. It returns an error that wraps [ErrRule], and changes
+// nothing, when the rule cannot be. It does not wait.
+func (f *File) SetRule(r Rule) error {
+	r, err := r.filled()
+	if err != nil {
+		return err
+	}
+	f.rule.Store(&r)
+	f.poke()
+	return nil
+}
+
+// Write appends p, which must be whole lines, to the active file and rotates
+// before it where p would make the file too large. It returns when p is handed
+// to the operating system; [File.Sync] makes it durable.
+//
+// After an error nothing of p is in the file, and the next Write may succeed.
+// Write does not keep p.
+func (f *File) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if p[len(p)-1] != '\n' {
+		return 0, ErrUnfinished
+	}
+	if len(p) > maxMaxBytes {
+		return 0, ErrTooLarge
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, ErrClosed
+	}
+	if err := f.mend(); err != nil {
+		return 0, fmt.Errorf("write %s: %w", f.path, err)
+	}
+	if err := f.makeRoom(int64(len(p))); err != nil {
+		return 0, fmt.Errorf("write %s: %w", f.path, err)
+	}
+	n, err := f.text.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		f.torn = int64(len(p))
+		// What cannot be cut now is cut before the next write.
+		return 0, fmt.Errorf("write %s: %w", f.path, errors.Join(err, f.cutFailed()))
+	}
+	f.size.Add(int64(n))
+	return n, nil
+}
+
+// makeRoom rotates when n more bytes do not fit the active file. Where that
+// fails the file grows on. The caller holds mu.
+func (f *File) makeRoom(n int64) error {
+	size := f.size.Load()
+	if f.sick == nil && size+n <= f.rule.Load().MaxBytes || size == 0 {
+		return nil
+	}
+	var err error
+	if now := time.Now(); !now.Before(f.retryAt) {
+		if err = f.rotate(); err != nil {
+			f.retryAt = now.Add(retryEvery)
+			f.problem(err)
+		}
+	}
+	if f.size.Load()+n > maxFileBytes {
+		return errors.Join(ErrFull, err)
+	}
+	return nil
+}
+
+// cutFailed removes what a failed write left behind size. The caller holds mu.
+func (f *File) cutFailed() error {
+	actual, err := f.text.Size()
+	if err != nil {
+		return err
+	}
+	size := f.size.Load()
+	if actual > size+f.torn {
+		// Somebody else's bytes are among them, and theirs stay.
+		f.damage = f.inspect()
+	} else if actual > size {
+		if err := f.text.Truncate(size); err != nil {
+			return fmt.Errorf("cut a failed write: %w", err)
+		}
+	}
+	f.torn = 0
+	return nil
+}
+
+// finishLine ends a last line that has no newline, so that the next one does
+// not become part of it. The caller holds mu, or is Open.
+func (f *File) finishLine() error {
+	size := f.size.Load()
+	if size == 0 {
+		return nil
+	}
+	var last [1]byte
+	if err := readFull(f.text.file, last[:], size-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	if _, err := f.text.Write([]byte{'\n'}); err != nil {
+		return err
+	}
+	f.size.Add(1)
+	return nil
+}
+
+// Rotate closes the active file, gives it its name and starts a new one. An
+// empty file is left as it is. After an error the active file is the same as
+// before and can be written.
+func (f *File) Rotate() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return ErrClosed
+	}
+	if err := f.mend(); err != nil {
+		return fmt.Errorf("rotate %s: %w", f.path, err)
+	}
+	if f.size.Load() == 0 {
+		return nil
+	}
+	return f.rotate()
+}
+
+// Close syncs what was written, stops the goroutines of the File and waits for
+// them. Closing twice is fine and returns the first error. What Close leaves
+// undone, such as a compression under way, the next Open takes up.
+func (f *File) Close() error {
+	f.once.Do(func() {
+		close(f.stop)
+		f.done.Wait()
+		f.mu.Lock()
+		err := f.mend()
+		f.closed = true
+		f.mu.Unlock()
+		if err == nil {
+			err = f.sync()
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.closeErr = errors.Join(err, f.text.Close())
+	})
+	return f.closeErr
+}
+
+// problem reports what no caller is told.
+func (f *File) problem(err error) {
+	if f.opts.OnProblem != nil {
+		f.opts.OnProblem(err)
+	}
+}
+
+// poke asks the worker goroutine to look at the folder.
+func (f *File) poke() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,287 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// Errors of a Folder.
+var (
+	// ErrNotFound is returned for a file that is not in the folder's list. It
+	// wraps fs.ErrNotExist.
+	ErrNotFound = fmt.Errorf("rotation: no such log file: %w", fs.ErrNotExist)
+	// ErrActive is returned by Delete for a file that may be being written.
+	ErrActive = errors.New("rotation: the active file cannot be deleted")
+)
+
+// Folder is the files of all logs in one folder, to read and to delete. Create
+// one with [OpenFolder]. It follows no links and opens nothing but regular
+// files with the names of log files, so names may come from anywhere. It is
+// safe for concurrent use, also beside the Files that write there.
+type Folder struct {
+	fs       vfs.FS
+	dir      string
+	root     vfs.Root
+	onDelete atomic.Pointer[func(name string)]
+
+	mu    sync.Mutex
+	known map[string]seen // times of files, by name; guarded by mu
+}
+
+// seen holds what a file's first and last lines said, for as long as it looks
+// the same.
+type seen struct {
+	bytes       int64
+	changed     time.Time
+	first, last time.Time
+}
+
+// OpenFolder opens the folder of log files dir, which must be there.
+func OpenFolder(dir string) (*Folder, error) { return OpenFolderFS(vfs.OS(), dir) }
+
+// OpenFolderFS is OpenFolder on any file system. It is for the other packages
+// of this module.
+func OpenFolderFS(fsys vfs.FS, dir string) (*Folder, error) {
+	root, err := fsys.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open folder %s: %w", dir, err)
+	}
+	return &Folder{fs: fsys, dir: dir, root: root, known: map[string]seen{}}, nil
+}
+
+// OnDelete sets a function that hears of each file that Delete deleted, after
+// that, by the name it had before it was compressed. It is for the other
+// packages of this module.
+func (f *Folder) OnDelete(hook func(name string)) { f.onDelete.Store(&hook) }
+
+// Close lets go of the folder. What Open returned stays usable.
+func (f *Folder) Close() error { return f.root.Close() }
+
+// List returns the files of all logs, ordered by log and then as they were
+// written: the active one is the last of its log. A file that is there plain
+// and compressed, while its compression ends, is listed once.
+func (f *Folder) List() ([]Info, error) {
+	infos, err := f.root.ReadDir()
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", f.dir, err)
+	}
+	files, _ := scan(infos, "")
+	list := make([]Info, 0, len(files))
+	for _, s := range files {
+		info := Info{Name: s.file(), Log: s.log, Bytes: s.info.Size(), Active: s.active(), Compressed: s.ext != ""}
+		info.First, info.Last = f.times(s)
+		list = append(list, info)
+	}
+	f.forget(list)
+	return list, nil
+}
+
+// times returns the times of a file's first and last line; a file that cannot
+// be read now has none.
+func (f *Folder) times(s *stored) (first, last time.Time) {
+	key := seen{bytes: s.info.Size(), changed: s.info.ModTime()}
+	f.mu.Lock()
+	k := f.known[s.file()]
+	f.mu.Unlock()
+	if k.bytes == key.bytes && k.changed.Equal(key.changed) {
+		return k.first, k.last
+	}
+	t, err := f.open(s.name)
+	if err != nil {
+		return first, last
+	}
+	defer t.Close() // only read
+	size := t.Size()
+	if s.active() {
+		if size, err = lastLineEnd(t, size, maxTorn); err != nil || size < 0 {
+			return first, last
+		}
+	}
+	if key.first, key.last, err = recordTimes(t, size); err != nil {
+		return key.first, key.last
+	}
+	f.mu.Lock()
+	f.known[s.file()] = key
+	f.mu.Unlock()
+	return key.first, key.last
+}
+
+// forget drops what is known of files that are gone.
+func (f *Folder) forget(list []Info) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.known) <= len(list) {
+		return
+	}
+	there := make(map[string]bool, len(list))
+	for _, info := range list {
+		there[info.Name] = true
+	}
+	for name := range f.known {
+		if !there[name] {
+			delete(f.known, name)
+		}
+	}
+}
+
+// Open opens a file of the list for reading. Compressed files are read as the
+// text they hold. Of an active file it gives the whole lines that are there
+// now. The name may also be the one that the file had before it was compressed
+// meanwhile. The reader is for one goroutine at a time.
+//
+// Open returns an error that wraps [ErrNotFound] for any other name.
+func (f *Folder) Open(name string) (io.ReadSeekCloser, error) {
+	t, size, err := f.openLines(name)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		*io.SectionReader
+		io.Closer
+	}{io.NewSectionReader(t, 0, size), t}, nil
+}
+
+// openLines opens a file and tells where its last whole line ends.
+func (f *Folder) openLines(file string) (*Text, int64, error) {
+	t, err := f.ReaderAt(file)
+	if err != nil {
+		return nil, 0, err
+	}
+	size := t.Size()
+	if t.active {
+		if size, err = lastLineEnd(t, size, maxTorn); size < 0 {
+			size = t.Size()
+		}
+		if err != nil {
+			return nil, 0, errors.Join(fmt.Errorf("open %s: %w", file, err), t.Close())
+		}
+	}
+	return t, size, nil
+}
+
+// Text is the text of one file, for reading at any place.
+type Text struct {
+	io.ReaderAt
+	file   vfs.File
+	active bool
+	found  int64 // size when it was opened
+}
+
+// Size returns the size of the text in bytes when it was opened. An active
+// file may have grown since, and can be read there.
+func (t *Text) Size() int64 { return t.found }
+
+// Compressed reports whether the text is decompressed while it is read.
+func (t *Text) Compressed() bool { _, plain := t.ReaderAt.(vfs.File); return !plain }
+
+// Close lets go of the file.
+func (t *Text) Close() error { return t.file.Close() }
+
+// ReaderAt opens a file of the list for reading at any place; see
+// [Folder.Open] for names and errors. It is safe for concurrent use, and of a
+// compressed file it decodes only the blocks that are asked for.
+func (f *Folder) ReaderAt(file string) (*Text, error) {
+	n, ok := parseName(file)
+	if !ok {
+		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
+	}
+	t, err := f.open(n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", file, err)
+	}
+	return t, nil
+}
+
+// open opens the form of a file that counts: plain, else compressed. The plain
+// one may have been replaced while the others were tried, so it is tried again.
+func (f *Folder) open(n name) (*Text, error) {
+	exts := []string{"", gzipExt, zstdExt, ""}
+	if n.active() {
+		exts = exts[:1]
+	}
+	for _, ext := range exts {
+		file, err := f.root.Open(n.base + ext)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		t, err := newText(file, n, ext)
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		return t, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func newText(file vfs.File, n name, ext string) (*Text, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fs.ErrNotExist
+	}
+	if ext == "" {
+		return &Text{ReaderAt: file, file: file, active: n.active(), found: info.Size()}, nil
+	}
+	r, err := block.Open(file, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	return &Text{ReaderAt: r, file: file, found: r.Size()}, nil
+}
+
+// Delete deletes a closed file of the list, in all its forms. It returns an
+// error that wraps [ErrActive] for an active file, whether or not somebody
+// writes it now, and one that wraps [ErrNotFound] for a name that is not in
+// the list.
+func (f *Folder) Delete(ctx context.Context, file string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("delete %q: %w", file, err)
+	}
+	n, ok := parseName(file)
+	if !ok {
+		return fmt.Errorf("delete %q: %w", file, ErrNotFound)
+	}
+	if n.active() {
+		return fmt.Errorf("delete %q: %w", file, ErrActive)
+	}
+	found := false
+	for _, ext := range []string{"", gzipExt, zstdExt} {
+		info, err := f.root.Lstat(n.base + ext)
+		if err == nil && info.Mode().IsRegular() {
+			found = true
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("delete %q: %w", file, err)
+		}
+	}
+	if !found {
+		return fmt.Errorf("delete %q: %w", file, ErrNotFound)
+	}
+	if err := removeForms(f.root.Remove, n.base); err != nil {
+		return fmt.Errorf("delete %q: %w", file, err)
+	}
+	if hook := f.onDelete.Load(); hook != nil && *hook != nil {
+		(*hook)(n.base)
+	}
+	if err := f.fs.SyncDir(filepath.Clean(f.dir)); err != nil {
+		return fmt.Errorf("delete %q: %w", file, err)
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// nameTries bounds the search for a free name when other programs put files
+// into the folder.
+const nameTries = 16
+
+// rotate closes the active file, which is not empty. On an error it is the
+// same as before. The caller holds mu.
+func (f *File) rotate() error {
+	if d := f.inspect(); d != nil {
+		f.damage = d
+		f.problem(d)
+		if err := f.mend(); err != nil || f.size.Load() == 0 {
+			return err
+		}
+	}
+	old := f.text
+	at, err := f.exchange()
+	if err != nil {
+		return fmt.Errorf("rotate %s: %w", f.path, err)
+	}
+	info := Info{Name: closedName(f.log, at), Log: f.log, Bytes: f.size.Load()}
+	if movesOpenFiles {
+		// The times are a service: a file that cannot be read now has none.
+		info.First, info.Last, _ = recordTimes(old.file, info.Bytes)
+		f.retired = append(f.retired, old)
+	}
+	f.newest = at
+	f.newNames = true
+	f.sick, f.damage = nil, nil
+	f.size.Store(0)
+	f.checked = 0
+	if f.opts.OnClose != nil {
+		f.opts.OnClose(info)
+	}
+	f.poke()
+	return nil
+}
+
+// exchange moves the active file to its final name and puts an empty one in
+// its place.
+func (f *File) exchange() (time.Time, error) {
+	if !movesOpenFiles {
+		return f.exchangeClosed()
+	}
+	next, err := f.openNext()
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := f.moveAway()
+	if err != nil {
+		return at, errors.Join(err, f.dropNext(next))
+	}
+	if err := f.fs.RenameNew(f.path+nextExt, f.path); err != nil {
+		back := f.fs.RenameNew(f.closedPath(at), f.path)
+		return at, errors.Join(err, back, f.dropNext(next))
+	}
+	f.text = next
+	return at, nil
+}
+
+// openNext makes the file that becomes the active one. That is what most often
+// fails, on a full disk or without descriptors, and it fails before anything
+// was moved.
+func (f *File) openNext() (*text, error) {
+	path := f.path + nextExt
+	next, err := openText(f.fs, f.open, path, os.O_CREATE|os.O_EXCL)
+	if !errors.Is(err, fs.ErrExist) {
+		return next, err
+	}
+	// It is left over from a rotation that failed, and empty.
+	if err := f.removeNext(); err != nil {
+		return nil, err
+	}
+	return openText(f.fs, f.open, path, os.O_CREATE|os.O_EXCL)
+}
+
+func (f *File) dropNext(next *text) error {
+	return errors.Join(next.Close(), f.removeNext())
+}
+
+// removeNext deletes the next active file unless somebody wrote to it.
+func (f *File) removeNext() error {
+	path := f.path + nextExt
+	info, err := f.fs.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() > 0 {
+		return fmt.Errorf("%s is in the way", path)
+	}
+	return f.fs.Remove(path)
+}
+
+// moveAway gives the active file its final name.
+func (f *File) moveAway() (time.Time, error) {
+	for try := 1; ; try++ {
+		at, err := nextTime(f.opts.Clock(), f.newest)
+		if err != nil {
+			return at, err
+		}
+		err = f.fs.RenameNew(f.path, f.closedPath(at))
+		if !errors.Is(err, fs.ErrExist) || try == nameTries {
+			return at, err
+		}
+		// Somebody else put a file there: pass all that there are.
+		if err := f.findNewest(); err != nil {
+			return at, err
+		}
+		if at.After(f.newest) {
+			f.newest = at
+		}
+	}
+}
+
+func (f *File) closedPath(at time.Time) string {
+	return filepath.Join(f.dir, closedName(f.log, at))
+}
+
+// exchangeClosed does what exchange does where an open file cannot be moved:
+// it is closed first, and so must be synced first, and opened again when the
+// move fails.
+func (f *File) exchangeClosed() (time.Time, error) {
+	size := f.size.Load()
+	old := f.text
+	if err := old.Sync(); err != nil {
+		return time.Time{}, err
+	}
+	if err := old.Close(); err != nil {
+		return time.Time{}, err
+	}
+	at, err := f.moveAway()
+	if err == nil {
+		var next *text
+		if next, err = openText(f.fs, f.open, f.path, os.O_CREATE|os.O_EXCL); err == nil {
+			f.text = next
+			return at, nil
+		}
+		err = errors.Join(err, f.fs.RenameNew(f.closedPath(at), f.path))
+	}
+	again, oerr := openText(f.fs, f.open, f.path, 0)
+	if oerr != nil {
+		// Writing fails until mend finds a file under the path.
+		f.damage = &DamageError{Name: f.log + logExt, Damage: Removed}
+		return at, errors.Join(err, oerr)
+	}
+	f.text = again
+	f.size.Store(size)
+	return at, err
+}
