@@ -28,8 +28,10 @@ func (c *Context) clone() *Context {
 }
 
 // With returns c and the given fields: those of an error, code or topic apart,
-// the others under details. A namespace stays open for what follows. c may be nil
-// and is not changed; the fields are encoded now and not kept.
+// the others under details. A namespace stays open for what follows. Fields that
+// would make a line too long by themselves are not bound, and every record says
+// truncated. c may be nil and is not changed; the fields are encoded now and not
+// kept.
 func (e *Encoder) With(c *Context, fields []zap.Field) *Context {
 	n := c.clone()
 	st := state{secrets: e.mask.HasSecrets(), skip: -1, ns: n.ns, hide: n.hide}
@@ -44,7 +46,13 @@ func (e *Encoder) With(c *Context, fields []zap.Field) *Context {
 	if st.code != "" {
 		n.code = st.code
 	}
+	had := len(n.details)
 	n.details = e.fields(n.details, fields, &st)
+	if len(n.details) > e.maxBody {
+		// Too much to carry along: what was bound before stays, and says so.
+		n.details, n.truncated = n.details[:had:had], true
+		return n
+	}
 	n.ns, n.hide = st.ns, st.hide
 	n.truncated = n.truncated || st.truncated
 	return n

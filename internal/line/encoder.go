@@ -231,7 +231,7 @@ func (e *Encoder) key(b []byte, key string, st *state) ([]byte, bool) {
 	return append(appendQuoted(b, key), ':'), hidden
 }
 
-func sum(s string) string {
+func sumOf(s string) string {
 	h := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(h[:])
 }

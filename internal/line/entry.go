@@ -47,5 +47,5 @@ func CutID(id string) string {
 	if len(id) <= MaxID {
 		return id
 	}
-	return cutText(id, MaxID-70) + "…" + sum(id)
+	return cutText(id, MaxID-70) + "…" + sumOf(id)
 }

@@ -1,71 +1,354 @@
 package line
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
+
+	"go.uber.org/zap/zapcore"
 )
 
-// ErrNotRecord is returned by [Parse] for what is not a JSON object with a seq.
+// ErrNotRecord is returned by [Parse] for a line that is not a JSON object or has
+// no seq: foreign text in a file, or a torn line.
 var ErrNotRecord = errors.New("line: not a record")
 
-// Parse takes a line apart.
+// Parse takes apart raw, one line without its newline, and fills all of r.
+//
+// It reads any JSON object with a seq, whatever the order of its keys and however
+// it is spaced and escaped, checks all of it, and skips keys that it does not know
+// and known ones whose value has the wrong type. Of a key that stands twice the
+// last counts. It returns [ErrNotRecord] for anything else; r is then undefined.
+// It never panics.
+//
+// r.Error, r.Details and r.Lifecycle.IterationValue are parts of raw. Texts are
+// copies, but may share one copy of the whole line: clone what is kept for long.
+// Identifiers equal to those that r had before keep their strings, so parsing line
+// after line into one Record allocates little.
 func Parse(raw []byte, r *Record) error {
+	old := r.Identity
 	*r = Record{}
-	var m map[string]json.RawMessage
-	if json.Unmarshal(raw, &m) != nil {
+	s := scanner{b: raw}
+	if !s.take('{') {
 		return ErrNotRecord
 	}
-	if m["seq"] == nil || json.Unmarshal(m["seq"], &r.Seq) != nil {
-		return ErrNotRecord
-	}
-	str := func(k string) (s string) { _ = json.Unmarshal(m[k], &s); return s }
-	num := func(k string) (n int64) { _ = json.Unmarshal(m[k], &n); return n }
-	r.Time, _ = parseTimestamp([]byte(str("timestamp")))
-	r.Level, _ = parseLevel([]byte(str("level")))
-	r.Kind, _ = ParseKind(str("kind"))
-	for k, p := range map[string]*string{"server": &r.Server, "server_name": &r.ServerName, "service": &r.Service, "service_name": &r.ServiceName,
-		"project": &r.Project, "operation": &r.Operation, "operation_name": &r.OperationName, "parent_operation": &r.ParentOperation,
-		"run": &r.Run, "root_run": &r.RootRun, "parent_run": &r.ParentRun, "parent_step": &r.ParentStep, "step": &r.Step,
-		"action": &r.Action, "action_name": &r.ActionName, "topic": &r.Topic, "trace": &r.Trace, "span": &r.Span, "logger": &r.Logger,
-		"caller": &r.Caller, "stack": &r.Stack, "label": &r.Label, "message": &r.Message, "phase": &r.Phase,
-		"outcome": &r.Lifecycle.Outcome, "reason": &r.Lifecycle.Reason, "triggered_by": &r.Lifecycle.TriggeredBy, "schedule": &r.Lifecycle.Schedule} {
-		*p = str(k)
-	}
-	r.Attempt = int(num("attempt"))
-	l := &r.Lifecycle
-	if r.Kind == KindRun || r.Kind == KindStep {
-		l.Phase = r.Phase
-	}
-	l.ID = uint64(num("id"))
-	l.Started, _ = parseTimestamp([]byte(str("started")))
-	if m["started"] == nil {
-		l.Started = time.Time{}
-	}
-	l.Implied = string(m["implied"]) == "true"
-	l.Inbound = string(m["inbound"]) == "true"
-	l.Archived = string(m["archived"]) == "true"
-	l.Duration = time.Duration(num("duration_ns"))
-	l.Processed, l.Succeeded, l.Failed, l.Fragments = num("processed"), num("succeeded"), num("failed"), num("fragments")
-	l.Counted = m["processed"] != nil
-	l.Bytes, l.Order = num("bytes"), int(num("order"))
-	var lv map[string]int64
-	_ = json.Unmarshal(m["levels"], &lv)
-	for i, n := range levelNames {
-		l.Levels[i] = lv[n]
-	}
-	if m["iteration"] != nil {
-		var it struct {
-			Index int
-			Value json.RawMessage
+	hasSeq := false
+	for more := !s.take('}'); more; {
+		key, ok := s.str()
+		if !ok || !s.take(':') {
+			return ErrNotRecord
 		}
-		_ = json.Unmarshal(m["iteration"], &it)
-		l.Iterated, l.IterationIndex, l.IterationValue = true, it.Index, it.Value
+		var name string
+		if key.escaped {
+			name = s.get(key)
+		} else {
+			name = view(raw[key.from:key.to])
+		}
+		if name == "seq" {
+			v, ok := s.skip()
+			if !ok {
+				return ErrNotRecord
+			}
+			if r.Seq, ok = digits(v); !ok {
+				return ErrNotRecord
+			}
+			hasSeq = true
+		} else if !parseMember(&s, name, r, &old) {
+			return ErrNotRecord
+		}
+		if !s.take(',') {
+			if !s.take('}') {
+				return ErrNotRecord
+			}
+			more = false
+		}
 	}
-	r.Truncated = string(m["truncated"]) == "true"
-	r.Error, r.Details = m["error"], m["details"]
-	var er struct{ Message, Code string }
-	_ = json.Unmarshal(r.Error, &er)
-	r.ErrorMessage, r.ErrorCode = er.Message, er.Code
+	if s.peek(); !hasSeq || s.i < len(raw) {
+		return ErrNotRecord
+	}
+	if r.Kind == KindRun || r.Kind == KindStep {
+		r.Lifecycle.Phase = r.Phase
+	}
 	return nil
+}
+
+// parseMember takes the value of one key, and reports whether it is valid JSON.
+func parseMember(s *scanner, name string, r *Record, old *Identity) bool {
+	switch name {
+	case "timestamp":
+		return s.time(&r.Time)
+	case "level":
+		return s.level(&r.Level)
+	case "kind":
+		return s.kind(&r.Kind)
+	case "server":
+		return s.again(&r.Server, old.Server)
+	case "server_name":
+		return s.again(&r.ServerName, old.ServerName)
+	case "service":
+		return s.again(&r.Service, old.Service)
+	case "service_name":
+		return s.again(&r.ServiceName, old.ServiceName)
+	case "project":
+		return s.again(&r.Project, old.Project)
+	case "operation":
+		return s.again(&r.Operation, old.Operation)
+	case "operation_name":
+		return s.again(&r.OperationName, old.OperationName)
+	case "parent_operation":
+		return s.again(&r.ParentOperation, old.ParentOperation)
+	case "run":
+		return s.again(&r.Run, old.Run)
+	case "root_run":
+		return s.again(&r.RootRun, old.RootRun)
+	case "parent_run":
+		return s.again(&r.ParentRun, old.ParentRun)
+	case "parent_step":
+		return s.again(&r.ParentStep, old.ParentStep)
+	case "step":
+		return s.again(&r.Step, old.Step)
+	case "action":
+		return s.again(&r.Action, old.Action)
+	case "action_name":
+		return s.again(&r.ActionName, old.ActionName)
+	case "attempt":
+		return s.small(&r.Attempt)
+	case "topic":
+		return s.again(&r.Topic, "")
+	case "trace":
+		return s.again(&r.Trace, "")
+	case "span":
+		return s.again(&r.Span, "")
+	case "logger":
+		return s.again(&r.Logger, "")
+	case "caller":
+		return s.again(&r.Caller, "")
+	case "stack":
+		return s.again(&r.Stack, "")
+	case "label":
+		return s.again(&r.Label, "")
+	case "message":
+		return s.again(&r.Message, "")
+	case "phase":
+		return s.again(&r.Phase, "")
+	case "truncated":
+		return s.truth(&r.Truncated)
+	case "error":
+		return s.errorObject(r)
+	case "details":
+		return s.object(&r.Details)
+	}
+	return parseLifecycle(s, name, &r.Lifecycle)
+}
+
+// parseLifecycle is parseMember for the keys that run and step records have.
+func parseLifecycle(s *scanner, name string, l *Lifecycle) bool {
+	switch name {
+	case "id":
+		v, ok := s.skip()
+		if n, fits := digits(v); ok && fits {
+			l.ID = n
+		}
+		return ok
+	case "started":
+		return s.time(&l.Started)
+	case "outcome":
+		return s.again(&l.Outcome, "")
+	case "reason":
+		return s.again(&l.Reason, "")
+	case "implied":
+		return s.truth(&l.Implied)
+	case "duration_ns":
+		return s.number((*int64)(&l.Duration))
+	case "processed":
+		l.Counted = true
+		return s.number(&l.Processed)
+	case "succeeded":
+		l.Counted = true
+		return s.number(&l.Succeeded)
+	case "failed":
+		l.Counted = true
+		return s.number(&l.Failed)
+	case "fragments":
+		l.Counted = true
+		return s.number(&l.Fragments)
+	case "levels":
+		return s.levels(&l.Levels)
+	case "bytes":
+		return s.number(&l.Bytes)
+	case "triggered_by":
+		return s.again(&l.TriggeredBy, "")
+	case "schedule":
+		return s.again(&l.Schedule, "")
+	case "inbound":
+		return s.truth(&l.Inbound)
+	case "order":
+		return s.small(&l.Order)
+	case "iteration":
+		return s.iteration(l)
+	case "archived":
+		return s.truth(&l.Archived)
+	}
+	_, ok := s.skip()
+	return ok
+}
+
+// again takes a text, and keeps the string that old is if it says the same.
+func (s *scanner) again(to *string, old string) bool {
+	if s.peek() != '"' {
+		_, ok := s.skip()
+		return ok
+	}
+	l, ok := s.str()
+	if !ok {
+		return false
+	}
+	if old != "" && !l.escaped && string(s.b[l.from:l.to]) == old {
+		*to = old
+	} else {
+		*to = s.get(l)
+	}
+	return true
+}
+
+// short takes a text and returns its bytes, good for comparing; nil if the value
+// is no text.
+func (s *scanner) short() (v []byte, ok bool) {
+	if s.peek() != '"' {
+		_, ok = s.skip()
+		return nil, ok
+	}
+	l, ok := s.str()
+	if !ok {
+		return nil, false
+	}
+	if l.escaped {
+		return []byte(s.get(l)), true
+	}
+	return s.b[l.from:l.to], true
+}
+
+func (s *scanner) time(to *time.Time) bool {
+	v, ok := s.short()
+	if t, valid := parseTimestamp(v); ok && valid {
+		*to = t
+	}
+	return ok
+}
+
+func (s *scanner) level(to *zapcore.Level) bool {
+	v, ok := s.short()
+	if l, known := parseLevel(v); ok && known {
+		*to = l
+	}
+	return ok
+}
+
+func (s *scanner) kind(to *Kind) bool {
+	v, ok := s.short()
+	if k, known := ParseKind(view(v)); ok && known {
+		*to = k
+	}
+	return ok
+}
+
+func (s *scanner) truth(to *bool) bool {
+	v, ok := s.skip()
+	if ok && (v[0] == 't' || v[0] == 'f') {
+		*to = v[0] == 't'
+	}
+	return ok
+}
+
+func (s *scanner) number(to *int64) bool {
+	n, fits, ok := s.integer()
+	if ok && fits {
+		*to = n
+	}
+	return ok
+}
+
+func (s *scanner) small(to *int) bool {
+	n := int64(*to)
+	ok := s.number(&n)
+	*to = int(n)
+	return ok
+}
+
+// object takes a value and keeps it if it is an object.
+func (s *scanner) object(to *[]byte) bool {
+	v, ok := s.skip()
+	if ok && v[0] == '{' {
+		*to = v
+	}
+	return ok
+}
+
+// members takes an object and calls each with its keys, to take the value. A
+// value that is no object is skipped.
+func (s *scanner) members(each func(name string) bool) bool {
+	if s.peek() != '{' {
+		_, ok := s.skip()
+		return ok
+	}
+	s.i++
+	if s.take('}') {
+		return true
+	}
+	for {
+		l, ok := s.str()
+		if !ok || !s.take(':') || !each(s.get(l)) {
+			return false
+		}
+		if !s.take(',') {
+			return s.take('}')
+		}
+	}
+}
+
+func (s *scanner) levels(to *Levels) bool {
+	return s.members(func(name string) bool {
+		for i, n := range levelNames {
+			if name == n {
+				return s.number(&to[i])
+			}
+		}
+		_, ok := s.skip()
+		return ok
+	})
+}
+
+func (s *scanner) iteration(l *Lifecycle) bool {
+	l.Iterated = s.peek() == '{'
+	return s.members(func(name string) bool {
+		if name == "index" {
+			return s.small(&l.IterationIndex)
+		}
+		v, ok := s.skip()
+		if ok && name == "value" {
+			l.IterationValue = v
+		}
+		return ok
+	})
+}
+
+// errorObject takes the error key. A foreign line may have a text there.
+func (s *scanner) errorObject(r *Record) bool {
+	if s.peek() == '"' {
+		return s.again(&r.ErrorMessage, "")
+	}
+	from := s.i
+	object := s.peek() == '{'
+	ok := s.members(func(name string) bool {
+		switch name {
+		case "message":
+			return s.again(&r.ErrorMessage, "")
+		case "code":
+			return s.again(&r.ErrorCode, "")
+		}
+		_, ok := s.skip()
+		return ok
+	})
+	if ok && object {
+		r.Error = s.b[from:s.i:s.i]
+	}
+	return ok
 }

@@ -1,8 +1,6 @@
 package line
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -171,19 +169,18 @@ func escapedHead(s string, max int) string {
 // appendCut appends what stands for a text that was cut: its size in bytes, its
 // SHA-256, and as much of its beginning as makes at most max bytes.
 func appendCut(b []byte, s string, max int) []byte {
-	sum := sha256.Sum256([]byte(s))
-	return appendCutSum(b, len(s), hex.EncodeToString(sum[:]), s, max)
+	return appendCutSum(b, len(s), sumOf(s), s, max)
 }
 
-func appendCutSum(b []byte, size int, sum, head string, max int) []byte {
+func appendCutSum(b []byte, size int, sum, head string, limit int) []byte {
 	start := len(b)
 	b = append(b, cutOpen...)
 	b = strconv.AppendInt(b, int64(size), 10)
 	b = append(b, cutSum...)
 	b = append(b, sum...)
 	b = append(b, cutHead...)
-	room := max - (len(b) - start) - 2
-	b = appendEscaped(b, escapedHead(head, max0(room)))
+	room := limit - (len(b) - start) - 2
+	b = appendEscaped(b, escapedHead(head, max(room, 0)))
 	return append(b, '"', '}')
 }
 
@@ -192,5 +189,3 @@ const (
 	cutSum  = `,"sha256":"`
 	cutHead = `","head":"`
 )
-
-func max0(n int) int { return max(n, 0) }
