@@ -67,6 +67,14 @@ func parseName(file string) (n name, ok bool) {
 	return n, true
 }
 
+// LogOf returns the log that a file belongs to, by the file's name: "user" for
+// user.log and for user-2026-11-21T02-03-04.000.log.gz. ok is false for a name
+// that no log's file has.
+func LogOf(file string) (log string, ok bool) {
+	n, ok := parseName(file)
+	return n.log, ok
+}
+
 func validLog(s string) bool {
 	if s == "" || len(s) > maxLogName || s[0] == '_' || s[0] == '-' {
 		return false

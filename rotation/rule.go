@@ -46,6 +46,13 @@ type Rule struct {
 	Compression Compression `json:"compression,omitempty"`
 }
 
+// Validate returns an error that wraps [ErrRule] for a rule that Open and
+// SetRule would refuse.
+func (r Rule) Validate() error {
+	_, err := r.filled()
+	return err
+}
+
 // filled returns the rule with defaults in place, or an error that wraps
 // ErrRule.
 func (r Rule) filled() (Rule, error) {
