@@ -1,0 +1,202 @@
+package logger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
+	"go.uber.org/zap/zapcore"
+)
+
+// execution is what a run and a step have in common: the records of its start,
+// its updates and its end.
+type execution struct {
+	store *Store         // nil when nothing is recorded; immutable
+	kind  line.Kind      // KindRun or KindStep; immutable
+	owner *journal.Owner // immutable once the execution is handed out
+
+	mu      sync.Mutex // held over appends, so that records come in order; guards the rest
+	seq     uint64     // of the start record, 0 when that was dropped
+	start   line.Lifecycle
+	started time.Time
+	counts  query.Counts
+	counted bool
+	ended   bool // the host's end stands, or there is nothing to end
+}
+
+// word is what messages call the execution.
+func (x *execution) word() string {
+	if x.kind == line.KindRun {
+		return "run"
+	}
+	return "step"
+}
+
+// begin writes the start record. The caller holds mu, or nobody else has x yet.
+func (x *execution) begin(l *Logger) {
+	x.started = x.store.now()
+	x.start.Phase = line.PhaseStart
+	e := line.Entry{Time: x.started, Level: levels.Info, Kind: x.kind, Trace: l.trace, Span: l.span,
+		Message: x.word() + " started", Lifecycle: &x.start}
+	x.seq, _ = x.append(&e)
+}
+
+// adopt takes over what the journal knows.
+func (x *execution) adopt(seq uint64, start line.Lifecycle, started time.Time, state journal.RunState) {
+	x.seq, x.start, x.started = seq, start, started
+	x.counts = query.Counts{Processed: state.Processed, Succeeded: state.Succeeded, Failed: state.Failed, Fragments: state.Fragments}
+	x.counted = state.Counted
+	x.ended = state.Ended && !state.Implied
+}
+
+// resume writes that what the library had ended goes on.
+func (x *execution) resume() error {
+	lc := line.Lifecycle{Phase: line.PhaseResume, ID: x.seq}
+	e := line.Entry{Time: x.store.now(), Level: levels.Info, Kind: x.kind, Message: x.word() + " resumed", Lifecycle: &lc}
+	_, err := x.append(&e)
+	return err
+}
+
+// add adds to the counts and writes their totals. It does nothing after the
+// end.
+func (x *execution) add(c query.Counts) {
+	if x.store == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended {
+		return
+	}
+	x.counts.Processed += c.Processed
+	x.counts.Succeeded += c.Succeeded
+	x.counts.Failed += c.Failed
+	x.counts.Fragments += c.Fragments
+	x.counted = true
+	lc := line.Lifecycle{Phase: line.PhaseUpdate, ID: x.seq}
+	x.total(&lc)
+	e := line.Entry{Time: x.store.now(), Level: levels.Info, Kind: x.kind, Message: x.word() + " counts", Lifecycle: &lc}
+	_, _ = x.append(&e)
+}
+
+func (x *execution) total(lc *line.Lifecycle) {
+	lc.Processed, lc.Succeeded, lc.Failed, lc.Fragments = x.counts.Processed, x.counts.Succeeded, x.counts.Failed, x.counts.Fragments
+	lc.Counted = x.counted
+}
+
+// finish writes the end record. The caller holds mu and has checked ended. It
+// is the end even when the record is dropped: the next open of the folder then
+// closes what looks open.
+func (x *execution) finish(l *Logger, o query.Outcome, err error, state journal.RunState) error {
+	x.ended = true
+	now := x.store.now()
+	lc := journal.EndLifecycle(x.seq, &x.start, state)
+	x.total(&lc)
+	lc.Started = x.started
+	lc.Duration = max(now.Sub(x.started), 0)
+	lc.Outcome, lc.Reason, lc.Implied = o.String(), reason(o, err), false
+	level := levels.Info
+	if o.Failure() {
+		level = levels.Error
+	}
+	e := line.Entry{Time: now, Level: level, Kind: x.kind, Trace: l.trace, Span: l.span,
+		Message: x.word() + " " + strings.ReplaceAll(o.String(), "_", " "), Lifecycle: &lc, Err: err}
+	_, failed := x.append(&e)
+	return failed
+}
+
+func (x *execution) append(e *line.Entry) (uint64, error) {
+	return x.store.append(x.store.file(FileUsage), x.owner, e, nil)
+}
+
+// outcomeOf says how something that returned err ended.
+func outcomeOf(err error) query.Outcome {
+	switch {
+	case err == nil:
+		return query.Succeeded
+	case is(err, context.Canceled):
+		return query.Cancelled
+	case is(err, context.DeadlineExceeded):
+		return query.TimedOut
+	default:
+		return query.Failed
+	}
+}
+
+// is is errors.Is for an error whose methods may panic.
+func is(err, target error) (found bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(err, target)
+}
+
+// ended returns o, or if that is no end, the outcome that err stands for.
+func ended(o query.Outcome, err error) query.Outcome {
+	if !o.Success() && (o == query.Running || o > query.Panicked) {
+		return outcomeOf(err)
+	}
+	return o
+}
+
+// maxReason is how long a reason may be, in bytes. The error itself stands in
+// the end record in full.
+const maxReason = 4 << 10
+
+// reason says in one text why something ended as it did.
+func reason(o query.Outcome, err error) (text string) {
+	switch {
+	case err != nil:
+	case o == query.Panicked:
+		return "it panicked"
+	default:
+		return ""
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			text = fmt.Sprintf("a %T, whose Error method panicked", err)
+		}
+	}()
+	return cutReason(err.Error())
+}
+
+func cutReason(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	n := maxReason
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// unwinding reports whether the function that called an exported End is a
+// deferred one that runs because of a panic, or is that End itself. Without
+// this, defer func() { run.End(err) }() would take a panic, during which err is
+// nil, for a success. skip is the number of frames between here and the
+// exported End.
+func unwinding(skip int) bool {
+	var pcs [4]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(skip+2, pcs[:])])
+	for range 3 { // End, the deferred function, the runtime
+		frame, more := frames.Next()
+		if frame.Function == "runtime.gopanic" {
+			return true
+		}
+		if !more {
+			break
+		}
+	}
+	return false
+}
+
+// sixLevels are the levels in the order of [line.Levels].
+var sixLevels = [...]zapcore.Level{levels.Trace, levels.Debug, levels.Info, levels.Warn, levels.Error, levels.Fatal}

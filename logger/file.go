@@ -1,0 +1,206 @@
+package logger
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/levels"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Names of log files, for [Logger.To], [Options.Files] and [Store.SetFileRule].
+// A host may use any other name that matches ^[a-z0-9][a-z0-9_-]{0,63}$; a file
+// appears in the folder when it is first used.
+const (
+	FileApplication  = "application"   // what servers and services log outside a run
+	FileAppsObjects  = "apps_objects"  // dynamic forms
+	FileInboxChannel = "inbox_channel" // the inbox's channels
+	FileEmail        = "email"         // receiving and sending mail
+	FileDatabase     = "database"      // database operations
+	FileAccessLog    = "access_log"    // requests; not for Logger.To
+	FileCallEvent    = "call_event"    // telephony
+	FileScheduleJobs = "schedule_jobs" // scheduled jobs
+	FileCRMData      = "crm_data"      // exchange with a CRM
+
+	FileUser  = "user"  // what flows log
+	FileUsage = "usage" // run and step records; not for Logger.To
+)
+
+// fileAudit is the audit trail's; it is not written here.
+const fileAudit = "audit"
+
+// validName reports whether name matches ^[a-z0-9][a-z0-9_-]{0,63}$.
+func validName(name string) bool {
+	if name == "" || len(name) > 64 || name[0] == '_' || name[0] == '-' {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// file is one log of the store as loggers see it. It is made when its name is
+// first used, and the text when its first record is written.
+type file struct {
+	name   string                       // immutable
+	levels atomic.Uint32                // a levels.Set: what FileRule lets through
+	log    atomic.Pointer[journal.File] // nil until the first record
+
+	// What was dropped before it reached the journal, which counts the rest.
+	dropped [len(line.Levels{})]atomic.Int64
+	failing atomic.Bool // the text could not be opened last time
+}
+
+// takes reports whether lines of level l go to the file.
+func (f *file) takes(l zapcore.Level) bool {
+	return levels.Set(f.levels.Load()).Has(l)
+}
+
+// kind is the kind of what a logger writes to the file.
+func (f *file) kind(inRun bool) line.Kind {
+	switch {
+	case f.name == FileUser:
+		return line.KindLine
+	case f.name == FileApplication || !inRun:
+		return line.KindEvent
+	default:
+		return line.KindLine
+	}
+}
+
+func (f *file) drop(l zapcore.Level) { f.dropped[line.LevelIndex(l)].Add(1) }
+
+// six returns the one of the six levels that l counts as.
+func six(l zapcore.Level) zapcore.Level {
+	switch {
+	case l < levels.Trace:
+		return levels.Trace
+	case l <= levels.Error:
+		return l
+	case l < levels.Fatal:
+		return levels.Error // zap's DPanic and Panic
+	default:
+		return levels.Fatal
+	}
+}
+
+// file returns the file with a valid name, making it when it is new.
+func (s *Store) file(name string) *file {
+	s.mu.RLock()
+	f := s.files[name]
+	s.mu.RUnlock()
+	if f != nil {
+		return f
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.files[name]; f != nil {
+		return f
+	}
+	f = &file{name: name}
+	f.levels.Store(uint32(s.rules[name].Levels))
+	s.files[name] = f
+	return f
+}
+
+// open returns the text of a file, opening it on first use. On an error the
+// record of level l is counted as dropped.
+func (s *Store) open(f *file, l zapcore.Level) (*journal.File, error) {
+	if log := f.log.Load(); log != nil {
+		return log, nil
+	}
+	log, err := s.journal.File(f.name)
+	if err != nil {
+		f.drop(l)
+		err = translate(err)
+		if !f.failing.Swap(true) {
+			s.problem(fmt.Errorf("open %s.log: %w", f.name, err))
+		}
+		return nil, err
+	}
+	f.failing.Store(false)
+	f.log.Store(log)
+	return log, nil
+}
+
+// buffer is where one line is encoded.
+type buffer struct{ b []byte }
+
+// keepBuffer is the capacity up to which buffers are reused: one long line must
+// not keep a megabyte for good.
+const keepBuffer = 64 << 10
+
+// append encodes and writes one record. It never panics. An error means that
+// the record was dropped, counted and reported.
+func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Field) (seq uint64, err error) {
+	log := f.log.Load()
+	if log == nil {
+		if log, err = s.open(f, e.Level); err != nil {
+			return 0, err
+		}
+	}
+	buf := s.buffers.Get().(*buffer)
+	encoded := false
+	defer func() {
+		// The encoder guards what the host's values do; this is for the rest.
+		if p := recover(); p != nil {
+			if !encoded {
+				f.drop(e.Level)
+			}
+			seq, err = 0, s.panicked("append", p)
+		}
+	}()
+	e.Identity = o.Encoded()
+	buf.b = s.encoder.Append(buf.b[:0], e, fields)
+	encoded = true
+	seq, err = log.Append(o, journal.Meta{Time: e.Time, Level: e.Level, Kind: e.Kind, Lifecycle: e.Lifecycle}, buf.b)
+	if cap(buf.b) <= keepBuffer {
+		s.buffers.Put(buf)
+	}
+	return seq, translate(err)
+}
+
+// panicked reports what the host's code panicked with, and returns it as an
+// error.
+func (s *Store) panicked(what string, p any) error {
+	err := fmt.Errorf("%w: %s: %s", ErrPanicked, what, panicText(p))
+	s.problem(err)
+	return err
+}
+
+// panicText is the text of a panic's value, whose own methods may panic.
+func panicText(p any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T", p)
+		}
+	}()
+	return fmt.Sprint(p)
+}
+
+// now is the clock's time. A host's clock that panics must not take a logging
+// call with it.
+func (s *Store) now() (now time.Time) {
+	if s.options.Clock == nil {
+		return time.Now()
+	}
+	return s.hostNow()
+}
+
+func (s *Store) hostNow() (now time.Time) {
+	defer func() {
+		if p := recover(); p != nil {
+			_ = s.panicked("Options.Clock", p)
+			now = time.Now()
+		}
+	}()
+	return s.options.Clock()
+}

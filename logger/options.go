@@ -1,0 +1,200 @@
+package logger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
+	"go.uber.org/zap/zapcore"
+)
+
+// Options are the settings of a [Store]. The zero value and nil are ready to
+// use. They are copied by [Open].
+type Options struct {
+	// Level is the minimum level until Store.Levels says otherwise. The zero
+	// value is Info.
+	Level zapcore.Level
+	// Rule is how files rotate and are retained that have no rule of their own:
+	// by default at 100 MiB, keeping all.
+	Rule rotation.Rule
+	// Files are the rules of single files by name, such as "email".
+	Files map[string]FileRule
+	// Mode is how records reach the files.
+	Mode Mode
+
+	// SyncEvery is how often written records are made durable: 0 means 1 s.
+	// Records of level error and above ask for it at once.
+	SyncEvery time.Duration
+	// MaxWait is how long a call waits for a writer that is merely behind before
+	// its record is dropped and counted: 0 means 100 ms. It has no effect in
+	// ModeWrite, where each call writes for itself.
+	MaxWait time.Duration
+	// CloseTimeout is how long Close waits for a disk that does not answer: 0
+	// means 5 s.
+	CloseTimeout time.Duration
+	// PerformanceEvery is how often the process's CPU time, memory and number
+	// of goroutines are logged: 0 means 1 minute. They are logged at start and
+	// at stop too.
+	PerformanceEvery time.Duration
+
+	// RingBytes is the size of the buffer between callers and files: 0 means
+	// 8 MiB, the least is 4 MiB. It has no effect in ModeWrite.
+	RingBytes int
+	// CaptureBytes is how long a captured input or output, or a value given to
+	// [Value], may be as JSON before it is cut: 0 means 64 KiB.
+	CaptureBytes int
+
+	// MaskKeys are names of keys whose values are hidden, in addition to the
+	// built-in list (password, token, authorization, cookie and the like). Case
+	// and separators do not matter.
+	MaskKeys []string
+	// IndexFields are the detail fields that sealed files index: nil means sku
+	// and order_id. Files are not sealed yet, so it has no effect on speed now,
+	// and it never has one on answers.
+	IndexFields []string
+
+	// KeepSettings keeps the level tree and the file rules in the folder, so
+	// that the next Open with KeepSettings starts with them. What was set while
+	// running then goes before Level, Rule and Files. A memory store keeps
+	// nothing.
+	KeepSettings bool
+	// OpenRun is asked during Open about each run that has no end because its
+	// process died. If it reports true the run stays open, because it goes on in
+	// another process or will be resumed here; otherwise the run ends as failed.
+	// nil ends them all.
+	OpenRun func(query.MainLog) bool
+	// TraceIDs returns the trace and span ids of a context, "" for none. It is
+	// called by [FromContext] and when runs and steps start.
+	TraceIDs func(context.Context) (trace, span string)
+	// OnProblem hears of every problem that no call could return: records that
+	// could not be written, names that were refused, failed syncs. It is called
+	// on a goroutine of the store's, one problem at a time, never under a lock,
+	// and may use the store. Stats counts problems whether it is set or not;
+	// what comes faster than the hook returns is only counted.
+	OnProblem func(error)
+	// Clock tells the time: nil means time.Now. It is called on every logging
+	// call and must be safe for concurrent use.
+	Clock func() time.Time
+}
+
+// FileRule is what holds for one log file. The zero value takes every level and
+// rotates by Options.Rule.
+type FileRule struct {
+	// Levels are the levels that the file takes; lines of others are left out.
+	// It applies on top of the minimum level, and never to run, step and capture
+	// records. The zero value is every level.
+	Levels levels.Set
+	// Rotation is how the file rotates and what is retained of it. A zero
+	// Rotation inherits Options.Rule.
+	Rotation rotation.Rule
+}
+
+// Mode is how records reach the files.
+type Mode uint8
+
+const (
+	// ModeJournal is the default: records survive the death of the process and
+	// no call waits for the disk. This version writes as ModeWrite does;
+	// Stats says which mode is in force.
+	ModeJournal Mode = iota
+	// ModeWrite hands each record to the operating system before the call
+	// returns. Records survive the death of the process.
+	ModeWrite
+)
+
+// String returns "journal" or "write".
+func (m Mode) String() string {
+	switch m {
+	case ModeJournal:
+		return "journal"
+	case ModeWrite:
+		return "write"
+	default:
+		return fmt.Sprintf("Mode(%d)", uint8(m))
+	}
+}
+
+// What zero options mean.
+const (
+	defaultCloseTimeout     = 5 * time.Second
+	defaultPerformanceEvery = time.Minute
+	defaultCaptureBytes     = 64 << 10
+
+	minCaptureBytes = 256     // less than what a cut value itself takes
+	maxCaptureBytes = 1 << 20 // the longest line
+	minRingBytes    = 4 << 20 // four of the longest lines
+	maxKeys         = 1000
+)
+
+// complete returns a checked copy of o with its defaults filled in. o may be
+// nil.
+func (o *Options) complete() (Options, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	bad := func(name, format string, args ...any) (Options, error) {
+		return Options{}, fmt.Errorf("%w: %s %s", ErrOptions, name, fmt.Sprintf(format, args...))
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"SyncEvery", c.SyncEvery}, {"MaxWait", c.MaxWait},
+		{"CloseTimeout", c.CloseTimeout}, {"PerformanceEvery", c.PerformanceEvery},
+	} {
+		if d.d < 0 {
+			return bad(d.name, "is negative (%s)", d.d)
+		}
+	}
+	if c.Level < levels.Trace || c.Level > levels.Fatal {
+		return bad("Level", "is %d, outside trace (%d) to fatal (%d)", c.Level, levels.Trace, levels.Fatal)
+	}
+	if c.Mode > ModeWrite {
+		return bad("Mode", "is unknown (%d)", uint8(c.Mode))
+	}
+	if c.RingBytes != 0 && c.RingBytes < minRingBytes {
+		return bad("RingBytes", "is %d, below %d", c.RingBytes, minRingBytes)
+	}
+	if c.CaptureBytes != 0 && (c.CaptureBytes < minCaptureBytes || c.CaptureBytes > maxCaptureBytes) {
+		return bad("CaptureBytes", "is %d, outside %d to %d", c.CaptureBytes, minCaptureBytes, maxCaptureBytes)
+	}
+	for name, keys := range map[string][]string{"MaskKeys": c.MaskKeys, "IndexFields": c.IndexFields} {
+		if len(keys) > maxKeys {
+			return bad(name, "has more than %d names", maxKeys)
+		}
+		for i, key := range keys {
+			if key == "" {
+				return bad(name, "has an empty name at %d", i)
+			}
+		}
+	}
+	if err := checkRule(c.Rule); err != nil {
+		return bad("Rule", "cannot be used: %v", err)
+	}
+	files := make(map[string]FileRule, len(c.Files))
+	for name, rule := range c.Files {
+		if !validName(name) {
+			return bad("Files", "has %q, which is no name of a log file", name)
+		}
+		if err := checkRule(rule.Rotation); err != nil {
+			return bad("Files", "has a rule for %q that cannot be used: %v", name, err)
+		}
+		files[name] = rule
+	}
+	c.Files = files
+
+	if c.CloseTimeout == 0 {
+		c.CloseTimeout = defaultCloseTimeout
+	}
+	if c.PerformanceEvery == 0 {
+		c.PerformanceEvery = defaultPerformanceEvery
+	}
+	if c.CaptureBytes == 0 {
+		c.CaptureBytes = defaultCaptureBytes
+	}
+	return c, nil
+}

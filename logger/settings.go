@@ -1,0 +1,256 @@
+package logger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/rotation"
+	"go.uber.org/zap/zapcore"
+)
+
+// FileRule returns what was set for a file, by SetFileRule or in Options.Files;
+// the zero rule when nothing was.
+func (s *Store) FileRule(name string) FileRule {
+	if s == nil {
+		return FileRule{}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.rules[name]
+}
+
+// SetFileRule changes what holds for a file. It is in force for every logger
+// when the call returns; files beyond the new limits are deleted soon after. A
+// file that does not exist yet will have the rule when it is first used. With
+// Options.KeepSettings the rule is on the disk, too, when the call returns nil.
+//
+// It returns [ErrName] for a name that is none, and [ErrRule] for a rule that
+// cannot be used; the old one then stays. When the rule is in force but could
+// not be kept, it returns the reason.
+func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) error {
+	if s == nil || s.closed.Load() {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !validName(name) || name == fileAudit {
+		return fmt.Errorf("%w: %.80q", ErrName, name)
+	}
+	if err := checkRule(rule.Rotation); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrRule, name, err)
+	}
+	s.ruleMu.Lock()
+	defer s.ruleMu.Unlock()
+	rotate := rule.Rotation
+	if rotate == (rotation.Rule{}) {
+		rotate = s.options.Rule
+	}
+	f := s.file(name)
+	if err := s.journal.SetRule(name, rotate); err != nil {
+		return fmt.Errorf("set rule of %s: %w", name, translate(err))
+	}
+	s.mu.Lock()
+	s.rules[name] = rule
+	f.levels.Store(uint32(rule.Levels))
+	s.mu.Unlock()
+	return s.keepSettings()
+}
+
+// Rotate closes the active text of a file and starts a new one. An empty one
+// stays. It returns [ErrName] for a name that is none.
+func (s *Store) Rotate(ctx context.Context, name string) error {
+	if s == nil || s.closed.Load() {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !validName(name) || name == fileAudit {
+		return fmt.Errorf("%w: %.80q", ErrName, name)
+	}
+	return translate(s.journal.Rotate(name))
+}
+
+// maxMaxBytes is the largest size of a file that a rule may name.
+const maxMaxBytes = 1 << 30
+
+// checkRule refuses what the folder would refuse when the file is first used.
+func checkRule(r rotation.Rule) error {
+	switch {
+	case r.MaxBytes < 0 || r.MaxBytes > maxMaxBytes:
+		return fmt.Errorf("MaxBytes is %d, outside 0 to %d", r.MaxBytes, maxMaxBytes)
+	case r.MaxFiles < 0:
+		return fmt.Errorf("MaxFiles is negative (%d)", r.MaxFiles)
+	case r.MaxAge < 0:
+		return fmt.Errorf("MaxAge is negative (%s)", r.MaxAge)
+	case r.MaxTotalBytes < 0:
+		return fmt.Errorf("MaxTotalBytes is negative (%d)", r.MaxTotalBytes)
+	case r.Compression > rotation.None:
+		return fmt.Errorf("Compression is unknown (%d)", r.Compression)
+	}
+	return nil
+}
+
+// settings is the JSON form of what Options.KeepSettings keeps, in
+// .journal/settings.json.
+type settings struct {
+	Version int                     `json:"version"`
+	Levels  *levels.Tree            `json:"levels"`
+	Files   map[string]fileSettings `json:"files"`
+}
+
+// settingsVersion changes when an older program could misread the file.
+const settingsVersion = 1
+
+// maxSettings is how long the file may be: a million scopes do not fit, a
+// hundred thousand do.
+const maxSettings = 64 << 20
+
+type fileSettings struct {
+	// Levels are the names of the levels taken; absent means every level.
+	Levels   *[]string     `json:"levels,omitempty"`
+	Rotation rotation.Rule `json:"rotation,omitzero"`
+}
+
+func (s *Store) settingsPath() string { return filepath.Join(s.dir, ".journal", "settings.json") }
+
+// settingChanged is called by the tree after each change.
+func (s *Store) settingChanged(context.Context, levels.Change) {
+	if err := s.keepSettings(); err != nil {
+		s.problem(err)
+	}
+}
+
+// keepSettings writes the settings to the folder: to a temporary file, synced,
+// that then takes the name.
+func (s *Store) keepSettings() error {
+	if !s.kept {
+		return nil
+	}
+	s.settingsMu.Lock()
+	defer s.settingsMu.Unlock()
+	doc := settings{Version: settingsVersion, Levels: s.tree, Files: map[string]fileSettings{}}
+	s.mu.RLock()
+	for name, rule := range s.rules {
+		fs := fileSettings{Rotation: rule.Rotation}
+		if rule.Levels != 0 {
+			fs.Levels = new(namesOf(rule.Levels))
+		}
+		doc.Files[name] = fs
+	}
+	s.mu.RUnlock()
+	text, err := json.MarshalIndent(doc, "", "  ")
+	if err == nil {
+		err = writeWhole(s.fs, s.settingsPath(), append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("keep settings: %w", err)
+	}
+	return nil
+}
+
+func namesOf(set levels.Set) []string {
+	names := []string{}
+	for _, l := range sixLevels {
+		if set.Has(l) {
+			names = append(names, levels.Name(l))
+		}
+	}
+	return names
+}
+
+// writeWhole has the file appear whole or not at all.
+func writeWhole(fsys vfs.FS, path string, text []byte) (err error) {
+	temporary := path + ".tmp"
+	f, err := fsys.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, fsys.Remove(temporary))
+	}
+	if err := fsys.Rename(temporary, path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(path))
+}
+
+// restoreSettings puts kept settings in force. A folder without any is fine.
+func (s *Store) restoreSettings() error {
+	text, err := readAll(s.fs, s.settingsPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = s.applySettings(text)
+	}
+	if err != nil {
+		return fmt.Errorf("logger: kept settings: %s: %w", s.settingsPath(), err)
+	}
+	return nil
+}
+
+func readAll(fsys vfs.FS, path string) ([]byte, error) {
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSettings+1))
+	if err == nil && len(text) > maxSettings {
+		err = fmt.Errorf("longer than %d bytes", maxSettings)
+	}
+	return text, err
+}
+
+// applySettings takes over what was kept. On an error nothing is changed but,
+// at most, the tree, and the store does not open.
+func (s *Store) applySettings(text []byte) error {
+	doc := settings{Levels: s.tree}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&doc); err != nil {
+		return err
+	}
+	if doc.Version != settingsVersion {
+		return fmt.Errorf("version %d is not one that this program knows", doc.Version)
+	}
+	rules := maps.Clone(s.rules)
+	for name, kept := range doc.Files {
+		if !validName(name) {
+			return fmt.Errorf("%w: %.80q", ErrName, name)
+		}
+		if err := checkRule(kept.Rotation); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrRule, name, err)
+		}
+		rule := FileRule{Rotation: kept.Rotation}
+		if kept.Levels != nil {
+			set := make([]zapcore.Level, len(*kept.Levels))
+			for i, l := range *kept.Levels {
+				level, err := levels.Parse(l)
+				if err != nil {
+					return err
+				}
+				set[i] = level
+			}
+			rule.Levels = levels.Of(set...)
+		}
+		rules[name] = rule
+	}
+	s.rules = rules
+	return nil
+}

@@ -1,0 +1,264 @@
+package logger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/mask"
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
+	"go.uber.org/zap"
+)
+
+// Store is an open folder of logs. It is safe for concurrent use. A nil Store
+// is harmless: its loggers log nothing, and its methods that return an error
+// return [ErrClosed].
+type Store struct {
+	options Options // complete; immutable
+	dir     string  // immutable
+	fs      vfs.FS  // immutable
+	kept    bool    // settings are written to the folder; immutable
+
+	journal *journal.Journal
+	engine  *query.Engine
+	tree    *levels.Tree
+	masker  *mask.Masker
+	encoder *line.Encoder
+	root    *Logger   // of the library's own records; immutable after Open
+	buffers sync.Pool // of *buffer
+
+	mu    sync.RWMutex        // guards files, rules
+	files map[string]*file    // by name
+	rules map[string]FileRule // by name, what was set
+
+	runsMu sync.Mutex      // guards runs
+	runs   map[string]*Run // by id, open in this process
+
+	ruleMu     sync.Mutex // orders changes of file rules; taken before settingsMu and mu
+	settingsMu sync.Mutex // held while settings are written; taken before mu
+
+	problems problems
+	stop     chan struct{}  // closed by Close
+	work     sync.WaitGroup // goroutines that end after stop
+	closed   atomic.Bool
+	close    sync.Once
+	closeErr error // written under close
+}
+
+// Open opens a folder of logs for writing, making it when it is absent, with
+// access for the owner only. What a killed process left is mended first: torn
+// last lines are cut, and its open runs end as failed unless Options.OpenRun
+// says otherwise. nil options are the defaults.
+//
+// It returns [ErrLocked] when another process writes the folder, [ErrOptions]
+// for options that cannot be used, or an error of the file system; nothing
+// stays open then.
+func Open(dir string, options *Options) (*Store, error) {
+	o, err := options.complete()
+	if err != nil {
+		return nil, err
+	}
+	return open(vfs.OS(), dir, o)
+}
+
+// memoryDir is the folder's name in a memory store.
+const memoryDir = "logs"
+
+// OpenMemory returns a store that keeps everything in memory: the same files,
+// queries and rules with nothing on disk. It is meant for tests and short-lived
+// programs; what it holds is gone after Close. nil options are the defaults. It
+// panics when the options cannot be used, which [Open] returns as an error:
+// they are constants of the program.
+func OpenMemory(options *Options) *Store {
+	o, err := options.complete()
+	if err != nil {
+		panic(err)
+	}
+	o.KeepSettings = false
+	s, err := open(vfs.NewMem(), memoryDir, o)
+	if err != nil {
+		panic(fmt.Errorf("logger: open memory store: %w", err))
+	}
+	return s
+}
+
+// open opens a folder with complete options.
+func open(fs vfs.FS, dir string, o Options) (*Store, error) {
+	s := &Store{
+		options: o, dir: dir, fs: fs, kept: o.KeepSettings,
+		masker: mask.New(o.MaskKeys),
+		files:  map[string]*file{},
+		rules:  o.Files,
+		runs:   map[string]*Run{},
+		stop:   make(chan struct{}),
+	}
+	s.encoder = line.NewEncoder(line.Options{Mask: s.masker})
+	s.buffers.New = func() any { return &buffer{b: make([]byte, 0, 1024)} }
+	s.tree = levels.NewTree(o.Level, s.settingChanged)
+
+	rules := make(map[string]rotation.Rule)
+	if s.kept {
+		if err := s.restoreSettings(); err != nil {
+			return nil, err
+		}
+	}
+	for name, rule := range s.rules {
+		if rule.Rotation != (rotation.Rule{}) {
+			rules[name] = rule.Rotation
+		}
+	}
+	s.problems.start(o.OnProblem)
+	j, err := journal.Open(dir, journal.Options{
+		FS: fs, Rule: o.Rule, Rules: rules, SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,
+		Clock: s.now, OnProblem: s.problems.tell, KeepOpen: s.keepOpen,
+	})
+	if err != nil {
+		s.problems.finish()
+		return nil, translate(err)
+	}
+	s.journal = j
+	s.engine = query.New(query.OverJournal(j))
+	s.root = s.logger(line.Identity{})
+	s.announce()
+	s.work.Go(s.watchPerformance)
+	return s, nil
+}
+
+// keepOpen asks the host about a run that its process left open.
+func (s *Store) keepOpen(r *journal.Run) (keep bool) {
+	if s.options.OpenRun == nil {
+		return false
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = s.panicked("Options.OpenRun", p)
+			keep = false
+		}
+	}()
+	return s.options.OpenRun(mainLog(r))
+}
+
+// Query returns the engine that answers queries over everything in the store.
+// It shows every record whose logging call has returned. Closing the engine is
+// not needed and closes nothing.
+func (s *Store) Query() *query.Engine {
+	if s == nil {
+		return nil
+	}
+	return s.engine
+}
+
+// Files returns the folder of log files, to list, read and delete them. It is
+// usable until Close.
+func (s *Store) Files() *rotation.Folder {
+	if s == nil {
+		return nil
+	}
+	return s.journal.Folder()
+}
+
+// Levels returns the settings that can be changed while the program runs, for
+// each server, service, operation and action. Changes reach loggers handed out
+// earlier before the call that makes them returns.
+func (s *Store) Levels() *levels.Tree {
+	if s == nil {
+		return nil
+	}
+	return s.tree
+}
+
+// AddSecret hides a value from now on wherever it occurs in what is logged: as
+// it is, in base64, URL- and JSON-escaped, and each line of it when it has
+// several. It returns [ErrTooShort] for less than 4 bytes. Secrets are never
+// written; they have to be added again after each Open.
+func (s *Store) AddSecret(value string) error {
+	if s == nil {
+		return ErrClosed
+	}
+	err := s.masker.AddSecret(value)
+	if errors.Is(err, mask.ErrTooShort) {
+		return ErrTooShort
+	}
+	return err
+}
+
+// Sync makes everything durable that was logged before the call. It returns the
+// context's error when that ends first; the sync goes on.
+func (s *Store) Sync(ctx context.Context) error {
+	if s == nil || s.closed.Load() {
+		return ErrClosed
+	}
+	return translate(s.journal.Sync(ctx))
+}
+
+// Close writes the last records, makes everything durable and gives the folder
+// free. It waits at most Options.CloseTimeout for a disk that does not answer
+// and returns [ErrTimeout] then. No goroutine of the store is left after it
+// returned nil. Closing twice is fine and returns the first error.
+//
+// Runs that are open stay open in the files: the next Open decides about them.
+// Logging after Close does nothing but count: Stats shows it as dropped.
+func (s *Store) Close() error {
+	if s == nil {
+		return nil
+	}
+	s.close.Do(func() {
+		done := make(chan error, 1)
+		go func() { done <- s.shutDown() }()
+		timer := time.NewTimer(s.options.CloseTimeout)
+		defer timer.Stop()
+		select {
+		case s.closeErr = <-done:
+		case <-timer.C:
+			s.closeErr = ErrTimeout
+		}
+		s.closed.Store(true)
+	})
+	return s.closeErr
+}
+
+// shutDown does what Close says, however long it takes.
+func (s *Store) shutDown() error {
+	close(s.stop)
+	s.work.Wait()
+	s.logPerformance()
+	s.root.event(levels.Info, topicSystem, "store closed")
+	s.closed.Store(true)
+	err := translate(s.journal.Close())
+	s.problems.finish()
+	return err
+}
+
+// announce writes the records that a store begins with.
+func (s *Store) announce() {
+	r := s.journal.Recovery()
+	fields := []zap.Field{zap.String("mode", ModeWrite.String())}
+	for _, fact := range []struct {
+		name string
+		n    int64
+	}{
+		{"torn_bytes", r.TornBytes}, {"foreign_lines", r.Foreign},
+		{"runs_closed", int64(r.RunsClosed)}, {"steps_closed", int64(r.StepsClosed)},
+	} {
+		if fact.n != 0 {
+			fields = append(fields, zap.Int64(fact.name, fact.n))
+		}
+	}
+	s.root.event(levels.Info, topicSystem, "store opened", fields...)
+	s.logPerformance()
+}
+
+// openRuns returns how many runs are open in this process.
+func (s *Store) openRuns() int {
+	s.runsMu.Lock()
+	defer s.runsMu.Unlock()
+	return len(s.runs)
+}

@@ -1,0 +1,115 @@
+package logger
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/steplog/steplog/internal/line"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// maxWritten is how long a line given to a [Logger.Writer] may be before it is
+// cut, in bytes.
+const maxWritten = 64 << 10
+
+// Writer returns a writer that logs each line written to it at a level: for the
+// output of a subprocess. A line ends with a newline, before which a carriage
+// return is removed; terminal escape sequences stay. A line over 64 KiB is cut,
+// marked as truncated, and has its length in bytes under details.bytes. Close
+// logs a last line that has no newline.
+//
+// The writer is safe for concurrent use, but lines of several writers of it mix
+// where they are written in parts. Write always takes everything and returns no
+// error before Close, and [ErrClosed] after it.
+func (l *Logger) Writer(level zapcore.Level) io.WriteCloser {
+	return &writer{l: l.orSilent(), level: six(level)}
+}
+
+type writer struct {
+	l     *Logger
+	level zapcore.Level
+
+	mu      sync.Mutex // guards the rest
+	partial []byte     // the beginning of the line under way, at most maxWritten+1 bytes
+	size    int64      // the whole length of that line so far
+	closed  bool
+}
+
+// Write logs the lines that p completes.
+func (w *writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return 0, ErrClosed
+	}
+	for rest := p; len(rest) > 0; {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			w.keep(rest)
+			break
+		}
+		w.keep(rest[:i])
+		w.log()
+		rest = rest[i+1:]
+	}
+	return len(p), nil
+}
+
+// keep adds to the line under way as much as will be logged.
+func (w *writer) keep(p []byte) {
+	// One byte more than is logged, for a carriage return at the very end.
+	if room := maxWritten + 1 - len(w.partial); room > 0 {
+		w.partial = append(w.partial, p[:min(room, len(p))]...)
+	}
+	w.size += int64(len(p))
+}
+
+// log logs the line under way and starts the next one.
+func (w *writer) log() {
+	text, size := w.partial, w.size
+	if size == int64(len(text)) && size > 0 && text[size-1] == '\r' {
+		text, size = text[:size-1], size-1
+	}
+	w.partial, w.size = w.partial[:0], 0
+	l := w.l
+	if !l.Enabled(w.level) {
+		return
+	}
+	e := line.Entry{
+		Time: l.store.now(), Level: w.level, Kind: l.kind, Context: l.bound, Trace: l.trace, Span: l.span,
+	}
+	var fields []zap.Field
+	if size > maxWritten {
+		text = text[:maxWritten]
+		for n := len(text) - 1; n > len(text)-utf8.UTFMax; n-- {
+			if utf8.RuneStart(text[n]) {
+				if !utf8.FullRune(text[n:]) {
+					text = text[:n]
+				}
+				break
+			}
+		}
+		e.Truncated = true
+		fields = []zap.Field{zap.Int64("bytes", size)}
+	}
+	e.Message = string(text)
+	l.write(&e, fields)
+}
+
+// Close logs what was written after the last newline.
+func (w *writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	if w.size > 0 {
+		w.log()
+	}
+	w.partial = nil
+	return nil
+}
