@@ -16,6 +16,11 @@ type entryChange struct {
 // or not at all.
 type entryOp []entryChange
 
+// maxPending bounds what is not durable of a folder system or of one file's
+// size, and with it what removed files keep of the memory of somebody who never
+// syncs.
+const maxPending = 4096
+
 // change carries out an operation and notes it as not durable.
 func (m *Mem) change(changes ...entryChange) {
 	var removed []*node
@@ -36,6 +41,13 @@ func (m *Mem) change(changes ...entryChange) {
 		m.reclaim(n)
 	}
 	m.ops = append(m.ops, changes)
+	if len(m.ops) >= maxPending {
+		oldest := make([]bool, len(m.ops))
+		for i := range len(oldest) / 2 {
+			oldest[i] = true
+		}
+		m.commit(oldest)
+	}
 }
 
 // commitFolder makes the operations on dir durable, and with each of them those

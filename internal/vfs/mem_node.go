@@ -50,9 +50,15 @@ type node struct {
 // own, which may change at any time.
 type page struct {
 	now, durable *block
-	// lost is set when a failed sync marked the page clean: the next sync
-	// passes it by although its content never came to the disk.
-	lost bool
+	// lost is the content with which a failed sync marked the page clean: the
+	// next sync passes it by although it never came to the disk.
+	lost *block
+}
+
+// believedClean reports whether a sync has nothing to do for the page, rightly
+// or not.
+func (p *page) believedClean() bool {
+	return p.now == p.durable || p.lost != nil && p.now != nil && sameShared(p.now, p.lost)
 }
 
 // resize is one change of size: appends in a row are one from a size to a
@@ -108,7 +114,7 @@ func (m *Mem) claim(n *node, i int) error {
 	} else {
 		p.now = &zeroBlock
 	}
-	p.lost = false
+	p.lost = nil
 	return nil
 }
 
@@ -153,7 +159,7 @@ func (m *Mem) writeAt(n *node, p []byte, off int64) (int, error) {
 // writePage writes what of p fits into page i from at on.
 func (n *node) writePage(i, at int, p []byte) int {
 	pg := &n.pages[i]
-	pg.lost = false
+	pg.lost = nil
 	if i < n.regionPages() {
 		return storeShared(pg.now, at, p)
 	}
@@ -192,9 +198,17 @@ func (n *node) grow(size int64) {
 	if last := len(n.resizes) - 1; last >= 0 && n.resizes[last].to > n.resizes[last].from {
 		n.resizes[last].to = size
 	} else {
-		n.resizes = append(n.resizes, resize{n.size, size})
+		n.pend(resize{n.size, size})
 	}
 	n.size = size
+}
+
+// pend notes a change of size as not durable.
+func (n *node) pend(r resize) {
+	n.resizes = append(n.resizes, r)
+	if len(n.resizes) >= maxPending {
+		n.commitResizes(maxPending/2, -1)
+	}
 }
 
 // resize sets the size as truncate does: blocks past it are freed, reserved
@@ -209,7 +223,7 @@ func (m *Mem) resize(n *node, size int64) {
 		if i < n.regionPages() {
 			storeShared(p.now, 0, zeroBlock[:])
 		}
-		p.now, p.lost = nil, false
+		p.now, p.lost = nil, nil
 		m.used--
 		n.blocks--
 	}
@@ -222,7 +236,7 @@ func (m *Mem) resize(n *node, size int64) {
 	case size > n.size:
 		n.grow(size)
 	case size < n.size:
-		n.resizes = append(n.resizes, resize{n.size, size})
+		n.pend(resize{n.size, size})
 		n.size = size
 	}
 }
@@ -252,7 +266,8 @@ func (n *node) sync() {
 	for i := range n.pages {
 		p := &n.pages[i]
 		switch {
-		case p.now == p.durable || p.lost:
+		case p.believedClean():
+			continue
 		case p.now != nil && i < n.regionPages():
 			if now := loadShared(p.now); p.durable == nil || *now != *p.durable {
 				p.durable = now
@@ -260,6 +275,7 @@ func (n *node) sync() {
 		default:
 			p.durable = p.now
 		}
+		p.lost = nil
 	}
 	// Pages past the end that a cut freed are durable holes now.
 	n.durableSize = n.size
@@ -270,14 +286,14 @@ func (n *node) sync() {
 // changes of size stay pending.
 func (n *node) syncLost() {
 	for i := range n.pages {
-		if p := &n.pages[i]; p.now != p.durable && i >= n.regionPages() {
-			p.lost = true
+		if p := &n.pages[i]; p.now != nil && !p.believedClean() {
+			p.lost = loadShared(p.now)
 		}
 	}
 }
 
-// storeShared and loadShared copy memory that its mapper may be using at this
-// moment, as a kernel would; the race detector does not look.
+// storeShared, sameShared and loadShared touch memory that its mapper may be
+// using at this moment, as a kernel would; the race detector does not look.
 //
 //go:norace
 func storeShared(dst *block, at int, p []byte) int {
@@ -287,6 +303,9 @@ func storeShared(dst *block, at int, p []byte) int {
 	}
 	return len(p)
 }
+
+//go:norace
+func sameShared(a, b *block) bool { return *a == *b }
 
 //go:norace
 func loadShared(src *block) *block {
