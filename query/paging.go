@@ -93,6 +93,18 @@ type Window struct {
 	MaxBytes int
 }
 
+// reaches reports whether an item with this seq lies past w.Past.
+func (w *Window) reaches(seq uint64) bool {
+	switch {
+	case w.Past == 0:
+		return true
+	case w.Oldest:
+		return seq > w.Past
+	default:
+		return seq < w.Past
+	}
+}
+
 // Result is what a [Backend] answers: the items of a [Window].
 type Result[T any] struct {
 	Items []T

@@ -1,0 +1,133 @@
+package query
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/steplog/steplog/internal/journal"
+)
+
+// tailBatch is how many records a tail fetches before it looks again at how far
+// it is behind.
+const tailBatch = 256
+
+// Tail follows what arrives.
+func (b *journalBackend) Tail(ctx context.Context, f Filter, o TailOptions) iter.Seq2[Tailed, error] {
+	start := b.j.Snapshot().AsOf
+	return func(yield func(Tailed, error) bool) {
+		t := follower{ctx: ctx, b: b, filter: f, maxLag: o.MaxLag, last: start}
+		if o.After > 0 {
+			t.last = o.After
+		}
+		err := t.backlog(o.Backlog, start, yield)
+		for err == nil && !t.stopped {
+			err = t.step(yield)
+		}
+		if !t.stopped && ctx.Err() == nil {
+			yield(Tailed{}, closedError(err))
+		}
+	}
+}
+
+// follower is one use of a tail.
+type follower struct {
+	ctx     context.Context // of the call that the follower lives in
+	b       *journalBackend
+	filter  Filter
+	maxLag  int
+	last    uint64 // everything up to this seq was looked at
+	missed  int64  // to be said with the next record
+	stopped bool   // by whoever uses the sequence
+}
+
+// backlog gives the newest n records up to a seq.
+func (t *follower) backlog(n int, asOf uint64, yield func(Tailed, error) bool) error {
+	if n == 0 || asOf == 0 {
+		return nil
+	}
+	r, err := t.b.Find(t.ctx, t.filter, Window{Limit: n, AsOf: asOf, Uncounted: true})
+	if err != nil {
+		return err
+	}
+	for _, record := range slices.Backward(r.Items) {
+		if t.stopped = !yield(Tailed{Record: record}, nil); t.stopped {
+			return nil
+		}
+	}
+	return nil
+}
+
+// step waits for something newer than last and gives a batch of it.
+func (t *follower) step(yield func(Tailed, error) bool) error {
+	if err := t.b.j.Wait(t.ctx, t.last); err != nil {
+		return err
+	}
+	batch, err := t.fetch()
+	if err != nil {
+		return err
+	}
+	for _, record := range batch {
+		missed := t.missed
+		t.missed = 0
+		if t.stopped = !yield(Tailed{Record: record, Missed: missed}, nil); t.stopped {
+			return nil
+		}
+	}
+	return nil
+}
+
+// fetch reads up to a batch of records after last, passing over what is more
+// than maxLag behind, and moves last to where it looked.
+func (t *follower) fetch() ([]Record, error) {
+	missed, end := t.missed, t.last
+	batch, err := again(t.ctx, t.b, func(snap *journal.Snapshot) (batch []Record, err error) {
+		t.missed = missed
+		s := newScan(t.ctx, snap, t.filter, 0)
+		skip, err := t.behind(s)
+		if err != nil {
+			return nil, err
+		}
+		end = max(s.asOf, t.last)
+		size := 0
+		err = s.merge(t.last, true, func(v *view, i int, row *journal.Row) (bool, error) {
+			if !s.match.row(row) {
+				return true, nil
+			}
+			if skip > 0 {
+				skip--
+				t.missed++
+				return true, nil
+			}
+			if err := s.read(v, i); err != nil {
+				return false, err
+			}
+			if s.match.text != nil && !s.match.text.match(&s.rec) {
+				return true, nil
+			}
+			batch = append(batch, s.record(v))
+			if size += len(s.raw); len(batch) == tailBatch || size >= readBytes {
+				end = row.Seq
+				return false, nil
+			}
+			return true, nil
+		})
+		return batch, err
+	})
+	if err == nil {
+		t.last = end
+	}
+	return batch, err
+}
+
+// behind returns how many of the waiting records are too many.
+func (t *follower) behind(s *scan) (int, error) {
+	waiting := 0
+	err := s.merge(t.last, true, func(_ *view, _ int, row *journal.Row) (bool, error) {
+		if s.match.row(row) {
+			waiting++
+		}
+		return true, nil
+	})
+	return max(0, waiting-t.maxLag), err
+}

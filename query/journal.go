@@ -1,0 +1,111 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// Open returns an Engine over a folder of log files, read only: the folder is
+// left as it is, and nothing is locked. Another process may write it
+// meanwhile; its records show once they are in the text. Open reads the whole
+// text once. The caller must Close the Engine.
+func Open(dir string) (*Engine, error) {
+	j, err := journal.OpenReader(vfs.OS(), dir)
+	if err != nil {
+		return nil, fmt.Errorf("query: open %s: %w", dir, err)
+	}
+	return New(&journalBackend{j: j, own: true}), nil
+}
+
+// OverJournal returns a Backend over a journal. It is for package logger, which
+// opens the journal, and closes it: the Backend's Close does nothing.
+func OverJournal(j *journal.Journal) Backend { return &journalBackend{j: j} }
+
+// journalBackend answers from the rows that a journal holds in memory and the
+// lines of its files. It is a [Histogrammer], a [Faceter] and a [Tailer].
+type journalBackend struct {
+	j   *journal.Journal
+	own bool // close j too
+}
+
+// Close closes the journal of a Backend that opened it itself.
+func (b *journalBackend) Close() error {
+	if b.own {
+		return b.j.Close()
+	}
+	return nil
+}
+
+// maxTries is how often a query is run when files vanish under it. Each time
+// the journal has dropped the file that was missing, so only a deletion during
+// that very run makes another one necessary.
+const maxTries = 8
+
+// again runs a query, and runs it again on a new snapshot when a file that it
+// wanted to read was deleted.
+func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snapshot) (T, error)) (T, error) {
+	var zero T
+	for range maxTries {
+		if err := ctx.Err(); err != nil {
+			return zero, err
+		}
+		answer, err := ask(b.j.Snapshot())
+		if !errors.Is(err, journal.ErrGone) {
+			return answer, closedError(err)
+		}
+	}
+	return zero, ErrChanging
+}
+
+func closedError(err error) error {
+	if errors.Is(err, journal.ErrClosed) {
+		return ErrClosed
+	}
+	return err
+}
+
+// Find returns records.
+func (b *journalBackend) Find(ctx context.Context, f Filter, w Window) (Result[Record], error) {
+	return again(ctx, b, func(snap *journal.Snapshot) (Result[Record], error) {
+		s := newScan(ctx, snap, f, w.AsOf)
+		if s.match.text == nil {
+			return s.pageOfRows(w)
+		}
+		return s.pageOfLines(w)
+	})
+}
+
+// Histogram counts records over time.
+func (b *journalBackend) Histogram(ctx context.Context, f Filter, width time.Duration) ([]Bucket, error) {
+	return again(ctx, b, func(snap *journal.Snapshot) ([]Bucket, error) {
+		h := newHistogram(&f, width)
+		s := newScan(ctx, snap, f, 0)
+		err := s.each(func(_ *view, row *journal.Row, _ *line.Record) error {
+			return h.add(row.Time, zapcore.Level(row.Level))
+		})
+		if err != nil {
+			return nil, err
+		}
+		return h.buckets()
+	})
+}
+
+// Facets counts distinct values.
+func (b *journalBackend) Facets(ctx context.Context, f Filter, field string, limit int) ([]FacetValue, error) {
+	return again(ctx, b, func(snap *journal.Snapshot) ([]FacetValue, error) {
+		c := facetCounter{counts: map[string]int64{}}
+		s := newScan(ctx, snap, f, 0)
+		if err := s.facets(field, &c); err != nil {
+			return nil, err
+		}
+		return c.top(limit), nil
+	})
+}

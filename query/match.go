@@ -1,0 +1,164 @@
+package query
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// matcher decides about one record for one query: first by its row, then, when
+// the filter needs more, by its line.
+type matcher struct {
+	kinds    [256]bool // by line.Kind
+	levels   [256]bool // by int8(level) + 128
+	from, to int64     // Unix nanoseconds, both inclusive
+
+	identity func(*line.Identity) bool // nil when no identifier is asked for
+	snap     *journal.Snapshot
+	owners   []ownerMatch // decided once for each owner, when it is first met
+
+	text *textMatcher // nil when the row tells all
+}
+
+type ownerMatch uint8
+
+const (
+	ownerUndecided ownerMatch = iota
+	ownerOut
+	ownerIn
+)
+
+func newMatcher(snap *journal.Snapshot, f *Filter) matcher {
+	m := matcher{snap: snap, from: math.MinInt64, to: math.MaxInt64, identity: identityMatcher(f), text: newTextMatcher(f)}
+	if len(f.Kinds) == 0 {
+		for k := range m.kinds {
+			m.kinds[k] = line.Kind(k) != line.KindAudit
+		}
+	}
+	for _, name := range f.Kinds {
+		if k, ok := line.ParseKind(string(name)); ok {
+			m.kinds[k] = true
+		}
+	}
+	for l := range m.levels {
+		m.levels[l] = f.Levels.Has(zapcore.Level(l - 128))
+	}
+	if !f.From.IsZero() {
+		m.from = nanoseconds(f.From)
+	}
+	if !f.To.IsZero() {
+		m.to = nanoseconds(f.To)
+	}
+	if m.identity != nil {
+		m.owners = make([]ownerMatch, snap.Owners())
+	}
+	return m
+}
+
+// nanoseconds is t.UnixNano, held at the ends of what an int64 can say: the
+// years 1677 to 2262.
+func nanoseconds(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	case s <= math.MinInt64/int64(time.Second):
+		return math.MinInt64
+	default:
+		return t.UnixNano()
+	}
+}
+
+// row decides by the row alone.
+func (m *matcher) row(r *journal.Row) bool {
+	if !m.kinds[r.Kind] || !m.levels[int(r.Level)+128] || r.Time < m.from || r.Time > m.to {
+		return false
+	}
+	if m.identity == nil {
+		return true
+	}
+	switch m.owners[r.Owner] {
+	case ownerIn:
+		return true
+	case ownerOut:
+		return false
+	}
+	in := m.identity(m.snap.Identity(r.Owner))
+	m.owners[r.Owner] = ownerOut
+	if in {
+		m.owners[r.Owner] = ownerIn
+	}
+	return in
+}
+
+// identityMatcher returns the filter's conditions on identifiers, nil without
+// any.
+func identityMatcher(f *Filter) func(*line.Identity) bool {
+	if f.Project == "" && f.Server == "" && f.Service == "" && f.Operation == "" &&
+		f.Run == "" && f.RootRun == "" && f.Step == "" && f.Action == "" {
+		return nil
+	}
+	return func(id *line.Identity) bool {
+		return wanted(f.Project, id.Project) && wanted(f.Server, id.Server) && wanted(f.Service, id.Service) &&
+			wanted(f.Operation, id.Operation) && wanted(f.Run, id.Run) && wanted(f.RootRun, rootOf(id)) &&
+			wanted(f.Step, id.Step) && wanted(f.Action, id.Action)
+	}
+}
+
+// wanted compares an identifier; "" wants any.
+func wanted(want, got string) bool { return want == "" || want == got }
+
+// rootOf returns the run at the top: a run that nothing started is its own.
+func rootOf(id *line.Identity) string {
+	if id.RootRun != "" {
+		return id.RootRun
+	}
+	return id.Run
+}
+
+// textMatcher decides what only the line can tell.
+type textMatcher struct {
+	topic string
+	parts []string // folded
+	where *Expr    // nil when it matches everything
+}
+
+func newTextMatcher(f *Filter) *textMatcher {
+	t := textMatcher{topic: f.Topic}
+	for _, part := range Keywords(f.Search) {
+		t.parts = append(t.parts, line.Fold(part))
+	}
+	if !f.Where.every() {
+		t.where = &f.Where
+	}
+	if t.topic == "" && len(t.parts) == 0 && t.where == nil {
+		return nil
+	}
+	return &t
+}
+
+func (t *textMatcher) match(rec *line.Record) bool {
+	if t.topic != "" && rec.Topic != t.topic {
+		return false
+	}
+	if len(t.parts) > 0 {
+		message := line.Fold(line.StripANSI(rec.Message))
+		for _, part := range t.parts {
+			if !strings.Contains(message, part) {
+				return false
+			}
+		}
+	}
+	return t.where == nil || t.where.match(func(path, value string) bool {
+		found := false
+		line.Field(rec.Details, path, func(scalar string) bool {
+			found = scalar == value
+			return !found
+		})
+		return found
+	})
+}

@@ -1,0 +1,122 @@
+package query
+
+import (
+	"github.com/steplog/steplog/internal/journal"
+)
+
+// merge visits the rows of all views in the order of seq, newest first or
+// oldest first, beginning past a seq when that is not 0. visit returns false to
+// stop.
+//
+// Rows of different files interleave, but in stretches: the view that is ahead
+// is followed until another one is, so that the usual row costs one comparison.
+func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *journal.Row) (bool, error)) error {
+	h := make(heads, 0, len(s.views))
+	for n := range s.views {
+		v := &s.views[n]
+		lo, hi := v.lo, v.hi
+		if past != 0 && oldest {
+			lo = max(lo, v.Search(past))
+		} else if past != 0 {
+			hi = min(hi, v.Search(past-1))
+		}
+		if lo < hi {
+			h = append(h, head{v: v, lo: lo, hi: hi, oldest: oldest})
+		}
+	}
+	for n := range h {
+		h[n].seq = h[n].row().Seq
+	}
+	for n := len(h)/2 - 1; n >= 0; n-- {
+		h.down(n)
+	}
+	var row journal.Row // one for all visits: each gets a pointer to it
+	for len(h) > 0 {
+		top := &h[0]
+		next, contested := h.second()
+		for {
+			row = top.row()
+			if contested && !top.ahead(row.Seq, next) {
+				top.seq = row.Seq
+				break
+			}
+			if err := s.tick(1); err != nil {
+				return err
+			}
+			goOn, err := visit(top.v, top.index(), &row)
+			if err != nil || !goOn {
+				return err
+			}
+			if top.advance(); top.lo == top.hi {
+				h[0] = h[len(h)-1]
+				h = h[:len(h)-1]
+				break
+			}
+		}
+		h.down(0)
+	}
+	return nil
+}
+
+// head is where a merge is in one view: at row lo oldest first, at row hi-1
+// newest first.
+type head struct {
+	v      *view
+	lo, hi int
+	seq    uint64 // of the row it is at
+	oldest bool
+}
+
+func (h *head) index() int {
+	if h.oldest {
+		return h.lo
+	}
+	return h.hi - 1
+}
+
+func (h *head) row() journal.Row { return h.v.Row(h.index()) }
+
+func (h *head) advance() {
+	if h.oldest {
+		h.lo++
+	} else {
+		h.hi--
+	}
+}
+
+// ahead reports whether seq comes before other in the merge's order.
+func (h *head) ahead(seq, other uint64) bool { return (seq < other) == h.oldest }
+
+// heads is a binary heap; its first element is the one that is ahead.
+type heads []head
+
+// second returns the seq of the view that is ahead of all but the first.
+func (h heads) second() (uint64, bool) {
+	switch len(h) {
+	case 0, 1:
+		return 0, false
+	case 2:
+		return h[1].seq, true
+	}
+	if h[1].ahead(h[1].seq, h[2].seq) {
+		return h[1].seq, true
+	}
+	return h[2].seq, true
+}
+
+// down moves element i to its place below.
+func (h heads) down(i int) {
+	for {
+		first := i
+		for _, child := range [2]int{2*i + 1, 2*i + 2} {
+			if child < len(h) && h[child].ahead(h[child].seq, h[first].seq) {
+				first = child
+			}
+		}
+		if first == i {
+			return
+		}
+		h[i], h[first] = h[first], h[i]
+		i = first
+	}
+}

@@ -1,0 +1,268 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+)
+
+// checkEvery is how many rows are looked at between two looks at the context:
+// well under a millisecond.
+const checkEvery = 1 << 14
+
+// scan is one query over one snapshot. It is used by one goroutine.
+type scan struct {
+	ctx   context.Context // of the call that the scan lives in
+	views []view
+	match matcher
+	asOf  uint64
+	stats Stats
+
+	sinceCheck int
+	raw        []byte // the line looked at
+	rec        line.Record
+}
+
+// view is the part of one segment that a query looks at: rows lo to hi-1.
+type view struct {
+	*journal.Segment
+	lo, hi int
+}
+
+func newScan(ctx context.Context, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
+	s := &scan{ctx: ctx, match: newMatcher(snap, &f), asOf: snap.AsOf}
+	if asOf != 0 && asOf < s.asOf {
+		s.asOf = asOf
+	}
+	for i := range snap.Segments {
+		seg := &snap.Segments[i]
+		if len(f.Files) > 0 && !slices.Contains(f.Files, seg.File()) {
+			continue
+		}
+		v := view{Segment: seg, hi: seg.Len()}
+		if seg.Last() > s.asOf {
+			v.hi = seg.Search(s.asOf)
+		}
+		if v.hi > 0 {
+			s.views = append(s.views, v)
+		}
+	}
+	s.stats.Segments = len(s.views)
+	return s
+}
+
+// tick counts n rows and looks at the context now and then.
+func (s *scan) tick(n int) error {
+	s.stats.Rows += int64(n)
+	if s.sinceCheck += n; s.sinceCheck < checkEvery {
+		return nil
+	}
+	s.sinceCheck = 0
+	return s.ctx.Err()
+}
+
+// read fetches and parses the line of a row into s.raw and s.rec, which hold it
+// until the next call.
+func (s *scan) read(v *view, i int) error {
+	var err error
+	if s.raw, err = v.Read(i, s.raw[:0]); err != nil {
+		return err
+	}
+	s.stats.Lines++
+	s.stats.Bytes += int64(len(s.raw))
+	if err := line.Parse(s.raw, &s.rec); err != nil {
+		return fmt.Errorf("query: %s: %w", v.Name(), err)
+	}
+	// A line costs about as much as a hundred rows.
+	s.sinceCheck += 100
+	return nil
+}
+
+// record makes the answer from the line that read fetched.
+func (s *scan) record(v *view) Record {
+	return makeRecord(&s.rec, v.File(), slices.Clone(s.raw))
+}
+
+// pageOfRows answers a query that rows decide alone: it counts them, and reads
+// the lines of the page only.
+func (s *scan) pageOfRows(w Window) (Result[Record], error) {
+	result := Result[Record]{AsOf: s.asOf, Total: Total{Exact: true}}
+	if !w.Uncounted {
+		n, err := s.count()
+		if err != nil {
+			return result, err
+		}
+		result.Total.N = n
+	}
+	p := newPicker(w)
+	err := s.merge(w.Past, w.Oldest, func(v *view, i int, row *journal.Row) (bool, error) {
+		if !s.match.row(row) || !p.take() {
+			return !p.more, nil
+		}
+		if err := s.read(v, i); err != nil {
+			return false, err
+		}
+		p.add(s.record(v))
+		if p.full && w.Past == 0 && !w.Uncounted {
+			// The total tells whether there are more: no need to look for one.
+			p.more = int64(w.Offset+len(p.items)) < result.Total.N
+			return false, nil
+		}
+		return true, nil
+	})
+	result.Items, result.More, result.Stats = p.items, p.more, s.stats
+	return result, err
+}
+
+// pageOfLines answers a query that needs the lines: it decides about each in
+// the page's order, and goes on to the end for the total.
+func (s *scan) pageOfLines(w Window) (Result[Record], error) {
+	result := Result[Record]{AsOf: s.asOf, Total: Total{Exact: true}}
+	p := newPicker(w)
+	past := w.Past
+	if !w.Uncounted {
+		past = 0 // what lies before the page counts
+	}
+	err := s.merge(past, w.Oldest, func(v *view, i int, row *journal.Row) (bool, error) {
+		if !s.match.row(row) {
+			return true, nil
+		}
+		if err := s.read(v, i); err != nil {
+			return false, err
+		}
+		if !s.match.text.match(&s.rec) {
+			return true, nil
+		}
+		result.Total.N++
+		if !w.reaches(row.Seq) {
+			return true, nil
+		}
+		if p.take() {
+			p.add(s.record(v))
+		}
+		return !p.more || !w.Uncounted, nil
+	})
+	if w.Uncounted {
+		result.Total = Total{}
+	}
+	result.Items, result.More, result.Stats = p.items, p.more, s.stats
+	return result, err
+}
+
+// picker chooses the items of a page from matches in their order.
+type picker struct {
+	skip, limit, bytes int
+	full               bool
+	more               bool
+	items              []Record
+}
+
+func newPicker(w Window) *picker {
+	p := &picker{skip: w.Offset, limit: w.Limit, bytes: w.MaxBytes}
+	if p.bytes == 0 {
+		p.bytes = -1
+	}
+	return p
+}
+
+// take says whether the next match is an item; a match after the last item
+// sets more.
+func (p *picker) take() bool {
+	switch {
+	case p.skip > 0:
+		p.skip--
+		return false
+	case p.full:
+		p.more = true
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *picker) add(r Record) {
+	p.items = append(p.items, r)
+	if p.bytes > 0 {
+		p.bytes = max(0, p.bytes-len(r.Raw))
+	}
+	p.full = len(p.items) == p.limit || p.bytes == 0
+}
+
+// count returns how many rows match.
+func (s *scan) count() (int64, error) {
+	var n int64
+	for i := range s.views {
+		v := &s.views[i]
+		for lo := v.lo; lo < v.hi; {
+			hi := min(lo+checkEvery, v.hi)
+			for k := lo; k < hi; k++ {
+				row := v.Row(k)
+				if s.match.row(&row) {
+					n++
+				}
+			}
+			if err := s.tick(hi - lo); err != nil {
+				return n, err
+			}
+			lo = hi
+		}
+	}
+	return n, nil
+}
+
+// each calls do for every match, file by file. rec is nil when the rows decide
+// alone; it is valid during the call.
+func (s *scan) each(do func(v *view, row *journal.Row, rec *line.Record) error) error {
+	return s.eachRow(func(v *view, i int, row *journal.Row) error {
+		if s.match.text == nil {
+			return do(v, row, nil)
+		}
+		if err := s.read(v, i); err != nil {
+			return err
+		}
+		if !s.match.text.match(&s.rec) {
+			return nil
+		}
+		return do(v, row, &s.rec)
+	})
+}
+
+// eachRow calls do for every row that the row's conditions select, file by
+// file.
+func (s *scan) eachRow(do func(v *view, i int, row *journal.Row) error) error {
+	var row journal.Row // one for all calls: each gets a pointer to it
+	for n := range s.views {
+		v := &s.views[n]
+		for i := v.lo; i < v.hi; i++ {
+			if err := s.tick(1); err != nil {
+				return err
+			}
+			row = v.Row(i)
+			if !s.match.row(&row) {
+				continue
+			}
+			if err := do(v, i, &row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// makeRecord makes a query's record from a parsed line; raw becomes its own.
+func makeRecord(rec *line.Record, file string, raw []byte) Record {
+	id := &rec.Identity
+	return Record{
+		Seq: rec.Seq, Time: rec.Time, Level: rec.Level, Kind: Kind(rec.Kind.String()), File: file,
+		Server: id.Server, ServerName: id.ServerName, Service: id.Service, ServiceName: id.ServiceName,
+		Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,
+		ParentOperation: id.ParentOperation, Run: id.Run, RootRun: id.RootRun, ParentRun: id.ParentRun,
+		ParentStep: id.ParentStep, Step: id.Step, Action: id.Action, ActionName: id.ActionName, Attempt: id.Attempt,
+		Topic: rec.Topic, Trace: rec.Trace, Span: rec.Span, Logger: rec.Logger, Caller: rec.Caller, Stack: rec.Stack,
+		Label: rec.Label, Phase: rec.Phase, Message: rec.Message,
+		ErrorMessage: rec.ErrorMessage, ErrorCode: rec.ErrorCode, Truncated: rec.Truncated, Raw: raw,
+	}
+}
