@@ -178,24 +178,19 @@ func cutReason(s string) string {
 	return s[:n] + "…"
 }
 
-// unwinding reports whether the function that called an exported End is a
-// deferred one that runs because of a panic, or is that End itself. Without
-// this, defer func() { run.End(err) }() would take a panic, during which err is
-// nil, for a success. skip is the number of frames between here and the
-// exported End.
-func unwinding(skip int) bool {
-	var pcs [4]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(skip+2, pcs[:])])
-	for range 3 { // End, the deferred function, the runtime
-		frame, more := frames.Next()
-		if frame.Function == "runtime.gopanic" {
-			return true
-		}
-		if !more {
-			break
-		}
-	}
-	return false
+// unwinding reports whether the caller, an exported End, is called by a deferred
+// function that runs because of a panic, or is deferred itself. Without this,
+// defer func() { run.End(err) }() would take a panic, during which err is nil,
+// for a success. It looks no further: what a deferred function has others do,
+// such as a flow that cleans up, ends in its own way.
+func unwinding() bool {
+	const panicking = "runtime.gopanic"
+	var pcs [2]uintptr
+	const callerOfEnd = 3 // after Callers, unwinding and End
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(callerOfEnd, pcs[:])])
+	first, _ := frames.Next()
+	second, _ := frames.Next()
+	return first.Function == panicking || second.Function == panicking
 }
 
 // sixLevels are the levels in the order of [line.Levels].

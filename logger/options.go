@@ -58,8 +58,8 @@ type Options struct {
 
 	// KeepSettings keeps the level tree and the file rules in the folder, so
 	// that the next Open with KeepSettings starts with them. What was set while
-	// running then goes before Level, Rule and Files. A memory store keeps
-	// nothing.
+	// running then goes before Level and Files; what was not stays as these
+	// say. A memory store keeps nothing.
 	KeepSettings bool
 	// OpenRun is asked during Open about each run that has no end because its
 	// process died. If it reports true the run stays open, because it goes on in
@@ -72,7 +72,7 @@ type Options struct {
 	// OnProblem hears of every problem that no call could return: records that
 	// could not be written, names that were refused, failed syncs. It is called
 	// on a goroutine of the store's, one problem at a time, never under a lock,
-	// and may use the store. Stats counts problems whether it is set or not;
+	// and may use the store but not close it. Stats counts problems whether it is set or not;
 	// what comes faster than the hook returns is only counted.
 	OnProblem func(error)
 	// Clock tells the time: nil means time.Now. It is called on every logging

@@ -32,9 +32,14 @@ func (p *problems) start(hook func(error)) {
 	p.done.Go(p.run)
 }
 
-// tell counts a problem and hands it on. It never waits.
+// tell counts a problem and passes it on.
 func (p *problems) tell(err error) {
 	p.count.Add(1)
+	p.pass(err)
+}
+
+// pass hands on a problem that somebody else counts. It never waits.
+func (p *problems) pass(err error) {
 	p.last.Store(&err)
 	if p.hook == nil {
 		return

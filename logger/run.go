@@ -249,7 +249,7 @@ func (r *Run) End(err error) {
 		return
 	}
 	o := outcomeOf(err)
-	if err == nil && unwinding(1) {
+	if err == nil && unwinding() {
 		o = query.Panicked
 	}
 	_ = r.end(o, err)
@@ -305,7 +305,7 @@ func (s *Store) EndRun(ctx context.Context, id string, o query.Outcome, err erro
 	if s == nil || s.closed.Load() {
 		return ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
+	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
 	id = line.CutID(id)

@@ -31,8 +31,8 @@ func (s *Store) FileRule(name string) FileRule {
 
 // SetFileRule changes what holds for a file. It is in force for every logger
 // when the call returns; files beyond the new limits are deleted soon after. A
-// file that does not exist yet will have the rule when it is first used. With
-// Options.KeepSettings the rule is on the disk, too, when the call returns nil.
+// file that does not exist yet is made. With Options.KeepSettings the rule is on
+// the disk, too, when the call returns nil.
 //
 // It returns [ErrName] for a name that is none, and [ErrRule] for a rule that
 // cannot be used; the old one then stays. When the rule is in force but could
@@ -41,7 +41,7 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 	if s == nil || s.closed.Load() {
 		return ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
+	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
 	if !validName(name) || name == fileAudit {
@@ -61,7 +61,7 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 		return fmt.Errorf("set rule of %s: %w", name, translate(err))
 	}
 	s.mu.Lock()
-	s.rules[name] = rule
+	s.rules[name], s.set[name] = rule, rule
 	f.levels.Store(uint32(rule.Levels))
 	s.mu.Unlock()
 	return s.keepSettings()
@@ -73,7 +73,7 @@ func (s *Store) Rotate(ctx context.Context, name string) error {
 	if s == nil || s.closed.Load() {
 		return ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
+	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
 	if !validName(name) || name == fileAudit {
@@ -142,7 +142,7 @@ func (s *Store) keepSettings() error {
 	defer s.settingsMu.Unlock()
 	doc := settings{Version: settingsVersion, Levels: s.tree, Files: map[string]fileSettings{}}
 	s.mu.RLock()
-	for name, rule := range s.rules {
+	for name, rule := range s.set {
 		fs := fileSettings{Rotation: rule.Rotation}
 		if rule.Levels != 0 {
 			fs.Levels = new(namesOf(rule.Levels))
@@ -229,7 +229,7 @@ func (s *Store) applySettings(text []byte) error {
 	if doc.Version != settingsVersion {
 		return fmt.Errorf("version %d is not one that this program knows", doc.Version)
 	}
-	rules := maps.Clone(s.rules)
+	rules, set := maps.Clone(s.rules), map[string]FileRule{}
 	for name, kept := range doc.Files {
 		if !validName(name) {
 			return fmt.Errorf("%w: %.80q", ErrName, name)
@@ -239,18 +239,18 @@ func (s *Store) applySettings(text []byte) error {
 		}
 		rule := FileRule{Rotation: kept.Rotation}
 		if kept.Levels != nil {
-			set := make([]zapcore.Level, len(*kept.Levels))
+			taken := make([]zapcore.Level, len(*kept.Levels))
 			for i, l := range *kept.Levels {
 				level, err := levels.Parse(l)
 				if err != nil {
 					return err
 				}
-				set[i] = level
+				taken[i] = level
 			}
-			rule.Levels = levels.Of(set...)
+			rule.Levels = levels.Of(taken...)
 		}
-		rules[name] = rule
+		rules[name], set[name] = rule, rule
 	}
-	s.rules = rules
+	s.rules, s.set = rules, set
 	return nil
 }

@@ -54,7 +54,8 @@ func (s *Store) Stats() Stats {
 	}
 	s.mu.RUnlock()
 
-	for name, j := range s.journal.Stats().Files {
+	kept := s.journal.Stats()
+	for name, j := range kept.Files {
 		n := dropped[name]
 		for i := range n {
 			n[i] += j.DroppedByLevel[i]
@@ -65,7 +66,7 @@ func (s *Store) Stats() Stats {
 	for name, n := range dropped {
 		stats.add(name, FileStats{}, n)
 	}
-	stats.Problems = s.problems.count.Load()
+	stats.Problems = s.problems.count.Load() + kept.Problems
 	if last := s.problems.last.Load(); last != nil {
 		stats.LastProblem = *last
 	}

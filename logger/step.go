@@ -129,7 +129,7 @@ func (s *Step) End(out any, err error) {
 		return
 	}
 	o := outcomeOf(err)
-	if err == nil && unwinding(1) {
+	if err == nil && unwinding() {
 		o = query.Panicked
 	}
 	s.end(o, out, err)

@@ -3,7 +3,6 @@ package logger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,9 +34,10 @@ type Store struct {
 	root    *Logger   // of the library's own records; immutable after Open
 	buffers sync.Pool // of *buffer
 
-	mu    sync.RWMutex        // guards files, rules
+	mu    sync.RWMutex        // guards the maps below
 	files map[string]*file    // by name
-	rules map[string]FileRule // by name, what was set
+	rules map[string]FileRule // by name, what is in force
+	set   map[string]FileRule // by name, what was set while running: what is kept
 
 	runsMu sync.Mutex      // guards runs
 	runs   map[string]*Run // by id, open in this process
@@ -74,18 +74,21 @@ const memoryDir = "logs"
 
 // OpenMemory returns a store that keeps everything in memory: the same files,
 // queries and rules with nothing on disk. It is meant for tests and short-lived
-// programs; what it holds is gone after Close. nil options are the defaults. It
-// panics when the options cannot be used, which [Open] returns as an error:
-// they are constants of the program.
+// programs; what it holds is gone after Close. nil options are the defaults.
+// Options that cannot be used, which [Open] returns as an error, are reported to
+// their OnProblem, and the defaults are used.
 func OpenMemory(options *Options) *Store {
-	o, err := options.complete()
-	if err != nil {
-		panic(err)
+	o, wrong := options.complete()
+	if wrong != nil {
+		o, _ = (&Options{OnProblem: options.OnProblem}).complete()
 	}
 	o.KeepSettings = false
 	s, err := open(vfs.NewMem(), memoryDir, o)
 	if err != nil {
-		panic(fmt.Errorf("logger: open memory store: %w", err))
+		return nil // memory does not fail; a nil Store is harmless
+	}
+	if wrong != nil {
+		s.problem(wrong)
 	}
 	return s
 }
@@ -97,6 +100,7 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		masker: mask.New(o.MaskKeys),
 		files:  map[string]*file{},
 		rules:  o.Files,
+		set:    map[string]FileRule{},
 		runs:   map[string]*Run{},
 		stop:   make(chan struct{}),
 	}
@@ -118,7 +122,7 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	s.problems.start(o.OnProblem)
 	j, err := journal.Open(dir, journal.Options{
 		FS: fs, Rule: o.Rule, Rules: rules, SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,
-		Clock: s.now, OnProblem: s.problems.tell, KeepOpen: s.keepOpen,
+		Clock: s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen,
 	})
 	if err != nil {
 		s.problems.finish()
@@ -196,7 +200,7 @@ func (s *Store) Sync(ctx context.Context) error {
 	if s == nil || s.closed.Load() {
 		return ErrClosed
 	}
-	return translate(s.journal.Sync(ctx))
+	return translate(s.journal.Sync(orBackground(ctx)))
 }
 
 // Close writes the last records, makes everything durable and gives the folder
