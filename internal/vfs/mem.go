@@ -358,6 +358,9 @@ func (m *Mem) Map(f File, size int) (Mapping, error) {
 	if err := mf.usable(); err != nil {
 		return nil, pathError("map", mf.name, err)
 	}
+	if mf.flag&os.O_RDWR == 0 {
+		return nil, pathError("map", mf.name, syscall.EACCES)
+	}
 	n := mf.node
 	if size <= 0 || n.size < int64(size) {
 		return nil, pathError("map", mf.name,

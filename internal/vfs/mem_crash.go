@@ -249,7 +249,7 @@ func (n *node) writeBack(rng *rand.Rand, o CrashOptions) {
 		partial = n.resizes[kept-1].partial(rng)
 	}
 	n.commitResizes(kept, partial)
-	limit := lowestCut(n.resizes) // what lies past it now is in other blocks
+	limit := lowestCut(n.resizes) // pages past it now have other blocks
 	for i := range n.pages {
 		p := &n.pages[i]
 		start := int64(i) * pageSize
@@ -260,17 +260,20 @@ func (n *node) writeBack(rng *rand.Rand, o CrashOptions) {
 			continue
 		}
 		tear := o.Unsynced == SurviveSome && !o.WholePages && rng.IntN(4) == 0
-		if !tear && i >= n.regionPages() && limit >= start+pageSize {
+		switch {
+		case tear:
+			p.durable = p.torn(rng)
+		case i >= n.regionPages() || p.now == nil:
 			p.durable = p.now
-			continue
+		default:
+			p.durable = loadShared(p.now)
 		}
-		p.durable = p.mix(rng, int(min(limit-start, pageSize)), tear)
 	}
 }
 
-// mix is a block with content of both: now up to limit, durable past it, and,
-// with tear, a random choice of the sectors.
-func (p *page) mix(rng *rand.Rand, limit int, tear bool) *block {
+// torn is a block with some sectors of what the page has now and some of what is
+// durable.
+func (p *page) torn(rng *rand.Rand) *block {
 	now, old := &zeroBlock, &zeroBlock
 	if p.now != nil {
 		now = loadShared(p.now)
@@ -279,10 +282,9 @@ func (p *page) mix(rng *rand.Rand, limit int, tear bool) *block {
 		old = p.durable
 	}
 	b := *old
-	for at := 0; at < limit; at += sectorSize {
-		if !tear || rng.IntN(2) == 0 {
-			end := min(at+sectorSize, limit)
-			copy(b[at:end], now[at:end])
+	for at := 0; at < pageSize; at += sectorSize {
+		if rng.IntN(2) == 0 {
+			copy(b[at:at+sectorSize], now[at:])
 		}
 	}
 	return &b

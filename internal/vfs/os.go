@@ -223,8 +223,8 @@ func control(f *os.File, fn func(fd uintptr) error) error {
 		return err
 	}
 	var ferr error
-	if err := c.Control(func(fd uintptr) { ferr = fn(fd) }); err != nil {
-		return err
+	if c.Control(func(fd uintptr) { ferr = fn(fd) }) != nil {
+		return fs.ErrClosed // nothing else refuses a descriptor
 	}
 	return ferr
 }
