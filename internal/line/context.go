@@ -34,7 +34,8 @@ func (c *Context) clone() *Context {
 // kept.
 func (e *Encoder) With(c *Context, fields []zap.Field) *Context {
 	n := c.clone()
-	st := state{secrets: e.mask.HasSecrets(), skip: -1, ns: n.ns, hide: n.hide}
+	st := e.newState()
+	st.ns, st.hide = n.ns, n.hide
 	marks(fields, &st, !n.hasErr)
 	if st.skip >= 0 {
 		n.err = e.errorParts(fieldError(&fields[st.skip]))

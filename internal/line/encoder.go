@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -40,6 +41,7 @@ type Encoder struct {
 	mask    *mask.Masker
 	maxBody int
 
+	keys    keyCache
 	types   sync.Map     // reflect.Type to *typeInfo
 	foreign atomic.Int64 // calls of methods of logged values under way
 }
@@ -62,13 +64,19 @@ func AppendPrefix(dst []byte, seq uint64) []byte {
 
 // state is what one call of Append keeps between its parts.
 type state struct {
-	secrets   bool // registered secrets are looked for
+	version   uint64 // of the registered secrets
+	secrets   bool   // there are any
 	truncated bool
 	hide      bool // inside a namespace whose name is secret
 	ns        int  // open namespaces
 	skip      int  // the field that became the error key, or -1
 	code      string
 	topic     string
+}
+
+func (e *Encoder) newState() state {
+	v := e.mask.Version()
+	return state{version: v, secrets: v != 0, skip: -1}
 }
 
 // Append appends the body of a record's line: what follows the prefix, up to and
@@ -87,7 +95,8 @@ func (e *Encoder) Append(dst []byte, en *Entry, fields []zap.Field) (out []byte)
 			out = e.appendFailed(dst[:start], en, r)
 		}
 	}()
-	st := state{secrets: e.mask.HasSecrets(), skip: -1, topic: en.Topic, truncated: en.Truncated}
+	st := e.newState()
+	st.topic, st.truncated = en.Topic, en.Truncated
 	c := en.Context
 	if c == nil {
 		c = &emptyContext
@@ -128,7 +137,9 @@ func (e *Encoder) Append(dst []byte, en *Entry, fields []zap.Field) (out []byte)
 		b = append(b, `"message":`...)
 		b = append(e.text(b, en.Message, &st), ',')
 	}
-	b = e.errorKey(b, en, c, fields, &st)
+	if hasErr || st.skip >= 0 || st.code != "" {
+		b = e.errorKey(b, en, c, fields, &st)
+	}
 	b = e.member(b, `"stack":`, en.Stack, &st)
 
 	mark := len(b)
@@ -185,8 +196,11 @@ func (e *Encoder) member(b []byte, key, value string, st *state) []byte {
 	if value == "" {
 		return b
 	}
-	b = append(b, key...)
-	return append(e.text(b, value, st), ',')
+	return e.fixed(b, key, value, st)
+}
+
+func (e *Encoder) fixed(b []byte, key, value string, st *state) []byte {
+	return append(e.text(append(b, key...), value, st), ',')
 }
 
 // text appends the text of a fixed key, masked. Too long a text is only bounded
@@ -220,7 +234,29 @@ func (e *Encoder) value(b []byte, s string, st *state) []byte {
 // key appends a key of the host's and its colon, and reports whether its value is
 // secret.
 func (e *Encoder) key(b []byte, key string, st *state) ([]byte, bool) {
-	hidden := st.hide || e.mask.Key(key)
+	id := idOf(key)
+	slot := e.keys.slot(id)
+	if k := slot.Load(); k != nil && k.version == st.version && k.is(id, key) {
+		return append(b, k.text...), k.hidden || st.hide
+	}
+	return e.newKey(b, key, st, slot)
+}
+
+func (e *Encoder) newKey(b []byte, key string, st *state, slot *atomic.Pointer[keyEntry]) ([]byte, bool) {
+	hidden := e.mask.Key(key)
+	start := len(b)
+	b = e.appendKey(b, key, st)
+	e.keys.put(slot, keyEntry{id: idOf(key), key: strings.Clone(key), version: st.version, text: string(b[start:]), hidden: hidden})
+	return b, hidden || st.hide
+}
+
+// onceKey is key for keys that are data, such as those of maps: they would crowd
+// out the others.
+func (e *Encoder) onceKey(b []byte, key string, st *state) ([]byte, bool) {
+	return e.appendKey(b, key, st), st.hide || e.mask.Key(key)
+}
+
+func (e *Encoder) appendKey(b []byte, key string, st *state) []byte {
 	if st.secrets {
 		key, _ = e.mask.Mask(key)
 	}
@@ -228,7 +264,7 @@ func (e *Encoder) key(b []byte, key string, st *state) ([]byte, bool) {
 		key = cutText(key, maxKey) + "…"
 		st.truncated = true
 	}
-	return append(appendQuoted(b, key), ':'), hidden
+	return append(appendQuoted(b, key), ':')
 }
 
 func sumOf(s string) string {
@@ -239,7 +275,7 @@ func sumOf(s string) string {
 // appendFailed appends a line for a record that could not be encoded, which is a
 // defect of this package: no input is known to cause it.
 func (e *Encoder) appendFailed(b []byte, en *Entry, reason any) []byte {
-	st := state{secrets: e.mask.HasSecrets()}
+	st := e.newState()
 	b = append(b, `"timestamp":"`...)
 	b = appendTimestamp(b, en.Time)
 	b = append(b, heads[LevelIndex(en.Level)][min(en.Kind, KindAudit)]...)

@@ -84,48 +84,44 @@ func (e *Encoder) fields(b []byte, fields []zap.Field, st *state) []byte {
 			b = e.inline(b, f, st)
 			continue
 		}
-		var hidden bool
-		b, hidden = e.key(b, f.Key, st)
-		if hidden {
-			b = append(b, `"***",`...)
-			continue
-		}
-		start := len(b)
-		switch f.Type {
-		case zapcore.StringType:
-			b = append(e.value(b, f.String, st), ',')
-			continue
-		case zapcore.BoolType:
-			if f.Integer == 1 {
-				b = append(b, "true,"...)
-			} else {
-				b = append(b, "false,"...)
-			}
-			continue
-		case zapcore.Int64Type, zapcore.Int32Type, zapcore.Int16Type, zapcore.Int8Type:
-			b = appendInt(b, f.Integer)
-		case zapcore.Uint64Type, zapcore.Uint32Type, zapcore.Uint16Type, zapcore.Uint8Type, zapcore.UintptrType:
-			b = appendUint(b, uint64(f.Integer))
-		case zapcore.Float64Type:
-			b = appendFloat(b, math.Float64frombits(uint64(f.Integer)), 64)
-		case zapcore.Float32Type:
-			b = appendFloat(b, float64(math.Float32frombits(uint32(f.Integer))), 32)
-		case zapcore.DurationType:
-			b = appendDuration(b, time.Duration(f.Integer))
-		case zapcore.TimeType:
-			b = append(appendUnix(b, f.Integer), ',')
-			continue
-		default:
-			b, start = e.complexField(b, f, st)
-			if start < 0 {
-				b = append(b, ',')
-				continue
-			}
-		}
-		if st.secrets && e.mask.Contains(b[start:]) {
-			b = e.maskNumber(b, start)
+		var secret bool
+		if b, secret = e.key(b, f.Key, st); secret {
+			b = append(b, hidden...)
+		} else {
+			b = e.fieldValue(b, f, st)
 		}
 		b = append(b, ',')
+	}
+	return b
+}
+
+func (e *Encoder) fieldValue(b []byte, f *zap.Field, st *state) []byte {
+	start := len(b)
+	switch f.Type {
+	case zapcore.StringType:
+		return e.value(b, f.String, st)
+	case zapcore.BoolType:
+		if f.Integer == 1 {
+			return append(b, "true"...)
+		}
+		return append(b, "false"...)
+	case zapcore.Int64Type, zapcore.Int32Type, zapcore.Int16Type, zapcore.Int8Type:
+		b = appendInt(b, f.Integer)
+	case zapcore.Uint64Type, zapcore.Uint32Type, zapcore.Uint16Type, zapcore.Uint8Type, zapcore.UintptrType:
+		b = appendUint(b, uint64(f.Integer))
+	case zapcore.Float64Type:
+		b = appendFloat(b, math.Float64frombits(uint64(f.Integer)), 64)
+	case zapcore.Float32Type:
+		b = appendFloat(b, float64(math.Float32frombits(uint32(f.Integer))), 32)
+	case zapcore.DurationType:
+		b = appendDuration(b, time.Duration(f.Integer))
+	case zapcore.TimeType:
+		return appendUnix(b, f.Integer)
+	default:
+		return e.complexField(b, f, st)
+	}
+	if st.secrets && e.mask.Contains(b[start:]) {
+		b = e.maskNumber(b, start)
 	}
 	return b
 }
@@ -140,35 +136,34 @@ func (e *Encoder) maskNumber(b []byte, start int) []byte {
 }
 
 // complexField appends the value of a field that is more than a number or a text.
-// The int is where a number to be masked starts, or negative.
-func (e *Encoder) complexField(b []byte, f *zap.Field, st *state) ([]byte, int) {
+func (e *Encoder) complexField(b []byte, f *zap.Field, st *state) []byte {
 	switch f.Type {
 	case zapcore.Complex128Type:
 		if c, ok := f.Interface.(complex128); ok {
-			return appendComplex(b, c, 64), -1
+			return appendComplex(b, c, 64)
 		}
 	case zapcore.Complex64Type:
 		if c, ok := f.Interface.(complex64); ok {
-			return appendComplex(b, complex128(c), 32), -1
+			return appendComplex(b, complex128(c), 32)
 		}
 	case zapcore.TimeFullType:
 		if t, ok := f.Interface.(time.Time); ok {
-			return appendTime(b, t), -1
+			return appendTime(b, t)
 		}
 	case zapcore.BinaryType:
 		if p, ok := f.Interface.([]byte); ok {
-			return e.binary(b, p, st), -1
+			return e.binary(b, p, st)
 		}
 	case zapcore.ByteStringType:
 		if p, ok := f.Interface.([]byte); ok {
-			return e.value(b, view(p), st), -1
+			return e.value(b, view(p), st)
 		}
 	case zapcore.ErrorType:
 		if err, ok := f.Interface.(error); ok {
-			return e.appendError(b, err, st), -1
+			return e.appendError(b, err, st)
 		}
 	}
-	return e.walkField(b, f, st), -1
+	return e.walkField(b, f, st)
 }
 
 // binary appends bytes in base64, masked before they are encoded.

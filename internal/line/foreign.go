@@ -30,7 +30,7 @@ func (w *walker) copyJSON(s *scanner) {
 		for more := !s.take('}'); more; {
 			l, _ := s.str()
 			s.take(':')
-			if w.member(s.get(l)) {
+			if w.dataMember(s.get(l)) {
 				w.copyJSON(s)
 				w.comma()
 			} else {

@@ -1,9 +1,6 @@
 package line
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "strings"
 
 // Field calls yield with the text of each scalar that path leads to in details,
 // a JSON object or nil, until yield returns false.
@@ -14,48 +11,73 @@ import (
 // string, that of a number, true, false or null what the line has; objects have
 // none. Of a key that an object has twice the last counts.
 func Field(details []byte, path string, yield func(scalar string) bool) {
-	var m map[string]json.RawMessage
-	if json.Unmarshal(details, &m) != nil {
+	if v := find(details, path); v != nil {
+		scalars(v, "", false, yield)
 		return
 	}
-	if v, ok := m[path]; ok {
-		scalars(v, nil, yield)
-		return
-	}
-	if parts := strings.Split(path, "."); len(parts) > 1 {
-		scalars(details, parts, yield)
+	if strings.Contains(path, ".") {
+		scalars(details, path, true, yield)
 	}
 }
 
-func scalars(v json.RawMessage, rest []string, yield func(string) bool) bool {
-	switch v[0] {
+// find returns the value of a key of an object, nil if there is none.
+func find(object []byte, key string) (value []byte) {
+	s := scanner{b: object}
+	if !s.take('{') || s.take('}') {
+		return nil
+	}
+	for {
+		l, ok := s.str()
+		if !ok || !s.take(':') {
+			return nil
+		}
+		found := s.is(l, key)
+		v, ok := s.skip()
+		if !ok {
+			return nil
+		}
+		if found {
+			value = v
+		}
+		if !s.take(',') {
+			return value
+		}
+	}
+}
+
+// scalars calls yield for the scalars of v, or, if below is set, of what stands
+// at path below it. It returns false once yield has.
+func scalars(v []byte, path string, below bool, yield func(string) bool) bool {
+	if len(v) == 0 {
+		return true
+	}
+	s := scanner{b: v}
+	switch s.peek() {
 	case '[':
-		var a []json.RawMessage
-		_ = json.Unmarshal(v, &a)
-		for _, x := range a {
-			if !scalars(x, rest, yield) {
+		s.i++
+		for more := !s.take(']'); more; more = s.take(',') {
+			element, ok := s.skip()
+			if !ok {
+				return true
+			}
+			if !scalars(element, path, below, yield) {
 				return false
 			}
 		}
 		return true
 	case '{':
-		if len(rest) == 0 {
+		if !below {
 			return true
 		}
-		var m map[string]json.RawMessage
-		_ = json.Unmarshal(v, &m)
-		if x, ok := m[rest[0]]; ok {
-			return scalars(x, rest[1:], yield)
-		}
+		key, rest, more := strings.Cut(path, ".")
+		return scalars(find(v, key), rest, more, yield)
+	}
+	if below {
 		return true
 	}
-	if len(rest) > 0 {
-		return true
-	}
-	if v[0] == '"' {
-		var s string
-		_ = json.Unmarshal(v, &s)
-		return yield(s)
+	if s.peek() == '"' {
+		l, ok := s.str()
+		return !ok || yield(s.get(l))
 	}
 	return yield(string(v))
 }

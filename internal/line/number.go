@@ -2,6 +2,7 @@ package line
 
 import (
 	"math"
+	"math/bits"
 	"strconv"
 	"time"
 )
@@ -19,24 +20,43 @@ func appendUint(b []byte, n uint64) []byte {
 	if n < 100 {
 		return append(b, pairs[n*2], pairs[n*2+1])
 	}
-	var t [20]byte
-	i := len(t)
+	if n < 10000 {
+		h := n / 100
+		l := n - h*100
+		if n < 1000 {
+			return append(b, byte('0'+h), pairs[l*2], pairs[l*2+1])
+		}
+		return append(b, pairs[h*2], pairs[h*2+1], pairs[l*2], pairs[l*2+1])
+	}
+	size := digitCount(n)
+	b = append(b, "00000000000000000000"[:size]...)
+	i := len(b)
 	for n >= 100 {
 		q := n / 100
 		p := (n - q*100) * 2
 		i -= 2
-		t[i], t[i+1] = pairs[p], pairs[p+1]
+		b[i], b[i+1] = pairs[p], pairs[p+1]
 		n = q
 	}
 	if n >= 10 {
-		i -= 2
-		t[i], t[i+1] = pairs[n*2], pairs[n*2+1]
+		b[i-2], b[i-1] = pairs[n*2], pairs[n*2+1]
 	} else {
-		i--
-		t[i] = byte('0' + n)
+		b[i-1] = byte('0' + n)
 	}
-	return append(b, t[i:]...)
+	return b
 }
+
+// digitCount returns how many decimal digits n has, n being above 0. A number of
+// k bits has k*log10(2) digits or one more.
+func digitCount(n uint64) int {
+	k := bits.Len64(n) * 1233 >> 12
+	if n >= powers[k] {
+		k++
+	}
+	return k
+}
+
+var powers = [20]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
 func appendInt(b []byte, n int64) []byte {
 	if n < 0 {
@@ -75,9 +95,10 @@ func appendFloat(b []byte, f float64, bits int) []byte {
 // quotient of two exact numbers is rounded correctly, so if n/10^k is f, the text
 // of n/10^k reads back as f; and with at most 15 digits no shorter text does.
 func appendDecimal(b []byte, f float64) ([]byte, bool) {
-	n, scale := math.RoundToEven(f*100), int64(100)
-	if n/100 != f {
-		n, scale = math.RoundToEven(f*10000), 10000
+	n := math.RoundToEven(f * 100)
+	short := n/100 == f // two places are enough
+	if !short {
+		n = math.RoundToEven(f * 10000)
 		if n/10000 != f {
 			return b, false
 		}
@@ -87,15 +108,19 @@ func appendDecimal(b []byte, f float64) ([]byte, bool) {
 		b = append(b, '-')
 		i = -i
 	}
-	whole, frac := i/scale, i%scale
-	b = appendUint(b, uint64(whole))
+	if short {
+		i *= 100
+	}
+	whole := uint64(i) / 10000
+	frac := uint64(i) - whole*10000
+	b = appendUint(b, whole)
 	if frac == 0 {
 		return b, true
 	}
-	b = append(b, '.')
-	for scale /= 10; frac > 0; scale /= 10 {
-		b = append(b, byte('0'+frac/scale))
-		frac %= scale
+	h, l := frac/100, frac%100
+	b = append(b, '.', pairs[h*2], pairs[h*2+1], pairs[l*2], pairs[l*2+1])
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
 	}
 	return b, true
 }
@@ -118,15 +143,29 @@ func appendDuration(b []byte, d time.Duration) []byte {
 		b = append(b, '-')
 		n = -n
 	}
-	b = appendUint(b, n/1e9)
-	frac := n % 1e9
+	whole := n / 1e9
+	b = appendUint(b, whole)
+	frac := n - whole*1e9
 	if frac == 0 {
 		return b
 	}
-	b = append(b, '.')
-	for scale := uint64(1e8); frac > 0; scale /= 10 {
-		b = append(b, byte('0'+frac/scale))
-		frac %= scale
+	b = append(b, ".000000000"...)
+	put9(b[len(b)-9:], frac)
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
 	}
 	return b
+}
+
+// put9 writes n, below 10^9, as nine digits.
+func put9(p []byte, n uint64) {
+	high := n / 10000 // five digits
+	low := n - high*10000
+	_ = p[8]
+	p[0] = byte('0' + high/10000)
+	high %= 10000
+	put2(p[1:3], high/100)
+	put2(p[3:5], high%100)
+	put2(p[5:7], low/100)
+	put2(p[7:9], low%100)
 }

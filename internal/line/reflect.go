@@ -168,7 +168,7 @@ func (w *walker) mapping(v reflect.Value) {
 	}
 	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
 	for _, x := range entries {
-		if w.member(x.key) {
+		if w.dataMember(x.key) {
 			w.reflect(x.value)
 			w.comma()
 		}

@@ -78,12 +78,7 @@ func appendSeconds(b []byte, sec int64, nsec uint64) []byte {
 	put2(p[11:13], clock/3600)
 	put2(p[14:16], clock/60%60)
 	put2(p[17:19], clock%60)
-	high, low := nsec/10000, nsec%10000 // five digits and four
-	p[20] = byte('0' + high/10000)
-	put2(p[21:23], high/100%100)
-	put2(p[23:25], high%100)
-	put2(p[25:27], low/100)
-	put2(p[27:29], low%100)
+	put9(p[20:29], nsec)
 	return b
 }
 

@@ -24,7 +24,7 @@ func (e *Encoder) AppendValue(dst []byte, key string, v any, max int) (out []byt
 	if e.mask.Key(key) {
 		return append(dst, hidden...), false
 	}
-	st := state{secrets: e.mask.HasSecrets()}
+	st := e.newState()
 	start := len(dst)
 	w := e.newWalker(dst, &st)
 	if failure := w.try(v, func() { w.any(v) }); failure != "" {

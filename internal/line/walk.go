@@ -235,7 +235,12 @@ func (w *walker) endMembers() {
 
 // member begins a member of the open object: it appends the key. It returns false
 // if no value is wanted, because it is secret, or because there are too many.
-func (w *walker) member(key string) bool {
+func (w *walker) member(key string) bool { return w.begin(key, false) }
+
+// dataMember is member for a key that is data.
+func (w *walker) dataMember(key string) bool { return w.begin(key, true) }
+
+func (w *walker) begin(key string, data bool) bool {
 	if w.members >= maxMapKeys || w.over() {
 		w.dropped++
 		w.st.truncated = true
@@ -244,7 +249,11 @@ func (w *walker) member(key string) bool {
 	w.members++
 	w.st.hide = w.frame.hide
 	var secret bool
-	w.b, secret = w.e.key(w.b, key, &w.st)
+	if data {
+		w.b, secret = w.e.onceKey(w.b, key, &w.st)
+	} else {
+		w.b, secret = w.e.key(w.b, key, &w.st)
+	}
 	if secret {
 		w.raw(hidden + ",")
 	}

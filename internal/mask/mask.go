@@ -1,9 +1,10 @@
-// Package mask hides secrets: values whose key says that they are secret, and
-// registered values wherever they occur.
+// Package mask hides secrets before they reach any sink: values whose key says
+// that they are secret, and registered values wherever they occur.
 package mask
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,92 +13,100 @@ import (
 // Hidden stands in the place of a secret.
 const Hidden = "***"
 
-// ErrTooShort is returned by [Masker.AddSecret] for a value under 4 bytes: it
-// would be found in ordinary text everywhere.
+// MinSecret is the shortest value, in bytes, that can be registered. Shorter ones
+// occur by chance: a masker for them would hide ordinary text.
+const MinSecret = 4
+
+// ErrTooShort is returned by [Masker.AddSecret] for a value under [MinSecret]
+// bytes. Nothing is registered then.
 var ErrTooShort = errors.New("mask: secret is shorter than 4 bytes")
 
 // Masker hides secrets. A nil Masker hides nothing. It is safe for concurrent
-// use.
+// use; a value that is registered is hidden in every call that begins afterwards.
 type Masker struct {
-	keys    *keySet
-	mu      sync.Mutex
-	secrets []string
-	set     atomic.Pointer[[]string]
+	keys *keySet // immutable
+
+	mu    sync.Mutex
+	known map[string]bool // every form of every secret; guarded by mu
+
+	set atomic.Pointer[matcher] // nil until there is a secret
 }
 
-// New returns a Masker that hides the values of the default keys and of keys.
-func New(keys []string) *Masker { return &Masker{keys: newKeySet(keys)} }
-
-type keySet struct{ words map[string]bool }
-
-func newKeySet(extra []string) *keySet {
-	s := &keySet{words: map[string]bool{}}
-	for _, w := range defaults {
-		s.words[normal(w)] = true
-	}
-	for _, w := range extra {
-		s.words[normal(w)] = true
-	}
-	return s
+// New returns a Masker that hides the values of the default keys and of keys. A
+// key matches as [Masker.Key] says; empty ones are ignored.
+func New(keys []string) *Masker {
+	return &Masker{keys: newKeySet(append(slices.Clone(defaultKeys), keys...)), known: map[string]bool{}}
 }
 
-var defaults = []string{"password", "passwd", "pwd", "secret", "token", "api_key", "authorization", "cookie", "private_key", "passphrase", "credentials", "session_id"}
+// Key reports whether the value of a key with this name must be hidden: whether
+// the name, regardless of case and of the separators in it, is one of the
+// masker's keys, or ends with one, as db_password, X-Api-Key and refreshToken2
+// do. Keys of under five letters must be a word of the name: pwd is hidden in
+// dbPwd, not in cpwd.
+func (m *Masker) Key(name string) bool { return m != nil && m.keys.has(name) }
 
-func normal(s string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(s))
-}
-
-// Key reports whether the value of a key with this name must be hidden.
-func (m *Masker) Key(name string) bool {
-	if m == nil {
-		return false
-	}
-	n := normal(name)
-	for w := range m.keys.words {
-		if strings.HasSuffix(n, w) {
-			return true
-		}
-	}
-	return false
-}
-
-// AddSecret hides value from now on, wherever it occurs.
+// AddSecret hides value from now on, wherever it occurs: as it is, in base64 (both
+// alphabets, whatever stands before it), escaped for a URL, and escaped for JSON.
+// White space around it does not count. Of a value of several lines each line of
+// at least [MinSecret] bytes is hidden too, because output comes line by line.
+//
+// It returns [ErrTooShort] for a value under MinSecret bytes. A value cannot be
+// taken back.
 func (m *Masker) AddSecret(value string) error {
-	if len(value) < 4 {
+	value = strings.TrimSpace(value)
+	if len(value) < MinSecret {
 		return ErrTooShort
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.secrets = append(m.secrets, value)
-	s := append([]string(nil), m.secrets...)
-	m.set.Store(&s)
+	had := len(m.known)
+	for _, form := range forms(value) {
+		m.known[form] = true
+	}
+	if len(m.known) > had {
+		m.set.Store(newMatcher(m.known))
+	}
 	return nil
 }
 
-// HasSecrets reports whether a value was registered.
+// HasSecrets reports whether a value was registered. It is one atomic load.
 func (m *Masker) HasSecrets() bool { return m != nil && m.set.Load() != nil }
 
-// Mask returns s with every registered value replaced by [Hidden], and whether
-// anything was replaced.
-func (m *Masker) Mask(s string) (string, bool) {
+// Version tells whether values were registered since it was asked last: 0 while
+// there is none, and larger with each. It is one atomic load.
+func (m *Masker) Version() uint64 {
+	if m == nil {
+		return 0
+	}
+	if set := m.set.Load(); set != nil {
+		return uint64(set.forms)
+	}
+	return 0
+}
+
+// Mask returns s with every registered value in it replaced by [Hidden], and
+// whether anything was. Values that overlap are replaced together. It does not
+// allocate when it changes nothing.
+func (m *Masker) Mask(s string) (masked string, changed bool) {
 	if m == nil {
 		return s, false
 	}
-	p := m.set.Load()
-	if p == nil {
+	set := m.set.Load()
+	if set == nil || len(s) < set.window {
 		return s, false
 	}
-	changed := false
-	for _, x := range *p {
-		if strings.Contains(s, x) {
-			s, changed = strings.ReplaceAll(s, x, Hidden), true
-		}
-	}
-	return s, changed
+	return set.mask(s)
 }
 
 // Contains reports whether a registered value occurs in b.
 func (m *Masker) Contains(b []byte) bool {
-	_, changed := m.Mask(string(b))
-	return changed
+	if m == nil {
+		return false
+	}
+	set := m.set.Load()
+	if set == nil || len(b) < set.window {
+		return false
+	}
+	from, _ := set.find(view(b), 0)
+	return from >= 0
 }
