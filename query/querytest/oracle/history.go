@@ -16,7 +16,8 @@ type Execution struct {
 	Step    string // "" for a run
 
 	Ended     time.Time
-	Outcome   string // "running" until the end
+	Duration  time.Duration // 0 until the end
+	Outcome   string        // "running" until the end
 	Reason    string
 	Processed int64
 	Succeeded int64
@@ -35,8 +36,9 @@ type Execution struct {
 	// captures.
 	Lines map[string]int64
 	Bytes int64
-	// Steps are those of a run, in the order of start.
-	Steps []*Execution
+	// Steps are those of a run, in the order of start; Parent is a step's run.
+	Steps  []*Execution
+	Parent *Execution
 
 	implied bool
 }
@@ -102,7 +104,7 @@ func (t *Text) History() (runs, steps []*Execution) {
 		if run == nil {
 			continue
 		}
-		run.Steps = append(run.Steps, s)
+		run.Steps, s.Parent = append(run.Steps, s), run
 		s.TriggeredBy = run.trigger()
 		if s.Order = int(s.Start.Int("order")); s.Order == 0 {
 			s.Order = len(run.Steps) + 1
@@ -129,11 +131,12 @@ func (e *Execution) apply(r *Record) {
 	switch r.String("phase") {
 	case "resume":
 		if e.implied {
-			e.Outcome, e.Reason, e.Ended, e.implied = "running", "", time.Time{}, false
+			e.Outcome, e.Reason, e.Ended, e.Duration, e.implied = "running", "", time.Time{}, 0, false
 		}
 	case "end":
 		if e.Outcome == "running" || e.implied && !r.Bool("implied") {
 			e.Outcome, e.Reason, e.Ended, e.implied = r.String("outcome"), r.String("reason"), r.Time, r.Bool("implied")
+			e.Duration = time.Duration(r.Int("duration_ns"))
 		}
 	}
 }
@@ -141,9 +144,8 @@ func (e *Execution) apply(r *Record) {
 // finish derives what depends on the rest; begun is whether anything happened.
 func (e *Execution) finish(begun bool) {
 	e.RowNum = 1
-	if iteration, ok := e.Start.keys["iteration"].(map[string]any); ok && e.Step != "" {
-		index := Record{keys: iteration}
-		e.RowNum = int(index.Int("index")) + 1
+	if index, _, ok := e.Start.Iteration(); ok && e.Step != "" {
+		e.RowNum = index + 1
 	}
 	switch e.Outcome {
 	case "running":

@@ -114,10 +114,23 @@ func (r *Record) Details() map[string]any {
 }
 
 // ErrorCode returns the error's code, "" for none.
-func (r *Record) ErrorCode() string {
+func (r *Record) ErrorCode() string { return r.errorText("code") }
+
+// ErrorMessage returns the error's message, "" for none.
+func (r *Record) ErrorMessage() string { return r.errorText("message") }
+
+func (r *Record) errorText(key string) string {
 	m, _ := r.keys["error"].(map[string]any)
-	code, _ := m["code"].(string)
-	return code
+	text, _ := m[key].(string)
+	return text
+}
+
+// Iteration returns a step's turn in a loop, and whether it is in one.
+func (r *Record) Iteration() (index int, value any, ok bool) {
+	m, ok := r.keys["iteration"].(map[string]any)
+	n, _ := m["index"].(json.Number)
+	i, _ := n.Int64()
+	return int(i), m["value"], ok
 }
 
 // root is the run at the top of the record's run.
