@@ -1,0 +1,225 @@
+package export
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
+)
+
+// ErrColumn is returned by [CSV] for a column that it does not know, before
+// anything is written.
+var ErrColumn = errors.New("export: unknown column")
+
+// Cells says what [CSV] does with text that a spreadsheet could take for a
+// formula.
+type Cells uint8
+
+const (
+	// SafeCells puts an apostrophe ahead of cells that begin with = + - @, a
+	// tab, a carriage return or a NUL, so that opening the file runs nothing
+	// that somebody managed to have logged. A negative number is such a cell.
+	// See https://owasp.org/www-community/attacks/CSV_Injection.
+	SafeCells Cells = iota
+	// PlainCells leaves every cell as it is, for programs that read the file.
+	PlainCells
+)
+
+// CSVOptions say what [CSV] writes. The zero value and nil are ready to use.
+type CSVOptions struct {
+	// Columns are the columns in their order: keys of the line, such as
+	// "timestamp" or "service"; "file" for the log that holds the record;
+	// "error" for the error's message and "error_code" for its code; "details"
+	// for all details as JSON; and "details." with a path for one of them, such
+	// as "details.order.sku". nil means [DefaultColumns].
+	Columns []string
+	// Cells is what happens to cells that could be taken for formulas.
+	Cells Cells
+}
+
+// DefaultColumns returns the columns that [CSV] writes when none are given.
+func DefaultColumns() []string {
+	return []string{"seq", "timestamp", "level", "kind", "server", "service", "project", "operation", "run", "step",
+		"action", "attempt", "label", "message", "error", "error_code", "details"}
+}
+
+// CSV writes a header with the names of the columns and then one row for each
+// record that seq yields, as RFC 4180 describes it but with lines that end in a
+// newline alone. What a record does not have is an empty cell. Where a path
+// leads to several values, in an array, they are joined by newlines. It returns
+// how many records it wrote and the first error, of seq or of w; [ErrColumn]
+// comes before anything is written. nil options are the defaults.
+func CSV(w io.Writer, seq iter.Seq2[query.Record, error], options *CSVOptions) (int64, error) {
+	var o CSVOptions
+	if options != nil {
+		o = *options
+	}
+	if o.Columns == nil {
+		o.Columns = DefaultColumns()
+	}
+	for _, name := range o.Columns {
+		if _, ok := new(row).cell(name); !ok {
+			return 0, fmt.Errorf("%w %q", ErrColumn, name)
+		}
+	}
+
+	out := csv.NewWriter(w)
+	cells := make([]string, len(o.Columns))
+	write := func() error {
+		if o.Cells == SafeCells {
+			for i := range cells {
+				cells[i] = safe(cells[i])
+			}
+		}
+		return out.Write(cells)
+	}
+	flush := func() error {
+		out.Flush()
+		return out.Error()
+	}
+	copy(cells, o.Columns)
+	if err := write(); err != nil {
+		return 0, err
+	}
+	return each(seq, flush, func(r query.Record) error {
+		current := row{Record: r}
+		if err := line.Parse(r.Raw, &current.parsed); err != nil {
+			return fmt.Errorf("export: record %d: %w", r.Seq, err)
+		}
+		for i, name := range o.Columns {
+			cells[i], _ = current.cell(name)
+		}
+		return write()
+	})
+}
+
+// safe takes the meaning of a formula from a cell.
+func safe(cell string) string {
+	if cell != "" && strings.IndexByte("=+-@\t\r\x00", cell[0]) >= 0 {
+		return "'" + cell
+	}
+	return cell
+}
+
+// row is a record whose cells are asked for.
+type row struct {
+	query.Record
+	parsed line.Record
+}
+
+// detail is what the columns of single details begin with.
+const detail = "details."
+
+// cell returns what r has in a column, and whether there is such a column.
+func (r *row) cell(column string) (string, bool) {
+	if path, ok := strings.CutPrefix(column, detail); ok && path != "" {
+		return r.detail(path), true
+	}
+	switch column {
+	case "seq":
+		return strconv.FormatUint(r.Seq, 10), true
+	case "timestamp":
+		return r.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"), true
+	case "level":
+		return levels.Name(r.Level), true
+	case "kind":
+		return string(r.Kind), true
+	case "file":
+		return r.File, true
+	case "server":
+		return r.Server, true
+	case "server_name":
+		return r.ServerName, true
+	case "service":
+		return r.Service, true
+	case "service_name":
+		return r.ServiceName, true
+	case "project":
+		return r.Project, true
+	case "operation":
+		return r.Operation, true
+	case "operation_name":
+		return r.OperationName, true
+	case "parent_operation":
+		return r.ParentOperation, true
+	case "run":
+		return r.Run, true
+	case "root_run":
+		return r.RootRun, true
+	case "parent_run":
+		return r.ParentRun, true
+	case "parent_step":
+		return r.ParentStep, true
+	case "step":
+		return r.Step, true
+	case "action":
+		return r.Action, true
+	case "action_name":
+		return r.ActionName, true
+	case "attempt":
+		if r.Attempt == 0 {
+			return "", true
+		}
+		return strconv.Itoa(r.Attempt), true
+	case "topic":
+		return r.Topic, true
+	case "trace":
+		return r.Trace, true
+	case "span":
+		return r.Span, true
+	case "logger":
+		return r.Logger, true
+	case "caller":
+		return r.Caller, true
+	case "label":
+		return r.Label, true
+	case "phase":
+		return r.Phase, true
+	case "message":
+		return r.Message, true
+	case "error":
+		return r.ErrorMessage, true
+	case "error_code":
+		return r.ErrorCode, true
+	case "stack":
+		return r.Stack, true
+	case "truncated":
+		return strconv.FormatBool(r.Truncated), true
+	case "details":
+		return string(r.parsed.Details), true
+	}
+	return "", false
+}
+
+// detail returns the text of the value at a path: that of its scalars, or JSON
+// for an object.
+func (r *row) detail(path string) string {
+	if r.parsed.Details == nil {
+		return ""
+	}
+	var texts []string
+	line.Field(r.parsed.Details, path, func(text string) bool {
+		texts = append(texts, text)
+		return true
+	})
+	if len(texts) > 0 {
+		return strings.Join(texts, "\n")
+	}
+	v, ok := r.Field(path)
+	if !ok {
+		return ""
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}

@@ -1,0 +1,114 @@
+package export
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/internal/document"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
+)
+
+// Zip writes a main, sub or line log with everything that belongs to it to w,
+// as a zip with one entry, log-<id>.json:
+//
+//	{"log":…,"errors":[…],"request":…,"response":…,"steps":[…],"lines":[…]}
+//
+// log is the log as the integrator's API lists it. errors are the errors that
+// were logged in it, with message, code and causes. request and response are
+// its captured input and output, those of its step for a line log; null where
+// nothing was captured. steps are the steps of a main log, each with its own
+// request and response; lines the line logs, both oldest first.
+//
+// Zip returns [query.ErrNotFound], with nothing written, when id is not that of
+// a main, sub or line log.
+func Zip(ctx context.Context, w io.Writer, e *query.Engine, id uint64) error {
+	log, err := document.Find(ctx, e, id)
+	if err != nil {
+		return fmt.Errorf("export: log %d: %w", id, err)
+	}
+	archive := zip.NewWriter(w)
+	entry, err := add(archive, fmt.Sprintf("log-%d.json", id), log.Created)
+	if err != nil {
+		return err
+	}
+	if err := log.WriteJSON(ctx, entry); err != nil {
+		return fmt.Errorf("export: log %d: %w", id, err)
+	}
+	return archive.Close()
+}
+
+// Files writes files of the folder to w as a zip of text files: those named, or
+// all that are there when none is. Names are those of [rotation.Folder.List].
+// Compressed files are written as the text they hold, in the order in which it
+// was logged, under their names without the ending of the compression; of a
+// file that is being written, the whole lines that are there when its turn
+// comes. A file that is rotated while Files runs over all may be missing.
+//
+// Files returns an error that wraps [rotation.ErrNotFound] for a name that is
+// not in the folder.
+func Files(w io.Writer, folder *rotation.Folder, names ...string) error {
+	infos, err := folder.List()
+	if err != nil {
+		return err
+	}
+	every := len(names) == 0
+	if every {
+		names = nil // the array is the caller's
+	}
+	changed := make(map[string]time.Time, len(infos))
+	for _, info := range infos {
+		changed[info.Name] = info.Last
+		if every {
+			names = append(names, info.Name)
+		}
+	}
+	archive := zip.NewWriter(w)
+	added := make(map[string]bool, len(names))
+	for _, name := range names {
+		plain := strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+		if added[plain] {
+			continue
+		}
+		added[plain] = true
+		err := addFile(archive, plain, folder, name, changed[name])
+		if every && errors.Is(err, rotation.ErrNotFound) {
+			continue // deleted since it was listed
+		}
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+	}
+	return archive.Close()
+}
+
+func addFile(archive *zip.Writer, plain string, folder *rotation.Folder, name string, changed time.Time) error {
+	text, err := folder.Open(name)
+	if err != nil {
+		return err
+	}
+	defer text.Close() // only read
+	entry, err := add(archive, plain, changed)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(entry, text); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// add starts an entry. A zip cannot tell times before 1980; those without one
+// are left out.
+func add(archive *zip.Writer, name string, changed time.Time) (io.Writer, error) {
+	header := &zip.FileHeader{Name: name, Method: zip.Deflate}
+	if changed.Year() >= 1980 {
+		header.Modified = changed.UTC()
+	}
+	return archive.CreateHeader(header)
+}

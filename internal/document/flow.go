@@ -1,0 +1,246 @@
+// Package document makes the JSON that the documents of the integrator's and
+// the API's logs describe from what package query answers. It is the one place
+// that knows their keys and formats; export and query/httpapi use it.
+//
+// Keys stand in the order of the documents' examples. What has no name is called
+// by its id.
+package document
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
+)
+
+// The values of log_type.
+const (
+	TypeMain = 1
+	TypeSub  = 2
+	TypeLine = 3
+)
+
+// Main is a main log: one run of a flow.
+type Main struct {
+	Created      string  `json:"created"` // Unix milliseconds
+	ID           uint64  `json:"id"`
+	Group        string  `json:"process_group_id"` // the flow
+	GroupName    string  `json:"process_group_name"`
+	ParentGroup  *string `json:"parent_process_group_id"`
+	OriginalUUID string  `json:"original_filename_uuid"` // the execution, as is filename_uuid
+	UUID         string  `json:"filename_uuid"`
+	State        int     `json:"state"`
+	Status       int     `json:"status"`
+	Finished     *string `json:"finished"`
+	Fragments    *int64  `json:"fragment_count"`
+	Processed    int64   `json:"process_count"`
+	Succeeded    int64   `json:"success_count"`
+	Failed       int64   `json:"fail_count"`
+	Inbound      bool    `json:"in_bound"`
+	Schedule     *string `json:"schedule"`
+	Triggered    bool    `json:"is_triggered"`
+	TriggeredBy  string  `json:"triggered_by"`
+	Type         int     `json:"log_type"`
+	Order        int     `json:"flow_order"`
+	Archived     int     `json:"is_send_S3"`
+	SubFlows     []Sub   `json:"sub_flows"`
+}
+
+// Sub is a sub log: one step of a run.
+type Sub struct {
+	Created      string  `json:"created"` // ISO 8601
+	ID           uint64  `json:"id"`
+	Group        string  `json:"process_group_id"` // the action
+	GroupName    string  `json:"process_group_name"`
+	ParentGroup  *string `json:"parent_process_group_id"` // the flow
+	OriginalUUID string  `json:"original_filename_uuid"`  // the execution
+	UUID         string  `json:"filename_uuid"`           // the step
+	State        int     `json:"state"`
+	Status       int     `json:"status"`
+	Finished     *string `json:"finished"`
+	Processed    int64   `json:"process_count"`
+	Succeeded    int64   `json:"success_count"`
+	Failed       int64   `json:"fail_count"`
+	Inbound      bool    `json:"in_bound"`
+	Schedule     *string `json:"schedule"`
+	Triggered    bool    `json:"is_triggered"`
+	TriggeredBy  string  `json:"triggered_by"`
+	Type         int     `json:"log_type"`
+	Order        int     `json:"flow_order"`
+	Archived     int     `json:"is_send_S3"`
+	Fragments    *int64  `json:"fragment_count"`
+	Row          int     `json:"row_num"`
+}
+
+// Line is a line log: one entry in a run. Its process group is the action when
+// it was logged inside a step, else the flow.
+type Line struct {
+	Created      string          `json:"created"` // ISO 8601
+	ID           uint64          `json:"id"`
+	Group        string          `json:"process_group_id"`
+	GroupName    string          `json:"process_group_name"`
+	ParentGroup  *string         `json:"parent_process_group_id"`
+	OriginalUUID string          `json:"original_filename_uuid"` // the execution
+	UUID         string          `json:"filename_uuid"`          // the step, else the execution
+	Type         int             `json:"log_type"`
+	Order        int             `json:"flow_order"`
+	Row          int             `json:"row_num"`
+	Level        string          `json:"level"` // upper case
+	Label        string          `json:"label"`
+	Message      string          `json:"message"`
+	Fields       json.RawMessage `json:"fields"`          // an object
+	Error        json.RawMessage `json:"error,omitempty"` // an object; no document has it, and an error must not get lost
+}
+
+// MakeMain returns the document of a run.
+func MakeMain(m query.MainLog) Main {
+	d := Main{
+		Created: milliseconds(m.Started), ID: m.ID,
+		Group: m.Operation, GroupName: cmp.Or(m.OperationName, m.Operation), ParentGroup: textOrNull(m.ParentOperation),
+		OriginalUUID: m.Run, UUID: m.Run,
+		State: m.State, Status: m.Status,
+		Fragments: fragments(m.Counts), Processed: m.Counts.Processed, Succeeded: m.Counts.Succeeded, Failed: m.Counts.Failed,
+		Inbound: m.Inbound, Schedule: textOrNull(m.Schedule), Triggered: m.Triggered(), TriggeredBy: m.TriggeredBy,
+		Type: TypeMain, Order: m.Order, Archived: number(m.Archived),
+		SubFlows: make([]Sub, 0, len(m.SubLogs)),
+	}
+	if !m.Ended.IsZero() {
+		d.Finished = new(milliseconds(m.Ended))
+	}
+	for _, s := range m.SubLogs {
+		d.SubFlows = append(d.SubFlows, MakeSub(s))
+	}
+	return d
+}
+
+// MakeSub returns the document of a step.
+func MakeSub(s query.SubLog) Sub {
+	d := Sub{
+		Created: iso(s.Started), ID: s.ID,
+		Group: s.Action, GroupName: cmp.Or(s.ActionName, s.Action), ParentGroup: textOrNull(s.Operation),
+		OriginalUUID: s.Run, UUID: s.Step,
+		State: s.State, Status: s.Status,
+		Processed: s.Counts.Processed, Succeeded: s.Counts.Succeeded, Failed: s.Counts.Failed,
+		Inbound: s.Inbound, Schedule: textOrNull(s.Schedule), Triggered: s.Triggered(), TriggeredBy: s.TriggeredBy,
+		Type: TypeSub, Order: s.Order, Archived: number(s.Archived), Fragments: fragments(s.Counts), Row: s.RowNum,
+	}
+	if !s.Ended.IsZero() {
+		d.Finished = new(iso(s.Ended))
+	}
+	return d
+}
+
+// MakeLines returns the documents of records, in their order. It asks e for the
+// steps that they were logged in, each once, for flow_order and row_num. Lines
+// outside a step, and those whose step's history has expired, have 1 for both.
+func MakeLines(ctx context.Context, e *query.Engine, records []query.Record) ([]Line, error) {
+	places := make(map[stepKey]place)
+	lines := make([]Line, 0, len(records))
+	for _, r := range records {
+		p := outside
+		if r.Step != "" {
+			key := stepKey{r.Run, r.Step}
+			known, ok := places[key]
+			if !ok {
+				page, err := e.SubLogs(ctx, query.StepFilter{Run: r.Run, Step: r.Step}, query.Paging{Limit: 1})
+				if err != nil {
+					return nil, err
+				}
+				known = outside
+				if len(page.Items) > 0 {
+					known = placeOf(page.Items[0])
+				}
+				places[key] = known
+			}
+			p = known
+		}
+		l, err := makeLine(r, p)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+// stepKey names a step: hosts may give steps of two runs one id.
+type stepKey struct{ run, step string }
+
+// place is what a line repeats of its step.
+type place struct{ order, row int }
+
+// outside is the place of a line that was logged outside a step.
+var outside = place{order: 1, row: 1}
+
+func placeOf(s query.SubLog) place { return place{s.Order, s.RowNum} }
+
+func makeLine(r query.Record, p place) (Line, error) {
+	parsed, err := parse(r)
+	if err != nil {
+		return Line{}, err
+	}
+	d := Line{
+		Created: iso(r.Time), ID: r.Seq,
+		Group: r.Operation, GroupName: cmp.Or(r.OperationName, r.Operation), ParentGroup: textOrNull(r.ParentOperation),
+		OriginalUUID: r.Run, UUID: r.Run,
+		Type: TypeLine, Order: p.order, Row: p.row,
+		Level: levelName(r), Label: r.Label, Message: r.Message,
+		Fields: parsed.Details, Error: parsed.Error,
+	}
+	if r.Step != "" {
+		d.Group, d.GroupName, d.ParentGroup = r.Action, cmp.Or(r.ActionName, r.Action), textOrNull(r.Operation)
+		d.UUID = r.Step
+	}
+	if d.Fields == nil {
+		d.Fields = json.RawMessage("{}")
+	}
+	return d, nil
+}
+
+// parse takes the line of a record apart.
+func parse(r query.Record) (line.Record, error) {
+	var parsed line.Record
+	if err := line.Parse(r.Raw, &parsed); err != nil {
+		return parsed, fmt.Errorf("document: record %d: %w", r.Seq, err)
+	}
+	return parsed, nil
+}
+
+// levelName returns the level as both documents print it.
+func levelName(r query.Record) string { return strings.ToUpper(levels.Name(r.Level)) }
+
+// milliseconds is the timestamp of main logs.
+func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+
+// iso is the time of sub and line logs: ISO 8601 in UTC with microseconds,
+// whose trailing zeros are cut.
+func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999999-07:00") }
+
+func textOrNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// fragments is null for a host that does not count them.
+func fragments(c query.Counts) *int64 {
+	if c.Fragments == 0 {
+		return nil
+	}
+	return &c.Fragments
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
