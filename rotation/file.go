@@ -57,8 +57,8 @@ type Options struct {
 	Rule Rule
 	// OnClose hears of each file that was closed: it has its final name, and
 	// no byte has been written to the next one yet. It is called by the
-	// goroutine in Write, Rotate or Close that caused it, and compression
-	// begins after it returned.
+	// goroutine in Write or Rotate that caused it, and compression begins
+	// after it returned.
 	OnClose func(Info)
 	// OnRemove hears of each closed file that the rule deleted, after that, by
 	// the name it had before it was compressed. It is called by a goroutine of
@@ -164,13 +164,8 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 
 // load brings folder and active file into shape.
 func (f *File) load() error {
-	if _, err := f.fs.Lstat(f.dir); errors.Is(err, fs.ErrNotExist) {
-		if err := f.fs.MkdirAll(f.dir, dirMode); err != nil {
-			return err
-		}
-		if err := f.fs.SyncDir(filepath.Dir(f.dir)); err != nil {
-			return err
-		}
+	if err := makeDir(f.fs, f.dir); err != nil {
+		return err
 	}
 	if err := f.resolve(); err != nil {
 		return err
@@ -188,6 +183,27 @@ func (f *File) load() error {
 		return errors.Join(err, t.Close())
 	}
 	f.checked = f.size.Load()
+	return nil
+}
+
+// makeDir makes a folder and its parents durably.
+func makeDir(fsys vfs.FS, dir string) error {
+	if _, err := fsys.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	// A parent that we may write but not read cannot be synced.
+	if err := fsys.SyncDir(parent); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
 	return nil
 }
 
@@ -394,16 +410,13 @@ func (f *File) Close() error {
 	f.once.Do(func() {
 		close(f.stop)
 		f.done.Wait()
+		f.syncMu.Lock()
+		defer f.syncMu.Unlock()
 		f.mu.Lock()
 		err := f.mend()
 		f.closed = true
 		f.mu.Unlock()
-		if err == nil {
-			err = f.sync()
-		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.closeErr = errors.Join(err, f.text.Close())
+		f.closeErr = errors.Join(err, f.sync(), f.text.Close())
 	})
 	return f.closeErr
 }

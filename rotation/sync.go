@@ -15,6 +15,8 @@ import (
 // could not write and report success then: Sync goes on returning the error
 // until the next Write or Rotate has closed that file.
 func (f *File) Sync() error {
+	f.syncMu.Lock()
+	defer f.syncMu.Unlock()
 	f.mu.Lock()
 	closed := f.closed
 	f.mu.Unlock()
@@ -24,15 +26,14 @@ func (f *File) Sync() error {
 	return f.sync()
 }
 
+// sync does the work of Sync. The caller holds syncMu.
 func (f *File) sync() error {
-	f.syncMu.Lock()
-	defer f.syncMu.Unlock()
 	f.mu.Lock()
 	active, sick, names := f.text, f.sick, f.newNames
 	f.newNames = false
 	f.mu.Unlock()
 
-	f.syncRetired()
+	_ = f.syncRetired() // kept in lostErr
 	lost := f.lostErr
 	f.lostErr = nil
 	if sick == nil {
@@ -59,16 +60,18 @@ func (f *File) sync() error {
 	return nil
 }
 
-// syncRetired syncs and lets go of the closed files. What fails is kept for
-// the next Sync to return. The caller holds syncMu.
-func (f *File) syncRetired() {
+// syncRetired syncs and lets go of the closed files. What fails is returned,
+// and kept for the next Sync to return. The caller holds syncMu.
+func (f *File) syncRetired() error {
 	f.mu.Lock()
 	retired := f.retired
 	f.retired = nil
 	f.mu.Unlock()
+	var errs []error
 	for _, t := range retired {
-		if err := errors.Join(t.Sync(), t.Close()); err != nil {
-			f.lostErr = errors.Join(f.lostErr, err)
-		}
+		errs = append(errs, t.Sync(), t.Close())
 	}
+	err := errors.Join(errs...)
+	f.lostErr = errors.Join(f.lostErr, err)
+	return err
 }

@@ -92,17 +92,21 @@ func (f *File) work() {
 		case <-f.stop:
 			return
 		}
-		f.syncMu.Lock()
-		f.syncRetired()
-		err := f.lostErr
-		f.syncMu.Unlock()
-		if err != nil {
-			f.problem(fmt.Errorf("sync closed files of %s: %w", f.path, err))
-		}
-		f.retain()
-		for f.compressNext() {
+		for more := true; more; more = f.compressNext() {
+			f.settle()
 		}
 	}
+}
+
+// settle does what may be due at any time.
+func (f *File) settle() {
+	f.syncMu.Lock()
+	err := f.syncRetired()
+	f.syncMu.Unlock()
+	if err != nil {
+		f.problem(fmt.Errorf("sync closed files of %s: %w", f.path, err))
+	}
+	f.retain()
 }
 
 // stopping reports whether Close was called.
@@ -315,7 +319,7 @@ func (f *File) copyText(w io.Writer, r io.Reader) error {
 		case <-f.stop:
 			return errStopped
 		case <-f.wake:
-			f.retain()
+			f.settle()
 		default:
 		}
 	}

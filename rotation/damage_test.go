@@ -1,0 +1,230 @@
+package rotation_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// tick is longer than damage may go unnoticed.
+const tick = 200 * time.Millisecond
+
+func TestDamage(t *testing.T) {
+	// What stands in the active file when somebody gets at it: "old" was there
+	// at the last look, "new" was written after it.
+	tests := []struct {
+		name   string
+		do     func(t *testing.T, fsys vfs.FS)
+		want   string // in user.log, after "next" was written
+		damage rotation.DamageError
+	}{
+		{"deleted", func(t *testing.T, fsys vfs.FS) {
+			require.NoError(t, fsys.Remove("logs/user.log"))
+		}, "new\nnext\n", rotation.DamageError{Damage: rotation.Removed, Bytes: 8, Kept: 4}},
+		{"moved", func(t *testing.T, fsys vfs.FS) {
+			require.NoError(t, fsys.Rename("logs/user.log", "logs/user.log.1"))
+		}, "next\n", rotation.DamageError{Damage: rotation.Removed, Bytes: 8}},
+		{"replaced", func(t *testing.T, fsys vfs.FS) {
+			put(t, fsys, "logs/edited", "edi\nted")
+			require.NoError(t, fsys.Rename("logs/edited", "logs/user.log"))
+		}, "edi\nted\nnew\nnext\n", rotation.DamageError{Damage: rotation.Removed, Bytes: 8, Kept: 4}},
+		{"emptied", func(t *testing.T, fsys vfs.FS) {
+			truncate(t, fsys, 0)
+		}, "next\n", rotation.DamageError{Damage: rotation.Truncated, Bytes: 8}},
+		{"cut within a line", func(t *testing.T, fsys vfs.FS) {
+			truncate(t, fsys, 6)
+		}, "old\nne\nnext\n", rotation.DamageError{Damage: rotation.Truncated, Bytes: 2}},
+		{"grown by a line", func(t *testing.T, fsys vfs.FS) {
+			extend(t, fsys, "theirs\n")
+		}, "old\nnew\ntheirs\nnext\n", rotation.DamageError{Damage: rotation.Grown, Bytes: 7, From: 4}},
+		{"grown by half a line", func(t *testing.T, fsys vfs.FS) {
+			extend(t, fsys, "the")
+		}, "old\nnew\nthe\nnext\n", rotation.DamageError{Damage: rotation.Grown, Bytes: 3, From: 4}},
+	}
+	for _, tt := range tests {
+		for _, when := range []string{"tick", "rotation"} {
+			t.Run(tt.name+", seen at a "+when, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					fsys := vfs.NewMem()
+					var h heard
+					f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
+					require.NoError(t, err)
+					write(t, f, "old")
+					<-time.After(tick)
+					synctest.Wait()
+					write(t, f, "new")
+					tt.do(t, fsys)
+					want := tt.want
+					if when == "tick" {
+						<-time.After(tick)
+						synctest.Wait()
+						require.Len(t, h.Problems(), 1, "noticed without a write")
+						require.Empty(t, h.Damage(), "and mended with the next one")
+						write(t, f, "next")
+					} else {
+						require.NoError(t, f.SetRule(rotation.Rule{MaxBytes: 9, Compression: rotation.None}))
+						write(t, f, "next")
+						want = "next\n"
+					}
+					var d *rotation.DamageError
+					require.ErrorAs(t, h.Problems()[0], &d)
+					require.Len(t, h.Problems(), 1)
+					tt.damage.Name = "user.log"
+					require.Equal(t, []rotation.DamageError{tt.damage}, h.Damage())
+					require.EqualValues(t, len(want), f.Size())
+					folder := openFolder(t, fsys, "logs")
+					require.Equal(t, want, readFile(t, folder, "user.log"))
+					if when == "rotation" && len(h.Closed()) == 1 {
+						require.Equal(t, tt.want, readFile(t, folder, h.Closed()[0].Name)+want)
+					}
+					<-time.After(tick)
+					write(t, f, "more")
+					require.NoError(t, f.Close())
+					require.Len(t, h.Problems(), 1, "all is well again")
+				})
+			})
+		}
+	}
+}
+
+func truncate(t *testing.T, fsys vfs.FS, size int64) {
+	f, err := fsys.OpenFile("logs/user.log", os.O_RDWR, 0)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(size))
+	require.NoError(t, f.Close())
+}
+
+func extend(t *testing.T, fsys vfs.FS, text string) {
+	f, err := fsys.OpenFile("logs/user.log", os.O_WRONLY|os.O_APPEND, 0)
+	require.NoError(t, err)
+	_, err = f.Write([]byte(text))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+// TestDamageAtClose: what a deletion took is written again by Close at the
+// latest.
+func TestDamageAtClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
+		require.NoError(t, err)
+		write(t, f, "line")
+		require.NoError(t, fsys.Remove("logs/user.log"))
+		<-time.After(tick)
+		synctest.Wait()
+		require.NoError(t, f.Close())
+		require.Equal(t, "line\n", readFile(t, openFolder(t, fsys, "logs"), "user.log"))
+	})
+}
+
+// TestNothingToWriteTo: while no file can be opened under the path, a write is
+// refused, not swallowed.
+func TestNothingToWriteTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
+		require.NoError(t, err)
+		require.NoError(t, fsys.Remove("logs/user.log"))
+		require.NoError(t, fsys.MkdirAll("logs/user.log", 0o700))
+		<-time.After(tick)
+		synctest.Wait()
+		_, err = f.Write([]byte("lost?\n"))
+		require.Error(t, err)
+		require.Error(t, f.Rotate())
+		require.NoError(t, fsys.Remove("logs/user.log"))
+		write(t, f, "line")
+		require.NoError(t, f.Close())
+		require.Equal(t, "line\n", readFile(t, openFolder(t, fsys, "logs"), "user.log"))
+	})
+}
+
+// TestDamageOnTheRealSystem: the same with lumberjack, which by itself writes
+// into a deleted file for ever and fills a cut one with NUL bytes.
+func TestDamageOnTheRealSystem(t *testing.T) {
+	t.Run("deleted", func(t *testing.T) {
+		plain := &lumberjack.Logger{Filename: filepath.Join(t.TempDir(), "plain.log")}
+		_, err := plain.Write([]byte("one\n"))
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(plain.Filename))
+		_, err = plain.Write([]byte("two\n"))
+		require.NoError(t, err, "lumberjack says that all is well")
+		require.NoError(t, plain.Close())
+		require.NoFileExists(t, plain.Filename, "and it is not (#121)")
+
+		path, f, h := openReal(t)
+		require.NoError(t, os.Remove(path))
+		require.Eventually(t, func() bool { return len(h.Problems()) == 1 }, 10*time.Second, time.Millisecond)
+		write(t, f, "two")
+		require.NoError(t, f.Close())
+		require.Contains(t, text(t, path), "two\n")
+		require.Equal(t, rotation.Removed, h.Damage()[0].Damage)
+	})
+	t.Run("moved", func(t *testing.T) {
+		path, f, h := openReal(t)
+		require.NoError(t, os.Rename(path, path+".1"))
+		require.Eventually(t, func() bool { return len(h.Problems()) == 1 }, 10*time.Second, time.Millisecond)
+		write(t, f, "two")
+		require.NoError(t, f.Close())
+		require.Equal(t, "one\n", text(t, path+".1"))
+		require.Equal(t, "two\n", text(t, path), "not repeated")
+		require.Zero(t, h.Damage()[0].Kept)
+	})
+	t.Run("cut", func(t *testing.T) {
+		plain := &lumberjack.Logger{Filename: filepath.Join(t.TempDir(), "plain.log")}
+		_, err := plain.Write([]byte("one\n"))
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(plain.Filename, 0))
+		_, err = plain.Write([]byte("two\n"))
+		require.NoError(t, err)
+		require.NoError(t, plain.Close())
+		require.Equal(t, "\x00\x00\x00\x00two\n", text(t, plain.Filename))
+
+		path, f, _ := openReal(t)
+		require.NoError(t, os.Truncate(path, 0))
+		write(t, f, "two")
+		require.NoError(t, f.Close())
+		require.Equal(t, "two\n", text(t, path))
+	})
+	t.Run("a link in its place is not followed", func(t *testing.T) {
+		path, f, h := openReal(t)
+		other := filepath.Join(t.TempDir(), "other")
+		require.NoError(t, os.WriteFile(other, nil, 0o600))
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, os.Symlink(other, path))
+		require.Eventually(t, func() bool { return len(h.Problems()) == 1 }, 10*time.Second, time.Millisecond)
+		_, err := f.Write([]byte("two\n"))
+		require.Error(t, err)
+		require.Empty(t, text(t, other))
+		require.NoError(t, os.Remove(path))
+		write(t, f, "two")
+		require.NoError(t, f.Close())
+	})
+}
+
+func openReal(t *testing.T) (string, *rotation.File, *heard) {
+	path := filepath.Join(t.TempDir(), "user.log")
+	h := &heard{}
+	f, err := rotation.Open(path, h.options(rotation.Rule{}))
+	require.NoError(t, err)
+	write(t, f, "one")
+	return path, f, h
+}
+
+func text(t *testing.T, path string) string {
+	b, err := os.ReadFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		require.NoError(t, err)
+	}
+	return string(b)
+}
