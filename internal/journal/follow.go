@@ -1,0 +1,216 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// followEvery is how often a waiting reader looks at the text: the writer's
+// lines are in it at most 10 ms after the call that logged them.
+const followEvery = 10 * time.Millisecond
+
+// follower keeps the tables of a reader up with the text that another process
+// writes.
+type follower struct {
+	mu     sync.Mutex
+	states map[*segment]fs.FileInfo // what each segment's file was when last read
+	moved  bool                     // a file was renamed or went away during a pass
+	broken error                    // the last failure, so that it is reported once
+}
+
+// OpenReader opens a folder read only: it takes no lock, changes nothing and
+// follows what a writer adds, rotates, compresses and deletes meanwhile. The
+// folder must exist. Appending returns ErrClosed.
+func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
+	j := newJournal(dir, Options{FS: fsys})
+	folder, err := rotation.OpenFolderFS(j.fs, dir)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	j.folder = folder
+	j.follow.states = map[*segment]fs.FileInfo{}
+	if err := j.follow.refresh(j); err != nil {
+		folder.Close()
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	return j, nil
+}
+
+// maxPasses bounds how often a folder is read for one snapshot while its files
+// are rotated and deleted under the reader.
+const maxPasses = 20
+
+// snapshot takes in what is new and returns what every file is known to have.
+//
+// The files are read one after the other, so a later file may show a record
+// whose predecessor in an earlier file was not there yet when that was read.
+// After a second pass everything up to the newest seq of the first is complete,
+// because the writer writes in the order of seq. A pass during which a file was
+// renamed or went away may have missed it under both names, and does not count.
+func (w *follower) snapshot(j *Journal) *Snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var complete uint64
+	var err error
+	calm := 0
+	for try := 0; calm < 2 && try < maxPasses && err == nil; try++ {
+		w.moved = false
+		if err = w.refresh(j); w.moved {
+			calm = 0
+			continue
+		}
+		if calm++; calm == 1 {
+			complete = j.tables.newest()
+		}
+	}
+	if err != nil && (w.broken == nil || w.broken.Error() != err.Error()) {
+		j.problemCount.Add(1)
+	}
+	w.broken = err
+	return j.tables.snapshot(j, complete)
+}
+
+// refresh brings the segments in line with the folder. The caller holds mu or
+// is OpenReader.
+func (w *follower) refresh(j *Journal) error {
+	infos, err := j.fs.ReadDir(j.dir)
+	if err != nil {
+		return err
+	}
+	files := map[string]fs.FileInfo{} // by base name; a plain file goes before a compressed one
+	for _, info := range infos {
+		name := baseName(info.Name())
+		if _, ok := rotation.LogOf(name); !ok || !info.Mode().IsRegular() {
+			continue
+		}
+		if _, have := files[name]; !have || name == info.Name() {
+			files[name] = info
+		}
+	}
+	for _, seg := range j.readers.takeSuspects() {
+		w.remove(j, seg)
+	}
+	w.match(j, files)
+	known := map[string]*segment{}
+	for _, seg := range j.tables.all() {
+		known[seg.baseName()] = seg
+	}
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		logA, _ := rotation.LogOf(a)
+		logB, _ := rotation.LogOf(b)
+		if d := usageFirst(logA) - usageFirst(logB); d != 0 {
+			return d
+		}
+		return compareNames(logA, a, logB, b)
+	})
+	for _, name := range names {
+		if err := w.read(j, known[name], name, files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// match renames the segments whose active file was rotated and removes those
+// whose file is gone or was replaced.
+func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
+	for _, seg := range j.tables.all() {
+		name := seg.baseName()
+		now, there := files[name]
+		state := w.states[seg]
+		if name != seg.file+".log" {
+			if !there {
+				w.remove(j, seg)
+			}
+			continue
+		}
+		if there && j.fs.SameFile(now, state) && now.Size() >= state.Size() {
+			continue
+		}
+		renamed := ""
+		for other, info := range files {
+			if log, _ := rotation.LogOf(other); log == seg.file && other != name && j.fs.SameFile(info, state) {
+				renamed = other
+				break
+			}
+		}
+		if renamed == "" {
+			w.remove(j, seg)
+			continue
+		}
+		w.moved = true
+		j.tables.renamed(seg, renamed)
+	}
+}
+
+// remove takes a segment out whose file is not there under its name. It may
+// come back: what it counted is taken back.
+func (w *follower) remove(j *Journal, seg *segment) {
+	w.moved = true
+	j.tables.uncount(seg)
+	j.tables.remove(seg)
+	j.readers.drop(seg)
+	delete(w.states, seg)
+}
+
+// read takes in the part of a file that is new.
+func (w *follower) read(j *Journal, seg *segment, name string, info fs.FileInfo) error {
+	if seg == nil {
+		log, _ := rotation.LogOf(name)
+		seg = j.tables.newSegment(log, name)
+	} else if state := w.states[seg]; state.Name() == info.Name() && state.Size() == info.Size() {
+		return nil
+	}
+	var err error
+	if info.Name() == name {
+		err = w.readPlain(j, seg, name, info)
+	} else {
+		j.readers.dropPlain(seg)
+		err = j.parse(seg)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		// Rotated, compressed or deleted since the folder was listed: the
+		// next pass finds it under its new name.
+		w.moved = true
+		if j.tables.parsed(seg) == 0 {
+			w.remove(j, seg)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(j.dir, name), err)
+	}
+	w.states[seg] = info
+	return nil
+}
+
+// readPlain takes in what a plain file has beyond what was read, if the name
+// still stands for the file that was listed.
+func (w *follower) readPlain(j *Journal, seg *segment, name string, listed fs.FileInfo) error {
+	text, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	info, err := text.Stat()
+	if err != nil {
+		return err
+	}
+	if !j.fs.SameFile(info, listed) {
+		return fs.ErrNotExist
+	}
+	return j.parseText(seg, text, j.tables.parsed(seg))
+}

@@ -1,0 +1,114 @@
+package journal_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/leak"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leak.Options()...) }
+
+const dir = "logs"
+
+var encoder = line.NewEncoder(line.Options{})
+
+// folder is a journal under test on some file system.
+type folder struct {
+	*journal.Journal
+	t        *testing.T
+	fs       vfs.FS
+	mu       sync.Mutex
+	problems []error
+}
+
+func open(t *testing.T, fsys vfs.FS, change ...func(*journal.Options)) *folder {
+	t.Helper()
+	f := &folder{t: t, fs: fsys}
+	o := journal.Options{FS: fsys, OnProblem: func(err error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.problems = append(f.problems, err)
+	}}
+	for _, c := range change {
+		c(&o)
+	}
+	j, err := journal.Open(dir, o)
+	require.NoError(t, err)
+	f.Journal = j
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func (f *folder) file(name string) *journal.File {
+	f.t.Helper()
+	file, err := f.File(name)
+	require.NoError(f.t, err)
+	return file
+}
+
+// log appends a line or event to a file.
+func (f *folder) log(name string, id line.Identity, level zapcore.Level, message string) (uint64, error) {
+	f.t.Helper()
+	kind := line.KindEvent
+	if id.Run != "" {
+		kind = line.KindLine
+	}
+	owner, now := f.Owner(id), time.Now().UTC()
+	body := encoder.Append(nil, &line.Entry{Time: now, Level: level, Kind: kind, Identity: owner.Encoded(), Message: message}, []zap.Field{zap.Int("n", len(message))})
+	return f.file(name).Append(owner, journal.Meta{Time: now, Level: level, Kind: kind}, body)
+}
+
+// lifecycle appends a run or step record to usage.
+func (f *folder) lifecycle(id line.Identity, lc line.Lifecycle) uint64 {
+	f.t.Helper()
+	kind := line.KindRun
+	if id.Step != "" {
+		kind = line.KindStep
+	}
+	owner, now := f.Owner(id), time.Now().UTC()
+	body := encoder.Append(nil, &line.Entry{Time: now, Level: zapcore.InfoLevel, Kind: kind, Identity: owner.Encoded(), Message: "x", Lifecycle: &lc}, nil)
+	seq, err := f.file(journal.FileUsage).Append(owner, journal.Meta{Time: now, Level: zapcore.InfoLevel, Kind: kind, Lifecycle: &lc}, body)
+	require.NoError(f.t, err)
+	return seq
+}
+
+// messages reads every record of a log back through a snapshot.
+func messages(t *testing.T, j *journal.Journal, log string) []string {
+	t.Helper()
+	snap := j.Snapshot()
+	var list []string
+	for i := range snap.Segments {
+		seg := &snap.Segments[i]
+		if seg.File() != log {
+			continue
+		}
+		for r := range seg.Len() {
+			raw, err := seg.Read(r, nil)
+			require.NoError(t, err)
+			var rec line.Record
+			require.NoError(t, line.Parse(raw, &rec), "%s", raw)
+			require.Equal(t, seg.Row(r).Seq, rec.Seq)
+			require.Equal(t, seg.Row(r).Time, rec.Time.UnixNano())
+			list = append(list, rec.Message)
+		}
+	}
+	return list
+}
+
+func numbered(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("message %d", i))
+	}
+	return list
+}

@@ -1,0 +1,219 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// maxLine bounds what is read as one line: twice what the encoder writes at
+// most. A longer one is foreign and skipped.
+const maxLine = 2 << 20
+
+// baseName strips from a file name what compression adds.
+func baseName(name string) string {
+	name = strings.TrimSuffix(name, ".gz")
+	return strings.TrimSuffix(name, ".zst")
+}
+
+// parse takes the records of a segment's text into the tables that are not
+// there yet.
+func (j *Journal) parse(seg *segment) error {
+	text, err := j.folder.Open(seg.baseName())
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	return j.parseText(seg, text, j.tables.parsed(seg))
+}
+
+// parseText takes the records of a text into a segment, from an offset on. A
+// line that is no record is skipped and counted; a last line without its
+// newline is left for later.
+func (j *Journal) parseText(seg *segment, text io.ReadSeeker, from int64) error {
+	if _, err := text.Seek(from, io.SeekStart); err != nil {
+		return fmt.Errorf("read %s: %w", seg.baseName(), err)
+	}
+	end, foreign, err := scanText(text, from, j.tables.lastOf(seg), func(row Row, rec *line.Record) {
+		var lc *line.Lifecycle
+		if rec.Kind == line.KindRun || rec.Kind == line.KindStep {
+			own := rec.Lifecycle
+			own.IterationValue = bytes.Clone(own.IterationValue)
+			lc = &own
+		}
+		j.tables.publish(seg, row, j.tables.ownerOf(&rec.Identity), lc)
+	})
+	j.tables.parsedTo(seg, end)
+	j.foreign.Add(foreign)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", seg.baseName(), err)
+	}
+	return nil
+}
+
+// scanText calls yield for each record of a text that starts at offset and
+// whose seq is above last. It returns where the last whole line ends and how
+// many lines were no records. rec is valid during the call only.
+func scanText(text io.Reader, offset int64, last uint64, yield func(Row, *line.Record)) (end, foreign int64, err error) {
+	scan := lineScanner{r: bufio.NewReaderSize(text, 256<<10)}
+	var rec line.Record
+	for {
+		raw, size, err := scan.next()
+		if errors.Is(err, io.EOF) {
+			return offset, foreign, nil
+		}
+		if err != nil {
+			return offset, foreign, err
+		}
+		start := offset
+		offset += size
+		rec = line.Record{}
+		if raw == nil || line.Parse(raw, &rec) != nil || rec.Seq <= last {
+			foreign++
+			continue
+		}
+		last = rec.Seq
+		yield(Row{
+			Seq:    rec.Seq,
+			Time:   rec.Time.UnixNano(),
+			Offset: uint32(start),
+			Len:    uint32(len(raw)),
+			Level:  int8(rec.Level),
+			Kind:   rec.Kind,
+		}, &rec)
+	}
+}
+
+// lineScanner cuts a stream into lines.
+type lineScanner struct {
+	r   *bufio.Reader
+	buf []byte
+}
+
+// next returns a line without its newline, and how many bytes it took with it.
+// The line is nil when it is longer than maxLine; it is valid until the next
+// call. The error is io.EOF at the end, also when a line has no newline yet.
+func (s *lineScanner) next() ([]byte, int64, error) {
+	s.buf = s.buf[:0]
+	var size int64
+	for {
+		part, err := s.r.ReadSlice('\n')
+		size += int64(len(part))
+		switch {
+		case err == nil && len(s.buf) == 0:
+			return part[:len(part)-1], size, nil
+		case err == nil:
+			if size > maxLine {
+				return nil, size, nil
+			}
+			s.buf = append(s.buf, part...)
+			return s.buf[:len(s.buf)-1], size, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			if size <= maxLine {
+				s.buf = append(s.buf, part...)
+			} else if len(s.buf) == 0 {
+				s.buf = append(s.buf, part[0])
+			}
+		default:
+			return nil, size, err
+		}
+	}
+}
+
+// seqOf reads the number at the start of a line that the journal wrote.
+func seqOf(raw []byte) (uint64, bool) {
+	const prefix = `{"seq":`
+	if !bytes.HasPrefix(raw, []byte(prefix)) {
+		return 0, false
+	}
+	var seq uint64
+	for i, c := range raw[len(prefix):] {
+		if c < '0' || c > '9' {
+			return seq, i > 0 && c == ','
+		}
+		if i > 19 {
+			return 0, false
+		}
+		seq = seq*10 + uint64(c-'0')
+	}
+	return 0, false
+}
+
+// fileDeleted is called when a file was removed, by retention or by hand.
+func (j *Journal) fileDeleted(name string) {
+	for _, seg := range j.tables.all() {
+		if seg.baseName() == baseName(name) {
+			j.tables.remove(seg)
+			j.readers.drop(seg)
+		}
+	}
+}
+
+// dropVanished takes out the segments whose files somebody else removed, and
+// closes readers of text that compression replaced.
+func (j *Journal) dropVanished() {
+	for _, seg := range j.tables.all() {
+		name := seg.baseName()
+		if name == seg.file+".log" {
+			continue
+		}
+		// A compressed file appears before the plain one goes.
+		plain := j.exists(name)
+		if !plain && !j.exists(name+".gz") && !j.exists(name+".zst") {
+			j.tables.remove(seg)
+			j.readers.drop(seg)
+		} else if !plain {
+			j.readers.dropPlain(seg)
+		}
+	}
+}
+
+func (j *Journal) exists(name string) bool {
+	_, err := j.fs.Lstat(filepath.Join(j.dir, name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// mend reads again the segments whose text was not what their rows said:
+// somebody changed a file under the journal. Counts of runs are left as they
+// are, since they count what was logged.
+func (j *Journal) mend() {
+	for _, seg := range j.readers.takeSuspects() {
+		j.mu.Lock()
+		if err := j.rescan(seg, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			j.problem(err)
+		}
+		j.mu.Unlock()
+	}
+}
+
+// rescan replaces the rows of a segment from an offset on. The caller holds mu.
+func (j *Journal) rescan(seg *segment, from int64) error {
+	found, end := j.tables.before(seg, from)
+	var last uint64
+	if found.n > 0 {
+		last = found.at(found.n - 1).Seq
+	}
+	text, err := j.folder.Open(seg.baseName())
+	if err == nil {
+		defer text.Close()
+		_, err = text.Seek(end, io.SeekStart)
+	}
+	if err != nil {
+		j.tables.replace(seg, found, end)
+		return err
+	}
+	end, foreign, err := scanText(text, end, last, func(row Row, rec *line.Record) {
+		row.Owner = j.tables.ownerOf(&rec.Identity).code
+		found.append(row)
+	})
+	j.foreign.Add(foreign)
+	j.tables.replace(seg, found, end)
+	return err
+}

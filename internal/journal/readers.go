@@ -1,0 +1,200 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/steplog/steplog/rotation"
+)
+
+// maxReaders bounds the descriptors that readers of closed files hold.
+const maxReaders = 32
+
+// readers keeps files open for random access, the active ones always, of the
+// others those used last. The zero value is ready.
+type readers struct {
+	mu      sync.Mutex
+	bySeg   map[*segment]*reader
+	order   []*segment // closed files, least recently used first
+	suspect map[*segment]bool
+	closed  bool
+}
+
+// reader is one open file. It is closed when it left the table and its last
+// user is done.
+type reader struct {
+	text  *rotation.Text
+	plain bool
+	users int  // guarded by readers.mu
+	gone  bool // guarded by readers.mu
+}
+
+// open opens the active file of a segment, so that its text can be read
+// whatever name it gets later.
+func (r *readers) open(j *Journal, seg *segment) error {
+	_, err := r.get(j, seg)
+	if err == nil {
+		r.put(seg)
+	}
+	return err
+}
+
+// readAt fills p from a segment's text.
+func (j *Journal) readAt(seg *segment, p []byte, off int64) error {
+	rd, err := j.readers.get(j, seg)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			if j.lock != nil {
+				j.tables.remove(seg)
+			}
+			return fmt.Errorf("%w: %w", ErrGone, err)
+		}
+		return err
+	}
+	defer j.readers.release(rd)
+	n, err := rd.text.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		j.suspect(seg)
+		return fmt.Errorf("%w: %s is shorter than it was", ErrGone, seg.baseName())
+	}
+	return fmt.Errorf("read %s: %w", seg.baseName(), err)
+}
+
+func (r *readers) get(j *Journal, seg *segment) (*reader, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
+	rd := r.bySeg[seg]
+	if rd == nil {
+		text, err := j.folder.ReaderAt(seg.baseName())
+		if err != nil {
+			return nil, err
+		}
+		rd = &reader{text: text, plain: !text.Compressed()}
+		if r.bySeg == nil {
+			r.bySeg = map[*segment]*reader{}
+		}
+		r.bySeg[seg] = rd
+	}
+	rd.users++
+	r.used(seg)
+	return rd, nil
+}
+
+// used moves a segment to the end of the order and closes what is over the
+// limit. The caller holds mu.
+func (r *readers) used(seg *segment) {
+	for i, s := range r.order {
+		if s == seg {
+			r.order = append(r.order[:i], r.order[i+1:]...)
+			break
+		}
+	}
+	r.order = append(r.order, seg)
+	for i := 0; len(r.order) > maxReaders && i < len(r.order)-1; {
+		if old := r.order[i]; old.baseName() != old.file+".log" {
+			r.forget(old)
+			continue
+		}
+		i++
+	}
+}
+
+// forget takes a reader out of the table. The caller holds mu.
+func (r *readers) forget(seg *segment) {
+	rd := r.bySeg[seg]
+	if rd == nil {
+		return
+	}
+	delete(r.bySeg, seg)
+	for i, s := range r.order {
+		if s == seg {
+			r.order = append(r.order[:i], r.order[i+1:]...)
+			break
+		}
+	}
+	rd.gone = true
+	if rd.users == 0 {
+		rd.text.Close()
+	}
+}
+
+func (r *readers) release(rd *reader) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rd.users--
+	if rd.gone && rd.users == 0 {
+		rd.text.Close()
+	}
+}
+
+// put ends the use that get began, for a segment that stays in the table.
+func (r *readers) put(seg *segment) {
+	r.mu.Lock()
+	rd := r.bySeg[seg]
+	r.mu.Unlock()
+	if rd != nil {
+		r.release(rd)
+	}
+}
+
+// drop closes the reader of a segment, as soon as nobody reads.
+func (r *readers) drop(seg *segment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(seg)
+	delete(r.suspect, seg)
+}
+
+// dropPlain closes the reader of a segment that reads the plain file, which
+// compression has replaced; an open one would keep its blocks on the disk.
+func (r *readers) dropPlain(seg *segment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rd := r.bySeg[seg]; rd != nil && rd.plain {
+		r.forget(seg)
+	}
+}
+
+func (r *readers) closeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	for seg := range r.bySeg {
+		r.forget(seg)
+	}
+}
+
+// suspect notes that a segment's text is not what its rows say.
+func (j *Journal) suspect(seg *segment) {
+	j.readers.drop(seg)
+	j.readers.mu.Lock()
+	defer j.readers.mu.Unlock()
+	if j.readers.suspect == nil {
+		j.readers.suspect = map[*segment]bool{}
+	}
+	j.readers.suspect[seg] = true
+}
+
+// takeSuspects returns the segments to read again.
+func (r *readers) takeSuspects() []*segment {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.suspect) == 0 {
+		return nil
+	}
+	var list []*segment
+	for seg := range r.suspect {
+		list = append(list, seg)
+	}
+	r.suspect = nil
+	return list
+}

@@ -1,0 +1,53 @@
+package journal
+
+import (
+	"github.com/steplog/steplog/internal/line"
+)
+
+// Row is the fixed facts of one record, 32 bytes.
+type Row struct {
+	Seq    uint64
+	Time   int64  // Unix nanoseconds
+	Offset uint32 // of the line in its segment's text
+	Len    uint32 // of the line, without its newline
+	Owner  uint32 // index of its identity, see [Snapshot.Identity]
+	Level  int8   // a zapcore.Level
+	Kind   line.Kind
+}
+
+// chunkRows is how many rows are allocated at a time: 32 KiB, so that no append
+// copies more than a slice of pointers.
+const chunkRows = 1024
+
+type chunk [chunkRows]Row
+
+// rows is an append-only list of rows, seq ascending. A copy of the struct is
+// an immutable view of what was there when it was taken.
+type rows struct {
+	chunks []*chunk
+	n      int
+}
+
+func (r *rows) append(row Row) {
+	if r.n == len(r.chunks)*chunkRows {
+		r.chunks = append(r.chunks, new(chunk))
+	}
+	r.chunks[r.n/chunkRows][r.n%chunkRows] = row
+	r.n++
+}
+
+func (r *rows) at(i int) *Row { return &r.chunks[i/chunkRows][i%chunkRows] }
+
+// search returns the number of rows whose seq is at most seq.
+func (r *rows) search(seq uint64) int {
+	lo, hi := 0, r.n
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if r.at(mid).Seq <= seq {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}

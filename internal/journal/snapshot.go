@@ -1,0 +1,120 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// ErrGone is returned when the file that held a record was deleted after the
+// snapshot was taken. The caller takes a new snapshot and asks again.
+var ErrGone = errors.New("journal: the record's file was deleted")
+
+// Snapshot is what was published at one moment. It is immutable and safe for
+// concurrent use; records that arrive later do not show in it. It holds no
+// file open, so a segment that is deleted later answers ErrGone.
+type Snapshot struct {
+	// AsOf is the largest seq in the snapshot, 0 when it is empty.
+	AsOf uint64
+	// Segments are ordered by log name, then by age, oldest first.
+	Segments []Segment
+
+	owners []*Owner
+	runs   []*Run
+	tables *tables
+}
+
+// Segment is the view of one file: its rows in arrival order, seq ascending.
+type Segment struct {
+	rows rows
+	seg  *segment
+	from *Journal
+}
+
+// File returns the name of the log without its ending: "user".
+func (s *Segment) File() string { return s.seg.file }
+
+// Name returns the file's base name, without what compression adds:
+// "user.log", "user-2026-11-21T02-03-04.000.log".
+func (s *Segment) Name() string { return s.seg.baseName() }
+
+// Len returns the number of rows.
+func (s *Segment) Len() int { return s.rows.n }
+
+// Row returns row i in arrival order.
+func (s *Segment) Row(i int) Row { return *s.rows.at(i) }
+
+// Search returns how many rows have a seq of at most seq.
+func (s *Segment) Search(seq uint64) int { return s.rows.search(seq) }
+
+// First returns the seq of the first row, 0 when there is none.
+func (s *Segment) First() uint64 {
+	if s.rows.n == 0 {
+		return 0
+	}
+	return s.rows.at(0).Seq
+}
+
+// Last returns the seq of the last row, 0 when there is none.
+func (s *Segment) Last() uint64 {
+	if s.rows.n == 0 {
+		return 0
+	}
+	return s.rows.at(s.rows.n - 1).Seq
+}
+
+// Read appends the line of row i, without its newline, to buf and returns it.
+// It returns ErrGone when the file was deleted or replaced meanwhile.
+func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
+	row := s.rows.at(i)
+	at := len(buf)
+	buf = append(buf, make([]byte, row.Len)...)
+	if err := s.from.readAt(s.seg, buf[at:], int64(row.Offset)); err != nil {
+		return buf[:at], err
+	}
+	if seq, ok := seqOf(buf[at:]); !ok || seq != row.Seq {
+		s.from.suspect(s.seg)
+		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), row.Seq)
+	}
+	return buf, nil
+}
+
+// Owners returns the number of identities; every Row's Owner is below it.
+func (s *Snapshot) Owners() int { return len(s.owners) }
+
+// Identity returns the identifiers of an owner. They must not be changed.
+func (s *Snapshot) Identity(owner uint32) *line.Identity { return &s.owners[owner].identity }
+
+// Runs returns the runs in the order in which they started. The slice must not
+// be changed.
+func (s *Snapshot) Runs() []*Run { return s.runs }
+
+// Run returns the run with this id, nil when it is not known.
+func (s *Snapshot) Run(id string) *Run {
+	r := s.tables.run(id)
+	if r == nil || r.Seq > s.AsOf {
+		return nil
+	}
+	return r
+}
+
+// Step returns the step with this id, nil when it is not known.
+func (s *Snapshot) Step(id string) *Step {
+	st := s.tables.step(id)
+	if st == nil || st.Seq > s.AsOf {
+		return nil
+	}
+	return st
+}
+
+// BySeq finds the record with this seq. The segment is nil when there is none.
+func (s *Snapshot) BySeq(seq uint64) (*Segment, int) {
+	for i := range s.Segments {
+		seg := &s.Segments[i]
+		if n := seg.rows.search(seq); n > 0 && seg.rows.at(n-1).Seq == seq {
+			return seg, n - 1
+		}
+	}
+	return nil, 0
+}

@@ -1,0 +1,163 @@
+package journal
+
+import (
+	"sync"
+	"time"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// tables holds what is derived from the text and kept in memory: the rows of
+// every segment, the identities, the runs and their steps.
+//
+// mu guards everything but what a field says otherwise; it is held for a few
+// instructions at a time, never over disk work.
+type tables struct {
+	mu       sync.Mutex
+	asOf     uint64
+	segments []*segment // ordered by file, then by age; replaced, never changed in place
+	owners   []*Owner   // append-only
+	byID     map[line.Identity]*Owner
+	runs     []*Run // by seq of the first record known; replaced when one is removed
+	runByID  map[string]*Run
+	stepByID map[string]*Step
+	unlinked map[string]*unlinked // by run id: what was seen before the run
+	wake     chan struct{}        // closed at the next publication when somebody waits
+}
+
+// unlinked holds the owners and steps of a run whose own records are not known:
+// they expired, or stand in a file that is read later.
+type unlinked struct {
+	owners []*Owner
+	steps  []*Step
+}
+
+// segment is one file of lines.
+type segment struct {
+	file string // the log's name, immutable
+	t    *tables
+
+	// guarded by tables.mu
+	name    string // base name: user.log while active, user-<time>.log after
+	rows    rows
+	parsed  int64 // bytes of text that the rows stand for
+	removed bool
+}
+
+func (s *segment) baseName() string {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	return s.name
+}
+
+// Owner is an identity that was given a number. Loggers keep the pointer.
+type Owner struct {
+	identity line.Identity // immutable
+	encoded  []byte        // AppendIdentity of it, immutable
+	code     uint32        // immutable
+
+	// guarded by tables.mu
+	run   *Run
+	step  *Step
+	lines line.Levels // before run was linked
+	bytes int64
+}
+
+// Identity returns the identifiers; they must not be changed.
+func (o *Owner) Identity() *line.Identity { return &o.identity }
+
+// Encoded returns the identity as it stands in a line, see
+// [line.AppendIdentity]. It must not be changed.
+func (o *Owner) Encoded() []byte { return o.encoded }
+
+// Run is a run as its records tell it.
+type Run struct {
+	Seq      uint64         // of the start record: the main log's id
+	Identity *line.Identity // immutable
+	Start    line.Lifecycle // what the start record said, immutable
+	Started  time.Time      // immutable
+	t        *tables
+
+	// guarded by tables.mu
+	owner *Owner
+	state RunState
+	steps []*Step // append-only, in start order
+	last  *segment
+}
+
+// Step is a step as its records tell it.
+type Step struct {
+	Seq      uint64
+	Identity *line.Identity
+	Start    line.Lifecycle
+	Started  time.Time
+	t        *tables
+
+	// guarded by tables.mu
+	run   *Run
+	owner *Owner
+	state RunState
+	last  *segment
+}
+
+// RunState is what changes in a run or step while it goes on.
+type RunState struct {
+	Ended    bool
+	Implied  bool // ended by the library, not by the host
+	End      time.Time
+	Duration time.Duration
+	Outcome  string
+	Reason   string
+
+	Processed, Succeeded, Failed, Fragments int64
+	Counted                                 bool
+
+	Lines line.Levels // records of kind line
+	Bytes int64       // of lines and captures
+	Steps int         // runs only: steps started
+
+	logged      line.Levels // lines that were seen; Lines is made from it when it is asked for
+	loggedBytes int64
+	seen        int64 // time of the newest record but ends of the library's, Unix nanoseconds
+	Archived    bool
+}
+
+// State returns the state as it is now.
+func (r *Run) State() RunState {
+	r.t.mu.Lock()
+	defer r.t.mu.Unlock()
+	return r.state.whole()
+}
+
+// Steps returns the steps in the order in which they started. The slice must
+// not be changed.
+func (r *Run) Steps() []*Step {
+	r.t.mu.Lock()
+	defer r.t.mu.Unlock()
+	return r.steps[:len(r.steps):len(r.steps)]
+}
+
+// Run returns the run, nil when its own records are not known.
+func (s *Step) Run() *Run {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	return s.run
+}
+
+// State returns the state as it is now. Steps is always 0.
+func (s *Step) State() RunState {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	return s.state.whole()
+}
+
+// whole settles how much was logged. Lines may have expired since an end
+// record counted them, and lines may have come after it: the larger count is
+// the better one.
+func (s RunState) whole() RunState {
+	for i, n := range s.logged {
+		s.Lines[i] = max(s.Lines[i], n)
+	}
+	s.Bytes = max(s.Bytes, s.loggedBytes)
+	return s
+}

@@ -1,0 +1,443 @@
+package journal
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// Reasons that the library gives when it ends a run or step itself.
+const (
+	ReasonProcessDied = "the process died before the run ended"
+	ReasonRunEnded    = "the run ended first"
+	outcomeFailed     = "failed"
+)
+
+func newTables() *tables {
+	return &tables{
+		byID:     map[line.Identity]*Owner{},
+		runByID:  map[string]*Run{},
+		stepByID: map[string]*Step{},
+		unlinked: map[string]*unlinked{},
+	}
+}
+
+// ownerOf returns the owner of an identity, making it when it is new.
+func (t *tables) ownerOf(id *line.Identity) *Owner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o := t.byID[*id]; o != nil {
+		return o
+	}
+	o := &Owner{identity: *id, encoded: line.AppendIdentity(nil, id, nil), code: uint32(len(t.owners))}
+	t.owners = append(t.owners, o)
+	t.byID[*id] = o
+	if id.Run == "" {
+		return o
+	}
+	if o.run = t.runByID[id.Run]; o.run == nil {
+		u := t.unlinkedOf(id.Run)
+		u.owners = append(u.owners, o)
+	}
+	if id.Step != "" {
+		o.step = t.stepByID[id.Step]
+	}
+	return o
+}
+
+// publish adds the record to the rows of seg and to what is derived from it.
+// It makes the record visible to every snapshot taken afterwards.
+func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
+	t.mu.Lock()
+	row.Owner = o.code
+	seg.rows.append(row)
+	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
+	switch row.Kind {
+	case line.KindLine, line.KindCapture:
+		o.count(&row)
+	case line.KindRun:
+		t.applyRun(seg, &row, o, lc)
+	case line.KindStep:
+		t.applyStep(seg, &row, o, lc)
+	}
+	if row.Seq > t.asOf {
+		t.asOf = row.Seq
+	}
+	if t.wake != nil {
+		close(t.wake)
+		t.wake = nil
+	}
+	t.mu.Unlock()
+}
+
+// count adds a line or capture to what its run and step logged.
+func (o *Owner) count(row *Row) {
+	level := line.LevelIndex(zapcore.Level(row.Level))
+	if o.run == nil {
+		if row.Kind == line.KindLine {
+			o.lines[level]++
+		}
+		o.bytes += int64(row.Len) + 1
+		return
+	}
+	o.run.state.add(row, level)
+	if o.step != nil {
+		o.step.state.add(row, level)
+	}
+}
+
+func (s *RunState) add(row *Row, level int) {
+	if row.Kind == line.KindLine {
+		s.logged[level]++
+	}
+	s.loggedBytes += int64(row.Len) + 1
+	s.seen = max(s.seen, row.Time)
+}
+
+// uncount takes back what the rows of a segment added, because the segment is
+// going to be read again.
+func (t *tables) uncount(seg *segment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range seg.rows.n {
+		row := seg.rows.at(i)
+		if row.Kind != line.KindLine && row.Kind != line.KindCapture {
+			continue
+		}
+		size, level := int64(row.Len)+1, line.LevelIndex(zapcore.Level(row.Level))
+		lines := int64(0)
+		if row.Kind == line.KindLine {
+			lines = 1
+		}
+		o := t.owners[row.Owner]
+		if o.run == nil {
+			o.lines[level] -= lines
+			o.bytes -= size
+			continue
+		}
+		o.run.state.logged[level] -= lines
+		o.run.state.loggedBytes -= size
+		if o.step != nil {
+			o.step.state.logged[level] -= lines
+			o.step.state.loggedBytes -= size
+		}
+	}
+}
+
+// applyRun takes in a run record. What follows the first record of a run may
+// be any of its records: the start expires before the end.
+func (t *tables) applyRun(seg *segment, row *Row, o *Owner, lc *line.Lifecycle) {
+	r := t.runByID[o.identity.Run]
+	if r == nil {
+		if o.identity.Run == "" || lc == nil {
+			return
+		}
+		r = &Run{Seq: row.Seq, Identity: &o.identity, Start: *lc, Started: time.Unix(0, row.Time).UTC(), t: t, owner: o}
+		if lc.ID != 0 && lc.Phase != line.PhaseStart {
+			r.Seq = lc.ID
+		}
+		if !lc.Started.IsZero() {
+			r.Started = lc.Started
+		}
+		t.addRun(r)
+	}
+	r.last = seg
+	r.state.apply(row, lc)
+}
+
+// addRun enters a run in the order of seq and gives it what came before it.
+func (t *tables) addRun(r *Run) {
+	at := len(t.runs)
+	for at > 0 && t.runs[at-1].Seq > r.Seq {
+		at--
+	}
+	if at == len(t.runs) {
+		t.runs = append(t.runs, r)
+	} else {
+		t.runs = slices.Insert(slices.Clone(t.runs), at, r)
+	}
+	id := r.Identity.Run
+	t.runByID[id] = r
+	u := t.unlinked[id]
+	if u == nil {
+		return
+	}
+	delete(t.unlinked, id)
+	for _, s := range u.steps {
+		s.run = r
+	}
+	r.steps = append(r.steps, u.steps...)
+	r.state.Steps = len(r.steps)
+	for _, o := range u.owners {
+		o.link(r)
+	}
+}
+
+func (t *tables) unlinkedOf(run string) *unlinked {
+	u := t.unlinked[run]
+	if u == nil {
+		u = &unlinked{}
+		t.unlinked[run] = u
+	}
+	return u
+}
+
+func (t *tables) applyStep(seg *segment, row *Row, o *Owner, lc *line.Lifecycle) {
+	s := t.stepByID[o.identity.Step]
+	if s == nil {
+		if o.identity.Step == "" || lc == nil {
+			return
+		}
+		s = &Step{Seq: row.Seq, Identity: &o.identity, Start: *lc, Started: time.Unix(0, row.Time).UTC(), t: t, owner: o,
+			run: t.runByID[o.identity.Run]}
+		if lc.ID != 0 && lc.Phase != line.PhaseStart {
+			s.Seq = lc.ID
+		}
+		if !lc.Started.IsZero() {
+			s.Started = lc.Started
+		}
+		t.stepByID[o.identity.Step] = s
+		o.step = s
+		if s.run != nil {
+			s.run.steps = append(s.run.steps, s)
+			s.run.state.Steps = len(s.run.steps)
+		} else {
+			u := t.unlinkedOf(o.identity.Run)
+			u.steps = append(u.steps, s)
+		}
+	}
+	s.last = seg
+	s.state.apply(row, lc)
+}
+
+// link gives an owner that was seen before its run what it counted.
+func (o *Owner) link(r *Run) {
+	o.run = r
+	for i, n := range o.lines {
+		r.state.logged[i] += n
+	}
+	r.state.loggedBytes += o.bytes
+	if o.identity.Step != "" {
+		if o.step = r.t.stepByID[o.identity.Step]; o.step != nil {
+			for i, n := range o.lines {
+				o.step.state.logged[i] += n
+			}
+			o.step.state.loggedBytes += o.bytes
+		}
+	}
+	o.lines, o.bytes = line.Levels{}, 0
+}
+
+// apply takes in one record of a run or step. An end that the library wrote is
+// replaced by one of the host's; otherwise the first end stands.
+func (s *RunState) apply(row *Row, lc *line.Lifecycle) {
+	if lc == nil {
+		return
+	}
+	if lc.Counted {
+		s.Processed, s.Succeeded, s.Failed, s.Fragments, s.Counted = lc.Processed, lc.Succeeded, lc.Failed, lc.Fragments, true
+	}
+	if lc.Archived {
+		s.Archived = true
+	}
+	if !lc.Implied {
+		s.seen = max(s.seen, row.Time)
+	}
+	switch lc.Phase {
+	case line.PhaseResume:
+		if s.Ended && s.Implied {
+			s.Ended, s.Implied, s.End, s.Duration, s.Outcome, s.Reason = false, false, time.Time{}, 0, "", ""
+		}
+	case line.PhaseEnd:
+		if s.Ended && !(s.Implied && !lc.Implied) {
+			return
+		}
+		s.Ended, s.Implied = true, lc.Implied
+		s.End = time.Unix(0, row.Time).UTC()
+		s.Duration, s.Outcome, s.Reason = lc.Duration, lc.Outcome, lc.Reason
+		s.Lines, s.Bytes = lc.Levels, lc.Bytes
+	}
+}
+
+func (t *tables) run(id string) *Run {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.runByID[id]
+}
+
+func (t *tables) step(id string) *Step {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stepByID[id]
+}
+
+// newSegment adds an empty segment as the newest of its log.
+func (t *tables) newSegment(file, name string) *segment {
+	seg := &segment{file: file, name: name, t: t}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	segments := slices.Clone(t.segments)
+	at, _ := slices.BinarySearchFunc(segments, seg, compareSegments)
+	t.segments = slices.Insert(segments, at, seg)
+	return seg
+}
+
+// renamed gives a segment its new name and the place that goes with it.
+func (t *tables) renamed(seg *segment, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seg.name = name
+	t.segments = slices.Clone(t.segments)
+	slices.SortFunc(t.segments, compareSegments)
+}
+
+// compareSegments orders by log, then by age. The caller holds mu.
+func compareSegments(a, b *segment) int { return compareNames(a.file, a.name, b.file, b.name) }
+
+// compareNames orders files by log, then by age: closed files by their names,
+// and the active file of a log after them.
+func compareNames(logA, nameA, logB, nameB string) int {
+	if c := strings.Compare(logA, logB); c != 0 {
+		return c
+	}
+	if activeA, activeB := nameA == logA+".log", nameB == logB+".log"; activeA != activeB {
+		if activeA {
+			return 1
+		}
+		return -1
+	}
+	return strings.Compare(nameA, nameB)
+}
+
+// remove takes a segment out, and with it the runs and steps of which no
+// record is left.
+func (t *tables) remove(seg *segment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seg.removed {
+		return
+	}
+	seg.removed = true
+	seg.rows, seg.parsed = rows{}, 0
+	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
+	if seg.file != FileUsage {
+		return
+	}
+	t.runs = slices.DeleteFunc(slices.Clone(t.runs), func(r *Run) bool {
+		r.steps = slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
+			gone := s.last == seg || r.last == seg
+			if gone {
+				delete(t.stepByID, s.Identity.Step)
+			}
+			return gone
+		})
+		r.state.Steps = len(r.steps)
+		if r.last == seg {
+			delete(t.runByID, r.Identity.Run)
+		}
+		return r.last == seg
+	})
+}
+
+// snapshot returns what is published. asOf limits it when it is not 0.
+func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &Snapshot{AsOf: t.asOf, owners: t.owners[:len(t.owners):len(t.owners)], runs: t.runs[:len(t.runs):len(t.runs)], tables: t}
+	s.Segments = make([]Segment, 0, len(t.segments))
+	limited := asOf != 0 && asOf < t.asOf
+	if limited {
+		s.AsOf = asOf
+		for len(s.runs) > 0 && s.runs[len(s.runs)-1].Seq > asOf {
+			s.runs = s.runs[:len(s.runs)-1]
+		}
+	}
+	for _, seg := range t.segments {
+		view := Segment{rows: seg.rows, seg: seg, from: from}
+		if limited {
+			view.rows.n = view.rows.search(asOf)
+		}
+		s.Segments = append(s.Segments, view)
+	}
+	return s
+}
+
+// changed returns a channel that is closed at the next publication, nil when
+// something newer than after is there already.
+func (t *tables) changed(after uint64) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.asOf > after {
+		return nil
+	}
+	if t.wake == nil {
+		t.wake = make(chan struct{})
+	}
+	return t.wake
+}
+
+// newest returns the largest seq published.
+func (t *tables) newest() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asOf
+}
+
+// all returns every segment; the slice is never changed.
+func (t *tables) all() []*segment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.segments
+}
+
+// lastOf returns the seq of a segment's newest row.
+func (t *tables) lastOf(seg *segment) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seg.rows.n == 0 {
+		return 0
+	}
+	return seg.rows.at(seg.rows.n - 1).Seq
+}
+
+// parsedTo remembers how much of a segment's text the rows stand for.
+func (t *tables) parsedTo(seg *segment, end int64) {
+	t.mu.Lock()
+	seg.parsed = max(seg.parsed, end)
+	t.mu.Unlock()
+}
+
+// before returns a copy of the rows whose lines end at or before an offset, and
+// where the last of them ends.
+func (t *tables) before(seg *segment, offset int64) (kept rows, end int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range seg.rows.n {
+		row := seg.rows.at(i)
+		rowEnd := int64(row.Offset) + int64(row.Len) + 1
+		if rowEnd > offset {
+			break
+		}
+		kept.append(*row)
+		end = rowEnd
+	}
+	return kept, end
+}
+
+// replace gives a segment other rows.
+func (t *tables) replace(seg *segment, found rows, end int64) {
+	t.mu.Lock()
+	seg.rows, seg.parsed = found, end
+	t.mu.Unlock()
+}
+
+// parsed returns how much of a segment's text the rows stand for.
+func (t *tables) parsed(seg *segment) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return seg.parsed
+}
