@@ -1,0 +1,192 @@
+package logger_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+)
+
+// everyFile is all text in a folder.
+func everyFile(t *testing.T, dir string) string {
+	t.Helper()
+	var text strings.Builder
+	names, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	require.NoError(t, err)
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		text.Write(b)
+	}
+	return text.String()
+}
+
+// everywhere logs a text in each place that takes the host's values.
+func everywhere(t *testing.T, store *logger.Store, s string) {
+	t.Helper()
+	ctx, run := operation(store).Start(t.Context(), logger.Input(map[string]any{"in": s}))
+	ctx, step := logger.StartStep(ctx, "a", logger.Input([]string{s}), logger.Iteration(0, s))
+	l := logger.FromContext(ctx)
+	l.Info("message "+s, zap.String("field", s), zap.Strings("list", []string{s}), zap.ByteString("bytes", []byte(s)),
+		zap.Any("any", struct{ S string }{s}), zap.Binary("binary", []byte(s)), zap.String(s, "key"))
+	l.Error("failed", zap.Error(fmt.Errorf("cause: %w", errors.New(s))), logger.Code(s))
+	l.With(zap.String("bound", s)).Label(s).Info("bound")
+	l.Slog().Info(s, "k", s)
+	l.Zap().Info(s, zap.String("k", s))
+	w := l.Writer(levels.Info)
+	_, err := w.Write([]byte(s + "\n"))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	logger.Value(ctx, levels.Info, "label", s)
+	step.End(map[string]string{"out": s}, errors.New(s))
+	run.End(errors.New(s))
+}
+
+func TestSecretsByKey(t *testing.T) {
+	t.Run("R6.2 library: masked by key in fields, input and output, whatever the case and separators", func(t *testing.T) {
+		dir := t.TempDir()
+		store := openDir(t, dir, nil)
+		ctx, run := operation(store).Start(t.Context(), logger.Input(map[string]any{"API-Key": "hidden-1"}))
+		_, step := logger.StartStep(ctx, "a", logger.Input(http{Authorization: "hidden-2"}))
+		run.Info("m", zap.String("password", "hidden-3"), zap.Any("conf", map[string]any{"db_password": "hidden-4", "port": 1}),
+			zap.Namespace("auth"), zap.String("accessToken", "hidden-5"))
+		run.With(zap.String("secret", "hidden-6")).Info("bound")
+		run.Slog().Info("m", "client_secret", "hidden-7")
+		step.End(json.RawMessage(`{"cookie":"hidden-8"}`), nil)
+		run.End(nil)
+		text := everyFile(t, dir)
+		require.NotContains(t, text, "hidden-")
+		require.GreaterOrEqual(t, strings.Count(text, `"***"`), 8)
+		require.Contains(t, text, `"port":1`)
+	})
+	t.Run("R6.2 library: hosts add keys of their own", func(t *testing.T) {
+		store := openMemory(t, &logger.Options{MaskKeys: []string{"iban"}})
+		store.Server("edge-1").Info("m", zap.String("IBAN", "DE00"), zap.String("sku", "A-1"))
+		require.Equal(t, map[string]any{"IBAN": "***", "sku": "A-1"}, details(t, host(t, store)[0]))
+	})
+}
+
+type http struct {
+	Authorization string
+}
+
+func TestSecretsByValue(t *testing.T) {
+	const secret = `pa"ss/wörd+&42`
+	std := base64.StdEncoding
+	for name, form := range map[string]string{
+		"raw":                     secret,
+		"base64":                  std.EncodeToString([]byte(secret)),
+		"base64, shifted by one":  std.EncodeToString([]byte("x" + secret + "yz")),
+		"base64, shifted by two":  std.EncodeToString([]byte("xy" + secret + "z")),
+		"base64 for URLs":         base64.URLEncoding.EncodeToString([]byte(secret)),
+		"URL-escaped in a query":  url.QueryEscape(secret),
+		"URL-escaped in a path":   url.PathEscape(secret),
+		"JSON-escaped":            jsonText(secret),
+		"in the middle of a text": "before " + secret + " after",
+	} {
+		t.Run("R6.2 library: masked by registered value, "+name, func(t *testing.T) {
+			dir := t.TempDir()
+			store := openDir(t, dir, nil)
+			require.NoError(t, store.AddSecret(secret))
+			everywhere(t, store, form)
+			text := everyFile(t, dir)
+			// In the file the form stands JSON-escaped, if it stands there.
+			core := form
+			if strings.HasPrefix(name, "base64, shifted") {
+				core = form[4 : len(form)-4] // what does not depend on what is around
+			}
+			require.NotContains(t, text, strings.Trim(jsonText(core), `"`))
+			require.NotContains(t, text, core)
+			require.Contains(t, text, "***")
+		})
+	}
+	t.Run("R6.2 library: each line of a multi-line secret", func(t *testing.T) {
+		dir := t.TempDir()
+		store := openDir(t, dir, nil)
+		require.NoError(t, store.AddSecret("-----BEGIN KEY-----\nMIIBVgIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----"))
+		everywhere(t, store, "leaked kqhkiG9w0BAQEF here")
+		require.NotContains(t, everyFile(t, dir), "kqhkiG9w0BAQEF")
+	})
+	t.Run("R6.2 library: the least length is 4", func(t *testing.T) {
+		store := openMemory(t, nil)
+		require.ErrorIs(t, store.AddSecret("abc"), logger.ErrTooShort)
+		require.ErrorIs(t, store.AddSecret(""), logger.ErrTooShort)
+		require.NoError(t, store.AddSecret("abcd"))
+	})
+	t.Run("R6.2 library: a secret that is added later is masked from then on, in loggers handed out before", func(t *testing.T) {
+		store := openMemory(t, nil)
+		l := store.Server("edge-1").With(zap.String("k", "v"))
+		l.Info("open sesame")
+		require.NoError(t, store.AddSecret("sesame"))
+		l.Info("open sesame")
+		require.Equal(t, []string{"open sesame", "open ***"}, messages(host(t, store)))
+	})
+	t.Run("R6.2 library: masked before any sink, so no query finds it", func(t *testing.T) {
+		store := openMemory(t, nil)
+		require.NoError(t, store.AddSecret("sesame"))
+		everywhere(t, store, "sesame")
+		for _, r := range host(t, store) {
+			require.NotContains(t, string(r.Raw), "sesame")
+		}
+		page, err := store.Query().LineLogs(t.Context(), query.Filter{Search: "sesame"}, query.Paging{})
+		require.NoError(t, err)
+		require.Empty(t, page.Items)
+	})
+}
+
+func jsonText(s string) string {
+	b, _ := json.Marshal(s)
+	return strings.Trim(string(b), `"`)
+}
+
+func TestOversize(t *testing.T) {
+	t.Run("R6.3 library: a field that no line can hold is cut, with truncated and its size", func(t *testing.T) {
+		store := openMemory(t, nil)
+		store.Server("edge-1").Info("m", zap.String("big", strings.Repeat("ä", 5<<20)), zap.Int("small", 1))
+		r := host(t, store)[0]
+		require.True(t, r.Truncated)
+		require.LessOrEqual(t, len(r.Raw), 1<<20)
+		size, ok := r.Field("big.$cut")
+		require.True(t, ok)
+		require.EqualValues(t, fmt.Sprint(10<<20), size)
+		small, _ := r.Field("small")
+		require.EqualValues(t, "1", small)
+		require.Zero(t, store.Stats().Dropped)
+	})
+	t.Run("R6.3 library: messages, errors, values and iterations of any size are kept", func(t *testing.T) {
+		store := openMemory(t, nil)
+		everywhere(t, store, strings.Repeat("x", 3<<20))
+		require.Zero(t, store.Stats().Dropped)
+		truncated := 0
+		for _, r := range host(t, store) {
+			require.LessOrEqual(t, len(r.Raw), 1<<20)
+			require.True(t, json.Valid(r.Raw))
+			if r.Truncated {
+				truncated++
+			}
+		}
+		require.GreaterOrEqual(t, truncated, 10)
+	})
+	t.Run("R6.3 library: ids of any length stay apart", func(t *testing.T) {
+		store := openMemory(t, nil)
+		long := strings.Repeat("x", 100_000)
+		_, a := operation(store).Start(t.Context(), logger.ID(long+"a"))
+		_, b := operation(store).Start(t.Context(), logger.ID(long+"b"))
+		a.End(nil)
+		b.End(errors.New("x"))
+		require.NotEqual(t, a.ID(), b.ID())
+		require.Equal(t, query.Succeeded, mainLog(t, store, a.ID()).Outcome)
+		require.Equal(t, query.Failed, mainLog(t, store, b.ID()).Outcome)
+	})
+}
