@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -256,6 +258,29 @@ func TestFiles(t *testing.T) {
 		}
 		require.Equal(t, []string{"application", "usage", "user", "user"}, sorted(names))
 		require.Equal(t, map[string]int{"application": 2, "usage": 12, "user": 18}, got)
+	})
+
+	t.Run("R1.5 library: the file itself, one file, and a zip of it say the same", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		s, err := logger.Open(dir, nil)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, s.Close()) }()
+		_, run := s.Server("edge-1").Service("orders").Operation("flow-1").Start(t.Context())
+		run.Info("line")
+
+		onDisk, err := os.ReadFile(filepath.Join(dir, "user.log"))
+		require.NoError(t, err)
+		require.Equal(t, 1, bytes.Count(onDisk, []byte("\n")))
+		file, err := s.Files().Open("user.log")
+		require.NoError(t, err)
+		defer file.Close()
+		opened, err := io.ReadAll(file)
+		require.NoError(t, err)
+		require.Equal(t, string(onDisk), string(opened))
+		var b bytes.Buffer
+		require.NoError(t, export.Files(&b, s.Files(), "user.log"))
+		require.Equal(t, string(onDisk), unzip(t, b.Bytes())[0].text)
 	})
 
 	t.Run("R1.5 library: a zip of named files, each once", func(t *testing.T) {
