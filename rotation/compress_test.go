@@ -1,0 +1,312 @@
+package rotation_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+var errDisk = errors.New("input/output error")
+
+func TestCompress(t *testing.T) {
+	tests := []struct {
+		compression rotation.Compression
+		ext         string
+		decode      func(t *testing.T, r io.Reader) io.Reader
+	}{
+		{rotation.Gzip, ".gz", func(t *testing.T, r io.Reader) io.Reader {
+			z, err := gzip.NewReader(r)
+			require.NoError(t, err)
+			return z
+		}},
+		{rotation.Zstd, ".zst", func(t *testing.T, r io.Reader) io.Reader {
+			z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+			require.NoError(t, err)
+			t.Cleanup(z.Close)
+			return z
+		}},
+		{rotation.None, "", func(_ *testing.T, r io.Reader) io.Reader { return r }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.compression.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fsys := vfs.NewMem()
+				var h heard
+				o := h.options(rotation.Rule{Compression: tt.compression})
+				o.Clock = (&clock{at: day}).now
+				f, err := rotation.OpenFS(fsys, "logs/user.log", o)
+				require.NoError(t, err)
+				lines := numbered(0, 3000)
+				write(t, f, lines...)
+				require.NoError(t, f.Rotate())
+				synctest.Wait()
+				name := closedAt("user", day)
+				require.Equal(t, []string{name + tt.ext, "user.log"}, names(t, fsys, "logs"))
+
+				d := openFolder(t, fsys, "logs")
+				list, err := d.List()
+				require.NoError(t, err)
+				info, err := fsys.Lstat("logs/" + name + tt.ext)
+				require.NoError(t, err)
+				require.Equal(t, rotation.Info{Name: name + tt.ext, Log: "user", Bytes: info.Size(), First: day,
+					Last: day.Add(2999 * time.Second), Compressed: tt.ext != ""}, list[0])
+				require.Equal(t, lines, splitLines(readFile(t, d, name)), "by the name it had")
+				require.Equal(t, lines, splitLines(readFile(t, d, name+tt.ext)), "by the name it has")
+
+				raw, err := fsys.OpenFile("logs/"+name+tt.ext, 0, 0)
+				require.NoError(t, err)
+				text, err := io.ReadAll(tt.decode(t, raw))
+				require.NoError(t, err)
+				require.Equal(t, lines, splitLines(string(text)), "the ordinary tools read it too")
+				require.NoError(t, raw.Close())
+				require.NoError(t, f.Close())
+				require.Empty(t, h.Problems())
+			})
+		})
+	}
+}
+
+// TestCompressInOrder: temporary, sync, rename, sync of the folder, unlink.
+func TestCompressInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec vfs.Recorder
+		f, err := rotation.OpenFS(vfs.Inject(vfs.NewMem(), rec.Hook), "logs/user.log", nil)
+		require.NoError(t, err)
+		write(t, f, numbered(0, 100)...)
+		require.NoError(t, f.Rotate())
+		synctest.Wait()
+		require.NoError(t, f.Close())
+		var steps []string
+		for _, op := range rec.Ops() {
+			name := op.Name
+			if !strings.Contains(name, ".tmp") && !(len(steps) > 0 && op.Writes()) {
+				continue
+			}
+			switch op.Kind {
+			case vfs.OpWrite, vfs.OpRemove, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir:
+				steps = append(steps, op.Kind.String()+" "+filepath.Ext(name))
+			}
+		}
+		want := []string{"remove .tmp", "write .tmp", "write .tmp", "sync .tmp", "rename .tmp", "syncdir ", "remove .log"}
+		require.Equal(t, want, steps[:len(want)], "%q", steps)
+	})
+}
+
+// TestAfterACrashInCompression: what the next Open finds is resolved, whatever
+// step the process had come to.
+func TestAfterACrashInCompression(t *testing.T) {
+	name := closedAt("user", day)
+	plain := strings.Join(numbered(0, 100), "\n") + "\n"
+	tests := []struct {
+		name string
+		put  map[string]string
+	}{
+		{"before", map[string]string{name: plain}},
+		{"the temporary is half written", map[string]string{name: plain, name + ".gz.tmp": "\x1f\x8b half"}},
+		{"both are there", map[string]string{name: plain, name + ".gz": "\x1f\x8b not to be believed"}},
+		{"both are there, and it was another format", map[string]string{name: plain, name + ".zst": "not to be believed"}},
+		{"a rotation had made its next file", map[string]string{name: plain, "user.log.next": ""}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fsys := vfs.NewMem()
+				for n, text := range tt.put {
+					put(t, fsys, "logs/"+n, text)
+				}
+				var h heard
+				d := openFolder(t, fsys, "logs")
+				require.Equal(t, plain, readFile(t, d, name), "a reader takes the plain one")
+				f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
+				require.NoError(t, err)
+				require.NotContains(t, names(t, fsys, "logs"), name+".zst", "resolved when Open returns")
+				synctest.Wait()
+				require.Equal(t, []string{name + ".gz", "user.log"}, names(t, fsys, "logs"))
+				require.Equal(t, plain, readFile(t, d, name+".gz"))
+				require.NoError(t, f.Close())
+				require.Empty(t, h.Problems())
+			})
+		})
+	}
+}
+
+// TestStopAtEveryStepOfCompression: the system stops after each operation in
+// turn, or loses power there; the lines are all there after the next Open.
+func TestStopAtEveryStepOfCompression(t *testing.T) {
+	lines := numbered(0, 200)
+	text := strings.Join(lines, "\n") + "\n"
+	for n := int64(1); ; n++ {
+		mem := vfs.NewMem()
+		put(t, mem, "logs/"+closedAt("user", day), text)
+		require.NoError(t, mem.SyncDir("."))
+		require.NoError(t, mem.SyncDir("logs"))
+		var cut *vfs.Mem
+		var once sync.Once
+		hook := func(op vfs.Op) error {
+			if op.N == n {
+				once.Do(func() { cut = mem.Crash(nil, vfs.CrashOptions{}) })
+			}
+			return nil
+		}
+		synctest.Test(t, func(t *testing.T) {
+			f, err := rotation.OpenFS(vfs.Inject(mem, hook), "logs/user.log", nil)
+			require.NoError(t, err)
+			synctest.Wait()
+			require.NoError(t, f.Close())
+		})
+		if cut == nil {
+			require.Greater(t, n, int64(20))
+			return
+		}
+		synctest.Test(t, func(t *testing.T) {
+			f, err := rotation.OpenFS(cut, "logs/user.log", nil)
+			require.NoError(t, err)
+			synctest.Wait()
+			require.NoError(t, f.Close())
+			require.Equal(t, lines, allLines(t, openFolder(t, cut, "logs")), "stopped at operation %d", n)
+			require.Equal(t, []string{closedAt("user", day) + ".gz", "user.log"}, names(t, cut, "logs"))
+		})
+	}
+}
+
+// TestCompressionFails: the plain file stays, nothing is left over, and it is
+// tried again.
+func TestCompressionFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var broken sync.Mutex
+		fail := true
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			broken.Lock()
+			defer broken.Unlock()
+			if fail && op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, ".tmp") {
+				return errDisk
+			}
+			return nil
+		})
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
+		require.NoError(t, err)
+		write(t, f, "line")
+		require.NoError(t, f.Rotate())
+		synctest.Wait()
+		require.Len(t, h.Problems(), 1)
+		require.ErrorIs(t, h.Problems()[0], errDisk)
+		require.Equal(t, []string{h.Closed()[0].Name, "user.log"}, names(t, mem, "logs"))
+		broken.Lock()
+		fail = false
+		broken.Unlock()
+		<-time.After(2 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, []string{h.Closed()[0].Name + ".gz", "user.log"}, names(t, mem, "logs"))
+		require.NoError(t, f.Close())
+	})
+}
+
+// TestDeletedWhileCompressed: a file that is deleted while it is compressed
+// does not come back.
+func TestDeletedWhileCompressed(t *testing.T) {
+	for _, step := range []vfs.OpKind{vfs.OpWrite, vfs.OpSync, vfs.OpRename} {
+		t.Run(step.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				name := closedAt("user", day)
+				put(t, mem, "logs/"+name, "line\n")
+				d := openFolder(t, mem, "logs")
+				deleted := false
+				fsys := vfs.Inject(mem, func(op vfs.Op) error {
+					if op.Kind == step && strings.HasSuffix(op.Name, ".tmp") && !deleted {
+						deleted = true
+						require.NoError(t, d.Delete(t.Context(), name))
+					}
+					return nil
+				})
+				f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
+				require.NoError(t, err)
+				synctest.Wait()
+				require.True(t, deleted)
+				require.Equal(t, []string{"user.log"}, names(t, mem, "logs"))
+				require.NoError(t, f.Close())
+			})
+		})
+	}
+}
+
+// TestCloseInterruptsCompression: Close does not wait for a large file.
+func TestCloseInterruptsCompression(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		name := closedAt("user", day)
+		put(t, mem, "logs/"+name, string(bytes.Repeat([]byte("a line of text\n"), 1<<16)))
+		var f *rotation.File
+		var closing sync.WaitGroup
+		reads := 0
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if op.Kind == vfs.OpRead && strings.HasSuffix(op.Name, name) {
+				if reads++; reads == 2 {
+					closing.Go(func() { _ = f.Close() })
+					<-time.After(time.Second) // until it has begun
+				}
+			}
+			return nil
+		})
+		ready := make(chan struct{})
+		f, err := rotation.OpenFS(vfs.Inject(fsys, func(op vfs.Op) error {
+			if op.Kind == vfs.OpRead {
+				<-ready
+			}
+			return nil
+		}), "logs/user.log", nil)
+		require.NoError(t, err)
+		close(ready)
+		synctest.Wait()
+		<-time.After(time.Minute)
+		closing.Wait()
+		require.LessOrEqual(t, reads, 3)
+		require.Equal(t, []string{name, "user.log"}, names(t, mem, "logs"), "nothing half done")
+	})
+}
+
+// TestRetentionBeforeCompression: however far compression is behind, files
+// over the limit go.
+func TestRetentionBeforeCompression(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		compressed := []string{}
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if op.Kind == vfs.OpRename && strings.HasSuffix(op.Name, ".tmp") {
+				compressed = append(compressed, op.NewName)
+				<-time.After(time.Hour) // a slow machine
+			}
+			return nil
+		})
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{MaxBytes: 10, MaxFiles: 3}))
+		require.NoError(t, err)
+		for i := range 100 {
+			write(t, f, fmt.Sprintf("line %04d", i))
+		}
+		<-time.After(10 * time.Hour)
+		synctest.Wait()
+		require.Len(t, h.Removed(), 96)
+		require.Less(t, len(compressed), 10, "what goes anyway is not compressed first")
+		kept := slices.DeleteFunc(names(t, mem, "logs"), func(n string) bool { return n == "user.log" })
+		require.Len(t, kept, 3)
+		require.NoError(t, f.Close())
+	})
+}
