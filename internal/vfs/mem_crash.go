@@ -253,7 +253,7 @@ func (n *node) writeBack(rng *rand.Rand, o CrashOptions) {
 	for i := range n.pages {
 		p := &n.pages[i]
 		start := int64(i) * pageSize
-		if p.now == p.durable || start >= limit || o.Unsynced == SurviveNone {
+		if p.believedClean() || start >= limit || o.Unsynced == SurviveNone {
 			continue
 		}
 		if o.Unsynced == SurviveSome && rng.Float64() >= chance {

@@ -1,0 +1,6 @@
+//go:build unix
+
+package vfs
+
+// LinkNew is the way to rename where the system has no call for it.
+var LinkNew = linkNew

@@ -1,0 +1,33 @@
+package vfs_test
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+func TestOSAllocateTakesBlocks(t *testing.T) {
+	for _, keepSize := range []bool{false, true} {
+		name := filepath.Join(t.TempDir(), "a")
+		f, err := vfs.OS().OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		require.NoError(t, err)
+		require.NoError(t, f.Allocate(1<<20, keepSize))
+		fi, err := f.Stat()
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, fi.Sys().(*syscall.Stat_t).Blocks*512, int64(1<<20))
+		require.Equal(t, !keepSize, fi.Size() == 1<<20)
+		require.NoError(t, f.Close())
+	}
+}
+
+func TestOSKind(t *testing.T) {
+	require.Empty(t, vfs.OS().Kind("/proc"), "not a place for logs")
+	if fi, err := os.Stat("/dev/shm"); err == nil && fi.IsDir() {
+		require.Equal(t, "tmpfs", vfs.OS().Kind("/dev/shm/none"))
+	}
+}
