@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/steplog/steplog/logger"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// acks keeps what the log has acknowledged, apart from the log: with -acks FILE
+// every line that flows log gets a word of its own in details.ack, and the word
+// is appended to FILE with one write(2) once the call that logged the line has
+// returned. Whoever kills the program then looks for each word of FILE in the
+// text of the log.
+//
+// A nil *acks logs without any of this. It is safe for concurrent use.
+type acks struct {
+	file *os.File
+	name string // unique across starts
+	last atomic.Int64
+	err  atomic.Pointer[error]
+}
+
+// openAcks opens the file to append to.
+func openAcks(path string) (*acks, error) {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &acks{file: file, name: rand.Text()}, nil
+}
+
+// next returns a word that no line has had.
+func (a *acks) next() string {
+	return a.name + "-" + strconv.FormatInt(a.last.Add(1), 10)
+}
+
+// confirm appends a word whose line was logged.
+func (a *acks) confirm(word string) {
+	if _, err := a.file.WriteString(word + "\n"); err != nil {
+		err = fmt.Errorf("acks: %w", err)
+		a.err.CompareAndSwap(nil, &err)
+	}
+}
+
+// line logs one line for whatever ctx belongs to.
+func (a *acks) line(ctx context.Context, level zapcore.Level, message string, fields ...zap.Field) {
+	log := logger.FromContext(ctx)
+	if a == nil || !log.Enabled(level) {
+		log.Log(level, message, fields...)
+		return
+	}
+	word := a.next()
+	log.Log(level, message, append(fields, zap.String("ack", word))...)
+	a.confirm(word)
+}
+
+// value logs one value, as logger.Value does.
+func (a *acks) value(ctx context.Context, level zapcore.Level, label string, value any) {
+	log := logger.FromContext(ctx)
+	if a == nil || !log.Enabled(level) {
+		logger.Value(ctx, level, label, value)
+		return
+	}
+	word := a.next()
+	logger.Value(logger.NewContext(ctx, log.With(zap.String("ack", word))), level, label, value)
+	a.confirm(word)
+}
+
+// writer returns a writer whose lines become lines of the step that ctx belongs
+// to. The caller closes it.
+func (a *acks) writer(ctx context.Context, level zapcore.Level) io.WriteCloser {
+	log := logger.FromContext(ctx)
+	if a == nil || !log.Enabled(level) {
+		return log.Writer(level)
+	}
+	return &ackWriter{acks: a, log: log, level: level}
+}
+
+// ackWriter gives each line a logger of its own, bound to the line's word.
+type ackWriter struct {
+	acks  *acks
+	log   *logger.Logger
+	level zapcore.Level
+	begun []byte // a line without its end
+}
+
+func (w *ackWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	for {
+		line, rest, found := bytes.Cut(p, []byte{'\n'})
+		w.begun = append(w.begun, line...)
+		if !found {
+			return n, nil
+		}
+		if err := w.end(); err != nil {
+			return n, err
+		}
+		p = rest
+	}
+}
+
+func (w *ackWriter) Close() error {
+	if len(w.begun) == 0 {
+		return nil
+	}
+	return w.end()
+}
+
+// end logs the line that has begun.
+func (w *ackWriter) end() error {
+	word := w.acks.next()
+	out := w.log.With(zap.String("ack", word)).Writer(w.level)
+	_, err := out.Write(append(w.begun, '\n'))
+	w.begun = w.begun[:0]
+	if err := out.Close(); err != nil {
+		return err
+	}
+	if err == nil {
+		w.acks.confirm(word)
+	}
+	return err
+}
+
+// Close closes the file and returns the first error of any write to it.
+func (a *acks) Close() error {
+	if a == nil {
+		return nil
+	}
+	err := a.file.Close()
+	if first := a.err.Load(); first != nil {
+		return *first
+	}
+	return err
+}
