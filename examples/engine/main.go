@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
@@ -232,6 +233,9 @@ func (p *program) runFlow(ctx context.Context, id, which string, quiet bool) {
 		return
 	}
 	row := runRow(page.Items[0])
-	fmt.Fprintf(p.progress, "%s %s: %s in %s; %d steps, %d lines, %d processed, %d succeeded, %d failed %s\n",
-		id, which, row.Outcome, row.Duration.Round(1e6), row.Steps, row.Lines, row.Processed, row.Succeeded, row.Failed, row.Reason)
+	fmt.Fprintf(p.progress, "%s %s: %s in %s; %d steps, %d lines, %d processed, %d succeeded, %d failed\n",
+		id, which, row.Outcome, row.Duration.Round(time.Millisecond), row.Steps, row.Lines, row.Processed, row.Succeeded, row.Failed)
+	if row.Reason != "" {
+		fmt.Fprintf(p.progress, "  because %s\n", short(row.Reason))
+	}
 }
