@@ -4,10 +4,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/steplog/steplog/internal/leak"
 )
 
-// TestMain looks for goroutines left behind. lumberjack has one per file that
-// it never stops.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun"))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leak.Options()...) }

@@ -2,11 +2,17 @@ package query_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/internal/journal"
@@ -15,12 +21,14 @@ import (
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/query/querytest/oracle"
+	"github.com/steplog/steplog/rotation"
 )
 
 // openJournal opens a folder for writing; nil is the real file system.
-func openJournal(t testing.TB, fs vfs.FS, dir string) *journal.Journal {
+func openJournal(t testing.TB, fsys vfs.FS, dir string, rule rotation.Rule) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(dir, journal.Options{FS: fs, KeepOpen: func(*journal.Run) bool { return true }})
+	j, err := journal.Open(dir, journal.Options{FS: fsys, Rule: rule, KeepOpen: func(*journal.Run) bool { return true },
+		OnProblem: func(err error) { t.Error(err) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })
 	return j
@@ -50,62 +58,128 @@ func appendEntries(t testing.TB, j *journal.Journal, entries []querytest.Entry) 
 	}
 }
 
-// folderText reads a folder's files as anybody would.
+// folderText reads a folder's files as anybody would. A file that is renamed or
+// compressed between the listing and the reading makes it begin again.
 func folderText(t testing.TB, dir string) []oracle.Line {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, "*.log"))
-	require.NoError(t, err)
-	var lines []oracle.Line
-	for _, name := range names {
-		content, err := os.ReadFile(name)
+	for {
+		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
-		lines = append(lines, split(strings.TrimSuffix(filepath.Base(name), ".log"), content)...)
+		plain := map[string]string{} // base name → the file to read
+		for _, e := range entries {
+			base := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".gz"), ".zst")
+			if _, have := plain[base]; strings.HasSuffix(base, ".log") && (!have || e.Name() == base) {
+				plain[base] = filepath.Join(dir, e.Name())
+			}
+		}
+		lines, err := filesText(plain)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		require.NoError(t, err)
+		again, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		if slices.EqualFunc(entries, again, func(a, b os.DirEntry) bool { return a.Name() == b.Name() }) {
+			return lines
+		}
 	}
-	return lines
 }
 
-// split cuts a file's content into its lines. The name of a rotated file is cut
-// to that of its log.
-func split(name string, content []byte) []oracle.Line {
-	if at := strings.Index(name, "-20"); at > 0 {
-		name = name[:at]
-	}
+func filesText(files map[string]string) ([]oracle.Line, error) {
 	var lines []oracle.Line
-	for text := range bytes.Lines(content) {
-		lines = append(lines, oracle.Line{File: name, Text: bytes.TrimSuffix(text, []byte("\n"))})
+	for base, name := range files {
+		content, err := fileText(name)
+		if err != nil {
+			return nil, err
+		}
+		log := strings.TrimSuffix(base, ".log")
+		if at := strings.Index(log, "-20"); at > 0 {
+			log = log[:at]
+		}
+		for text := range bytes.Lines(content) {
+			lines = append(lines, oracle.Line{File: log, Text: bytes.TrimSuffix(text, []byte("\n"))})
+		}
 	}
-	return lines
+	return lines, nil
 }
 
-// inFolder is a store in a folder, asked in the process that writes it.
-func inFolder(t *testing.T) querytest.Subject {
-	dir := t.TempDir()
-	j := openJournal(t, nil, dir)
+func fileText(name string) ([]byte, error) {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	switch filepath.Ext(name) {
+	case ".gz":
+		r, err := gzip.NewReader(bytes.NewReader(content))
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(r)
+	case ".zst":
+		r, err := zstd.NewReader(bytes.NewReader(content))
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		return io.ReadAll(r)
+	default:
+		return content, nil
+	}
+}
+
+// inFolder returns how to open a store in a folder that is asked in the process
+// that writes it.
+func inFolder(rule rotation.Rule) func(t *testing.T) querytest.Subject {
+	return func(t *testing.T) querytest.Subject {
+		dir := t.TempDir()
+		return subject(openJournal(t, nil, dir, rule), nil, dir)
+	}
+}
+
+// readOnly returns how to open a folder that is asked through query.Open while
+// somebody else writes it.
+func readOnly(rule rotation.Rule) func(t *testing.T) querytest.Subject {
+	return func(t *testing.T) querytest.Subject {
+		dir := t.TempDir()
+		j := openJournal(t, nil, dir, rule)
+		e, err := query.Open(dir)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, e.Close()) })
+		return subject(j, e, dir)
+	}
+}
+
+func subject(j *journal.Journal, e *query.Engine, dir string) querytest.Subject {
+	if e == nil {
+		e = query.New(query.OverJournal(j))
+	}
 	return querytest.Subject{
-		Engine: query.New(query.OverJournal(j)),
+		Engine: e,
 		Append: func(t testing.TB, entries []querytest.Entry) { appendEntries(t, j, entries) },
 		Text:   func(t testing.TB) []oracle.Line { return folderText(t, dir) },
 	}
 }
 
-// inMemory is a store without a disk. Its text is read through the engine: the
-// folders show that this text is what is stored.
+// inMemory opens a store without a disk.
 func inMemory(t *testing.T) querytest.Subject {
-	j := openJournal(t, vfs.NewMem(), "logs")
-	e := query.New(query.OverJournal(j))
-	return querytest.Subject{
-		Engine: e,
-		Append: func(t testing.TB, entries []querytest.Entry) { appendEntries(t, j, entries) },
-		Text:   func(t testing.TB) []oracle.Line { return engineText(t, e) },
-	}
-}
-
-func engineText(t testing.TB, e *query.Engine) []oracle.Line {
-	t.Helper()
-	var lines []oracle.Line
-	for r, err := range e.All(t.Context(), query.Filter{}) {
+	j := openJournal(t, vfs.NewMem(), "logs", rotation.Rule{})
+	s := subject(j, nil, "")
+	s.Text = func(t testing.TB) []oracle.Line {
+		t.Helper()
+		infos, err := j.Folder().List()
 		require.NoError(t, err)
-		lines = append(lines, oracle.Line{File: r.File, Text: r.Raw})
+		var lines []oracle.Line
+		for _, info := range infos {
+			text, err := j.Folder().Open(info.Name)
+			require.NoError(t, err)
+			content, err := io.ReadAll(text)
+			require.NoError(t, err)
+			require.NoError(t, text.Close())
+			for line := range bytes.Lines(content) {
+				lines = append(lines, oracle.Line{File: info.Log, Text: bytes.TrimSuffix(line, []byte("\n"))})
+			}
+		}
+		return lines
 	}
-	return lines
+	return s
 }
