@@ -29,6 +29,7 @@ var order = []string{
 	"internal/leak",
 	"levels",
 	"internal/vfs",
+	"internal/vfs/vfstest",
 	"internal/mask",
 	"internal/line",
 	"internal/block",

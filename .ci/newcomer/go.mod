@@ -1,0 +1,20 @@
+module github.com/steplog/steplog/ci/newcomer
+
+go 1.26.0
+
+replace github.com/steplog/steplog => ../..
+
+require (
+	github.com/steplog/steplog v0.0.0
+	go.uber.org/zap v1.28.0
+)
+
+require (
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/stretchr/testify v1.12.1
+	go.uber.org/multierr v1.10.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
+)
