@@ -77,19 +77,41 @@ func split(body []byte) (parts []part) {
 // note returns the key under details that says what was cut from a text whose
 // place must hold a text, or "".
 func (p *part) note() string {
-	switch {
-	case p.group == "" && string(p.key) == `"message"`:
+	switch p.group {
+	case "":
+		return noteKey(string(p.key) + ":")
+	case "error":
+		if string(p.key) == `"message"` {
+			return noteKey("$error")
+		}
+	}
+	return ""
+}
+
+func noteKey(key string) string {
+	switch key {
+	case `"message":`:
 		return `"$message":`
-	case p.group == "" && string(p.key) == `"stack"`:
+	case `"stack":`:
 		return `"$stack":`
-	case p.group == "" && string(p.key) == `"label"`:
+	case `"label":`:
 		return `"$label":`
-	case p.group == "" && string(p.key) == `"reason"`:
+	case `"reason":`:
 		return `"$reason":`
-	case p.group == "error" && string(p.key) == `"message"`:
+	case "$error":
 		return `"$error":`
 	}
 	return ""
+}
+
+// appendNote appends a note as a member, with a comma after it.
+func appendNote(b []byte, key string, size int, sum string) []byte {
+	if key == "" {
+		return b
+	}
+	b = append(append(b, key...), cutOpen...)
+	b = append(appendInt(b, int64(size)), cutSum...)
+	return append(append(b, sum...), `"},`...)
 }
 
 const noteSize = len(`"$message":{"$cut":10485760,"sha256":""},`) + 64
@@ -174,7 +196,7 @@ func collapse(parts []part) []part {
 	var text []byte
 	var kept []part
 	for _, p := range parts {
-		if p.group != "details" {
+		if p.group != "details" || p.isNote() {
 			kept = append(kept, p)
 			continue
 		}
@@ -189,6 +211,25 @@ func collapse(parts []part) []part {
 	}
 	text = closeObject(append([]byte{'{'}, text...))
 	return append(kept, part{key: []byte(`"details"`), value: text})
+}
+
+func (p *part) isNote() bool {
+	switch string(p.key) {
+	case `"$message"`, `"$stack"`, `"$label"`, `"$reason"`, `"$error"`:
+		return bytes.HasPrefix(p.value, []byte(cutOpen)) && len(p.value) <= noteSize
+	}
+	return false
+}
+
+// noted reports whether details say already what was cut from a text: it was cut
+// before, and what was cut now is not all of it.
+func noted(parts []part, key string) bool {
+	for i := range parts {
+		if p := &parts[i]; p.group == "details" && string(p.key) == key[:len(key)-1] && bytes.HasPrefix(p.value, []byte(cutOpen)) {
+			return true
+		}
+	}
+	return false
 }
 
 // join puts the parts together again, and says what was cut.
@@ -217,10 +258,8 @@ func join(parts []part) (b []byte) {
 		}
 		enter(p.group)
 		b = append(append(append(append(b, p.key...), ':'), p.value...), ',')
-		if key := p.note(); p.whole != nil && key != "" {
-			notes = append(append(notes, key...), cutOpen...)
-			notes = append(appendInt(notes, int64(p.size)), cutSum...)
-			notes = append(append(notes, p.sum...), `"},`...)
+		if key := p.note(); p.whole != nil && key != "" && !noted(parts, key) {
+			notes = appendNote(notes, key, p.size, p.sum)
 		}
 	}
 	leave()

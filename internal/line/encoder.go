@@ -72,6 +72,7 @@ type state struct {
 	skip      int  // the field that became the error key, or -1
 	code      string
 	topic     string
+	notes     []byte // members for details: which texts of fixed keys were cut
 }
 
 func (e *Encoder) newState() state {
@@ -134,8 +135,7 @@ func (e *Encoder) Append(dst []byte, en *Entry, fields []zap.Field) (out []byte)
 		b = e.member(b, `"phase":`, en.Phase, &st)
 	}
 	if en.Message != "" || en.Kind == KindLine || en.Kind == KindEvent {
-		b = append(b, `"message":`...)
-		b = append(e.text(b, en.Message, &st), ',')
+		b = e.fixed(b, `"message":`, en.Message, &st)
 	}
 	if hasErr || st.skip >= 0 || st.code != "" {
 		b = e.errorKey(b, en, c, fields, &st)
@@ -147,12 +147,13 @@ func (e *Encoder) Append(dst []byte, en *Entry, fields []zap.Field) (out []byte)
 	open := len(b)
 	b = append(b, c.details...)
 	b = e.fields(b, fields, &st)
+	for ; st.ns > 0; st.ns-- {
+		b = append(closeObject(b), ',')
+	}
+	b = append(b, st.notes...)
 	if len(b) == open {
 		b = b[:mark]
 	} else {
-		for ; st.ns > 0; st.ns-- {
-			b = append(closeObject(b), ',')
-		}
 		b = append(closeObject(b), ',')
 	}
 	if st.truncated {
@@ -200,14 +201,19 @@ func (e *Encoder) member(b []byte, key, value string, st *state) []byte {
 }
 
 func (e *Encoder) fixed(b []byte, key, value string, st *state) []byte {
-	return append(e.text(append(b, key...), value, st), ',')
+	return append(e.text(append(b, key...), value, key, st), ',')
 }
 
-// text appends the text of a fixed key, masked. Too long a text is only bounded
-// here; [Encoder.shrink] cuts it.
-func (e *Encoder) text(b []byte, s string, st *state) []byte {
+// text appends the text of a fixed key, masked. Of one that no line could hold
+// only the beginning, and a note for details that says so.
+func (e *Encoder) text(b []byte, s, key string, st *state) []byte {
 	if st.secrets {
 		s, _ = e.mask.Mask(s)
+	}
+	if len(s) > e.maxBody {
+		st.truncated = true
+		st.notes = appendNote(st.notes, noteKey(key), len(s), sumOf(s))
+		s = escapedHead(s, maxHead)
 	}
 	return appendQuoted(b, s)
 }
@@ -280,10 +286,9 @@ func (e *Encoder) appendFailed(b []byte, en *Entry, reason any) []byte {
 	b = appendTimestamp(b, en.Time)
 	b = append(b, heads[LevelIndex(en.Level)][min(en.Kind, KindAudit)]...)
 	b = append(b, en.Identity...)
-	b = append(b, `"message":`...)
-	b = e.text(b, escapedHead(en.Message, MinLine/2), &st)
-	b = append(b, `,"truncated":true,"details":{"$panic":`...)
-	b = e.text(b, escapedHead(fmt.Sprint(reason), 256), &st)
+	b = e.fixed(b, `"message":`, escapedHead(en.Message, MinLine/4), &st)
+	b = append(b, `"truncated":true,"details":{"$panic":`...)
+	b = e.text(b, escapedHead(fmt.Sprint(reason), 256), "", &st)
 	return append(b, '}', '}')
 }
 

@@ -42,14 +42,15 @@ func (e *Encoder) errorKey(b []byte, en *Entry, c *Context, fields []zap.Field, 
 	}
 	switch {
 	case err != nil:
+		p := e.errorParts(err)
 		b = append(b, `"error":`...)
-		b = e.writeError(b, err, st.code, st)
+		b = e.writeParts(b, &p, st.code, "$error", st)
 	case parts != nil:
 		b = append(b, `"error":`...)
-		b = e.writeParts(b, parts, st.code, st)
+		b = e.writeParts(b, parts, st.code, "$error", st)
 	case st.code != "":
 		b = append(b, `"error":{"code":`...)
-		b = append(e.text(b, st.code, st), '}')
+		b = append(e.text(b, st.code, "", st), '}')
 	default:
 		return b
 	}
@@ -58,28 +59,30 @@ func (e *Encoder) errorKey(b []byte, en *Entry, c *Context, fields []zap.Field, 
 
 // appendError appends an error under details.
 func (e *Encoder) appendError(b []byte, err error, st *state) []byte {
-	return e.writeError(b, err, "", st)
+	p := e.errorParts(err)
+	return e.writeParts(b, &p, "", "", st)
 }
 
-func (e *Encoder) writeError(b []byte, err error, code string, st *state) []byte {
-	parts := e.errorParts(err)
-	return e.writeParts(b, &parts, code, st)
-}
-
-func (e *Encoder) writeParts(b []byte, p *errorParts, code string, st *state) []byte {
+// writeParts appends an error as an object. key says where it stands, for a note
+// about a message that was cut; "" under details.
+func (e *Encoder) writeParts(b []byte, p *errorParts, code, key string, st *state) []byte {
 	if code == "" {
 		code = p.code
 	}
 	b = append(b, `{"message":`...)
-	b = e.text(b, p.message, st)
+	if key == "" {
+		b = e.value(b, p.message, st)
+	} else {
+		b = e.text(b, p.message, key, st)
+	}
 	if code != "" {
 		b = append(b, `,"code":`...)
-		b = e.text(b, code, st)
+		b = e.text(b, code, "", st)
 	}
 	if len(p.causes) > 0 {
 		b = append(b, `,"causes":[`...)
 		for _, s := range p.causes {
-			b = append(e.text(b, s, st), ',')
+			b = append(e.value(b, s, st), ',')
 		}
 		b = closeArray(b)
 	}
