@@ -93,7 +93,7 @@ func TestFields(t *testing.T) {
 		{"float64 whole", zap.Float64("k", 3), `{"k":3}`},
 		{"float64 long", zap.Float64("k", math.Pi), `{"k":3.141592653589793}`},
 		{"float64 large", zap.Float64("k", 1e300), `{"k":1e+300}`},
-		{"float64 small", zap.Float64("k", -1e-9), `{"k":-1e-09}`},
+		{"float64 small", zap.Float64("k", -1e-9), `{"k":-1e-9}`},
 		{"float32", zap.Float32("k", 0.1), `{"k":0.1}`},
 		{"NaN", zap.Float64("k", math.NaN()), `{"k":"NaN"}`},
 		{"Inf", zap.Float64("k", math.Inf(1)), `{"k":"+Inf"}`},

@@ -1,85 +1,114 @@
 package mask
 
 import (
-	"slices"
 	"strings"
 	"unsafe"
 )
 
 const (
-	tableBits = 14 // a table of 16 KiB: it stays in the first-level cache beside the text
-	maxWindow = 32 // longer windows would fill the table
-	wideBlock = 10 // from this window on three bytes tell more than two
+	filterBits = 16 // a filter of 8 KiB: it stays in the first-level cache beside the text
+	maxStride  = 32 // longer strides would fill the filter
+	wideGram   = 8  // from this length of the shortest pattern on four bytes tell more than three
 )
 
-// matcher finds patterns in a text by Wu and Manber's algorithm ("A fast
-// algorithm for multi-pattern searching", 1994): it looks at the last bytes of a
-// window as long as the shortest pattern, and knows from them how far the window
-// can move without passing over a beginning. It is immutable.
+// matcher finds patterns in a text by looking at a few bytes, a gram, at every
+// stride-th place only: the stride is so small that each pattern, wherever it
+// stands, has one of its grams at such a place. Unlike the shifts of Wu and
+// Manber, one look does not wait for the result of the one before. It is
+// immutable.
 type matcher struct {
 	forms  int // how many patterns there are
-	window int
-	three  bool // blocks of three bytes, else of two
-	shifts [1 << tableBits]uint8
-	// patterns by the block at the end of their window, longest first, for
-	// windows that cannot move
-	patterns map[uint32][]string
+	window int // bytes of the shortest pattern, or fewer
+	gram   int // 3 or 4
+	stride int // window - gram + 1
+	filter [1 << filterBits / 64]uint64
+	places map[uint32][]place
+}
+
+// place is where in a pattern a gram stands.
+type place struct {
+	pattern string
+	offset  int
 }
 
 func newMatcher(forms map[string]bool) *matcher {
-	m := &matcher{forms: len(forms), window: maxWindow, patterns: map[uint32][]string{}}
+	m := &matcher{forms: len(forms), window: maxStride, gram: 4, places: map[uint32][]place{}}
 	for form := range forms {
 		m.window = min(m.window, len(form))
 	}
-	m.three = m.window >= wideBlock
-	size := 2
-	if m.three {
-		size = 3
+	if m.window < wideGram {
+		m.gram = 3
 	}
-	for i := range m.shifts {
-		m.shifts[i] = uint8(m.window - size + 1)
-	}
+	m.stride = m.window - m.gram + 1
 	for form := range forms {
-		for end := size; end <= m.window; end++ {
-			at := m.block(form, end)
-			m.shifts[at] = min(m.shifts[at], uint8(m.window-end))
+		for offset := range m.stride {
+			g := m.at(form, offset)
+			m.places[g] = append(m.places[g], place{form, offset})
+			h := hash(g)
+			m.filter[h>>6] |= 1 << (h & 63)
 		}
-		at := m.block(form, m.window)
-		m.patterns[at] = append(m.patterns[at], form)
-	}
-	for _, p := range m.patterns {
-		slices.SortFunc(p, func(a, b string) int { return len(b) - len(a) })
 	}
 	return m
 }
 
-// block hashes the bytes before end.
-func (m *matcher) block(s string, end int) uint32 {
-	h := uint32(s[end-1]) | uint32(s[end-2])<<8
-	if m.three {
-		h |= uint32(s[end-3]) << 16
+func (m *matcher) at(s string, i int) uint32 {
+	if m.gram == 4 {
+		return four(s, i)
 	}
-	return h * 0x9e3779b1 >> (32 - tableBits)
+	return three(s, i)
 }
 
-// find returns where the first pattern at or after from begins and ends, -1 if
-// there is none.
+func four(s string, i int) uint32 {
+	_ = s[i+3]
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
+}
+
+func three(s string, i int) uint32 {
+	_ = s[i+2]
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16
+}
+
+func hash(gram uint32) uint32 { return gram * 0x9e3779b1 >> (32 - filterBits) }
+
+// find returns where the first pattern that begins at or after from begins, and
+// where the longest that begins there ends; -1 if there is none.
 func (m *matcher) find(s string, from int) (int, int) {
-	for end := from + m.window; end <= len(s); {
-		at := m.block(s, end)
-		if shift := int(m.shifts[at]); shift > 0 {
-			end += shift
-			continue
-		}
-		start := end - m.window
-		for _, p := range m.patterns[at] {
-			if strings.HasPrefix(s[start:], p) {
-				return start, start + len(p)
+	i := from + m.stride - 1
+	if m.gram == 4 {
+		for ; i+4 <= len(s); i += m.stride {
+			g := four(s, i)
+			if h := hash(g); m.filter[h>>6]>>(h&63)&1 != 0 {
+				if start, end := m.verify(s, from, i, g); start >= 0 {
+					return start, end
+				}
 			}
 		}
-		end++
+		return -1, -1
+	}
+	for ; i+3 <= len(s); i += m.stride {
+		g := three(s, i)
+		if h := hash(g); m.filter[h>>6]>>(h&63)&1 != 0 {
+			if start, end := m.verify(s, from, i, g); start >= 0 {
+				return start, end
+			}
+		}
 	}
 	return -1, -1
+}
+
+// verify looks for the patterns that have the gram found at i.
+func (m *matcher) verify(s string, from, i int, gram uint32) (start, end int) {
+	start = -1
+	for _, p := range m.places[gram] {
+		at := i - p.offset
+		if at < from || !strings.HasPrefix(s[at:], p.pattern) {
+			continue
+		}
+		if start < 0 || at < start || at == start && at+len(p.pattern) > end {
+			start, end = at, at+len(p.pattern)
+		}
+	}
+	return start, end
 }
 
 // mask replaces the patterns in s.
