@@ -291,7 +291,7 @@ func TestRetentionBeforeCompression(t *testing.T) {
 		fsys := vfs.Inject(mem, func(op vfs.Op) error {
 			if op.Kind == vfs.OpRename && strings.HasSuffix(op.Name, ".tmp") {
 				compressed = append(compressed, op.NewName)
-				<-time.After(time.Hour) // a slow machine
+				<-time.After(time.Minute) // a slow machine
 			}
 			return nil
 		})
@@ -301,7 +301,7 @@ func TestRetentionBeforeCompression(t *testing.T) {
 		for i := range 100 {
 			write(t, f, fmt.Sprintf("line %04d", i))
 		}
-		<-time.After(10 * time.Hour)
+		<-time.After(10 * time.Minute)
 		synctest.Wait()
 		require.Len(t, h.Removed(), 96)
 		require.Less(t, len(compressed), 10, "what goes anyway is not compressed first")

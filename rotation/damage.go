@@ -182,6 +182,8 @@ func (f *File) reopen(d *DamageError) error {
 	f.retired = append(f.retired, old)
 	f.newNames = true
 	f.sick = nil
+	f.pin("")
+	f.poke()
 	return nil
 }
 

@@ -93,6 +93,9 @@ type File struct {
 	rule atomic.Pointer[Rule]
 	size atomic.Int64 // of the active file; changed under mu
 
+	// pinned is the final name of a file that is still written.
+	pinned atomic.Pointer[string]
+
 	mu        sync.Mutex // guards what follows, and writing
 	text      *text      // active
 	torn      int64      // up to so many bytes of a failed write stand behind size
@@ -152,6 +155,7 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 		f.opts.Clock = time.Now
 	}
 	f.rule.Store(&rule)
+	f.pin("")
 	if err := f.load(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

@@ -338,7 +338,7 @@ func TestNothingRunsAfterClose(t *testing.T) {
 		f, err := rotation.OpenFS(vfs.NewMem(), "logs/user.log", &rotation.Options{Rule: rotation.Rule{MaxBytes: 100}})
 		require.NoError(t, err)
 		write(t, f, numbered(0, 50)...)
-		<-time.After(time.Hour)
+		<-time.After(5 * time.Minute)
 		require.NoError(t, f.Close())
 	})
 }

@@ -16,9 +16,10 @@ const (
 	logExt     = ".log"
 	gzipExt    = ".gz"
 	zstdExt    = ".zst"
-	indexExt   = ".idx"  // the sidecar of a closed file; it goes with its data
-	nextExt    = ".next" // the next active file, made ahead
-	tempExt    = ".tmp"  // a compressed file being written
+	indexExt   = ".idx"    // the sidecar of a closed file; it goes with its data
+	nextExt    = ".next"   // the next active file, made ahead
+	tempExt    = ".tmp"    // a compressed file being written
+	brokenExt  = ".broken" // what recovery put aside
 	timeLayout = "2006-01-02T15-04-05.000"
 )
 

@@ -37,6 +37,7 @@ func (f *File) rotate() error {
 	f.newest = at
 	f.newNames = true
 	f.sick, f.damage = nil, nil
+	f.pin("")
 	f.size.Store(0)
 	f.checked = 0
 	if f.opts.OnClose != nil {
@@ -60,12 +61,31 @@ func (f *File) exchange() (time.Time, error) {
 	if err != nil {
 		return at, errors.Join(err, f.dropNext(next))
 	}
-	if err := f.fs.RenameNew(f.path+nextExt, f.path); err != nil {
-		back := f.fs.RenameNew(f.closedPath(at), f.path)
+	if err := f.move(f.path+nextExt, f.path, next); err != nil {
+		back := f.move(f.closedPath(at), f.path, f.text)
+		if back != nil {
+			// It is written on under its final name until mend has another.
+			f.pin(closedName(f.log, at))
+		}
 		return at, errors.Join(err, back, f.dropNext(next))
 	}
 	f.text = next
 	return at, nil
+}
+
+// move gives an open file another name, under which nothing is. An error that
+// hides that it was done, as one over a network may, is none.
+func (f *File) move(from, to string, t *text) error {
+	err := f.fs.RenameNew(from, to)
+	if err == nil {
+		return nil
+	}
+	if info, lerr := f.fs.Lstat(to); lerr == nil && f.fs.SameFile(info, t.id) {
+		if _, lerr := f.fs.Lstat(from); errors.Is(lerr, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	return err
 }
 
 // openNext makes the file that becomes the active one. That is what most often
@@ -77,7 +97,7 @@ func (f *File) openNext() (*text, error) {
 	if !errors.Is(err, fs.ErrExist) {
 		return next, err
 	}
-	// It is left over from a rotation that failed, and empty.
+	// It is left over from a rotation that failed.
 	if err := f.removeNext(); err != nil {
 		return nil, err
 	}
@@ -111,7 +131,7 @@ func (f *File) moveAway() (time.Time, error) {
 		if err != nil {
 			return at, err
 		}
-		err = f.fs.RenameNew(f.path, f.closedPath(at))
+		err = f.move(f.path, f.closedPath(at), f.text)
 		if !errors.Is(err, fs.ErrExist) || try == nameTries {
 			return at, err
 		}
@@ -124,6 +144,10 @@ func (f *File) moveAway() (time.Time, error) {
 		}
 	}
 }
+
+// pin keeps a file with a final name from compression and deletion while it is
+// still written; "" lets it go. The caller holds mu.
+func (f *File) pin(name string) { f.pinned.Store(&name) }
 
 func (f *File) closedPath(at time.Time) string {
 	return filepath.Join(f.dir, closedName(f.log, at))

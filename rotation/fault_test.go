@@ -1,0 +1,330 @@
+package rotation_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// sessionLines is how many lines session writes before its last one.
+const sessionLines = 11
+
+// session writes lines into a log with small files, syncing now and then, and
+// returns what was acknowledged. Lines whose write failed are tried again.
+func session(t *testing.T, fsys vfs.FS, h *heard) (acked, refused []string) {
+	o := h.options(rotation.Rule{MaxBytes: 450})
+	f, err := rotation.OpenFS(fsys, "logs/user.log", o)
+	for try := 0; err != nil && try < 3; try++ {
+		f, err = rotation.OpenFS(fsys, "logs/user.log", o)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	for i, line := range numbered(0, sessionLines) {
+		if _, err := f.Write([]byte(line + "\n")); err != nil {
+			refused = append(refused, line)
+		} else {
+			acked = append(acked, line)
+		}
+		if i%5 == 4 {
+			_ = f.Sync() // its error is one of those injected
+		}
+	}
+	<-time.After(2 * time.Second) // for what is tried again later
+	if _, err := f.Write([]byte("last\n")); err != nil {
+		refused = append(refused, "last")
+	} else {
+		acked = append(acked, "last")
+	}
+	_ = f.Close() // as above
+	return acked, refused
+}
+
+// TestEveryOperationFails: the n-th operation fails, for every n, once and for
+// good, in each of the ways disks fail: what was acknowledged is there, what
+// was refused is not, in order, no line is torn, and a File that is opened
+// afterwards is in order too.
+func TestEveryOperationFails(t *testing.T) {
+	ways := []struct {
+		name    string
+		err     func(op vfs.Op) error
+		forever bool
+	}{
+		{"once", func(vfs.Op) error { return syscall.EIO }, false},
+		{"once, half of it done", func(op vfs.Op) error { return vfs.Short(op.Size/2, syscall.ENOSPC) }, false},
+		{"once, all of it done", func(op vfs.Op) error { return vfs.After(syscall.EIO) }, false},
+		{"once, and the pages are gone", func(op vfs.Op) error { return vfs.Lost(syscall.EIO) }, false},
+		{"for good", func(op vfs.Op) error { return vfs.Short(op.Size/2, syscall.ENOSPC) }, true},
+	}
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			for n := int64(1); ; n++ {
+				var calls, most atomic.Int64
+				synctest.Test(t, func(t *testing.T) {
+					mem := vfs.NewMem()
+					var h heard
+					acked, refused := session(t, vfs.Inject(mem, func(op vfs.Op) error {
+						if op.Kind == vfs.OpLstat {
+							return nil // ten a second
+						}
+						now := calls.Add(1)
+						most.Store(now)
+						if now == n || way.forever && now > n && op.Writes() {
+							return way.err(op)
+						}
+						return nil
+					}), &h)
+					var h2 heard
+					again, _ := session(t, mem, &h2)
+					require.Len(t, again, sessionLines+1)
+					require.Empty(t, h2.Problems())
+					got := allLines(t, openFolder(t, mem, "logs"))
+					got = got[:len(got)-sessionLines-1]
+					require.Equal(t, acked, append([]string(nil), got...), "operation %d fails; refused %d; problems %v", n, len(refused), h.Problems())
+				})
+				if most.Load() < n {
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestPowerCuts: what was written before a Sync that returned nil is there
+// after a power cut at any later moment, in whole lines and in order.
+func TestPowerCuts(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			cutAt := 1 + rng.Int64N(120)
+			var synced, written []string
+			var at *vfs.Mem
+			var safe int
+			fsys := vfs.Inject(mem, func(op vfs.Op) error {
+				if op.N == cutAt {
+					safe = len(synced)
+					at = mem.Crash(rng, vfs.CrashOptions{})
+				}
+				return nil
+			})
+			f, err := rotation.OpenFS(fsys, "data/logs/user.log", &rotation.Options{Rule: rotation.Rule{MaxBytes: 600}})
+			require.NoError(t, err)
+			for i, line := range numbered(0, 24) {
+				write(t, f, line)
+				written = append(written, line)
+				if i%3 == 2 {
+					require.NoError(t, f.Sync())
+					synced = slices.Clone(written)
+				}
+				if i%10 == 9 {
+					synctest.Wait() // let the compression go on for a while
+				}
+			}
+			require.NoError(t, f.Close())
+			if at == nil {
+				return
+			}
+			var h heard
+			if _, err := at.Lstat("data/logs"); errors.Is(err, fs.ErrNotExist) {
+				require.Zero(t, safe, "seed %d", seed)
+				return
+			}
+			f, err = rotation.OpenFS(at, "data/logs/user.log", h.options(rotation.Rule{}))
+			require.NoError(t, err)
+			synctest.Wait()
+			require.NoError(t, f.Close())
+			require.Empty(t, h.Problems())
+			var got []string
+			for _, l := range allLines(t, openFolder(t, at, "data/logs")) {
+				// Text that was never synced may be NUL bytes or torn.
+				if slices.Contains(written, l) {
+					got = append(got, l)
+				}
+			}
+			require.GreaterOrEqual(t, len(got), safe, "seed %d, cut at operation %d", seed, cutAt)
+			require.True(t, slices.Equal(written[:safe], got[:safe]), "seed %d, cut at operation %d", seed, cutAt)
+			require.True(t, slices.IsSortedFunc(got, func(a, b string) int { return slices.Index(written, a) - slices.Index(written, b) }))
+			require.Len(t, slices.Compact(slices.Clone(got)), len(got), "nothing is there twice")
+		})
+	}
+}
+
+// TestFailedSync: a sync that failed is never believed to succeed later on the
+// same file, which is closed by the next write.
+func TestFailedSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		fail := true
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if op.Kind == vfs.OpSync && op.Name == filepath.Join("logs", "user.log.next") || op.Kind == vfs.OpSync && op.Name == filepath.Join("logs", "user.log") {
+				if fail {
+					fail = false
+					return vfs.Lost(errDisk)
+				}
+			}
+			return nil
+		})
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{Compression: rotation.None}))
+		require.NoError(t, err)
+		write(t, f, "one")
+		require.ErrorIs(t, f.Sync(), errDisk)
+		require.ErrorIs(t, f.Sync(), errDisk, "the disk would say yes now")
+		write(t, f, "two")
+		require.Len(t, h.Closed(), 1)
+		require.NoError(t, f.Sync())
+		require.Equal(t, "two\n", readFile(t, openFolder(t, mem, "logs"), "user.log"))
+		require.NoError(t, f.Close())
+	})
+}
+
+// TestFailedSyncOfAClosedFile: Sync answers for files that were closed since
+// the last one.
+func TestFailedSyncOfAClosedFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var failing atomic.Bool
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if op.Kind == vfs.OpSync && failing.Load() && !strings.Contains(op.Name, ".next") {
+				return errDisk
+			}
+			return nil
+		})
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{Compression: rotation.None}))
+		require.NoError(t, err)
+		write(t, f, "one")
+		failing.Store(true)
+		require.NoError(t, f.Rotate())
+		synctest.Wait() // in the background, too
+		write(t, f, "two")
+		require.ErrorIs(t, f.Sync(), errDisk)
+		require.NoError(t, f.Sync(), "said once")
+		require.NoError(t, f.Close())
+	})
+}
+
+// TestRotationFails: whatever step of it fails, the file is written on, nothing
+// is lost, and it is tried again.
+func TestRotationFails(t *testing.T) {
+	isNext := func(op vfs.Op) bool { return strings.HasSuffix(op.Name, ".next") }
+	steps := map[string]func(op vfs.Op) bool{
+		"the next file cannot be made": func(op vfs.Op) bool { return op.Kind == vfs.OpOpen && isNext(op) },
+		"the file cannot be moved": func(op vfs.Op) bool {
+			return op.Kind == vfs.OpRenameNew && !isNext(op) && op.NewName != "logs/user.log"
+		},
+		"the next file cannot be moved": func(op vfs.Op) bool { return op.Kind == vfs.OpRenameNew && isNext(op) },
+	}
+	for name, step := range steps {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				var failing atomic.Bool
+				failing.Store(true)
+				fsys := vfs.Inject(mem, func(op vfs.Op) error {
+					if failing.Load() && step(op) {
+						return syscall.EMFILE
+					}
+					return nil
+				})
+				var h heard
+				f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{MaxBytes: 100, Compression: rotation.None}))
+				require.NoError(t, err)
+				lines := numbered(0, 20)
+				write(t, f, lines[:10]...)
+				require.ErrorIs(t, f.Rotate(), syscall.EMFILE)
+				require.Empty(t, h.Closed())
+				require.Len(t, h.Problems(), 1, "not with every write")
+				require.ErrorIs(t, h.Problems()[0], syscall.EMFILE)
+				require.Equal(t, []string{"user.log"}, names(t, mem, "logs"))
+				failing.Store(false)
+				<-time.After(2 * time.Second)
+				write(t, f, lines[10:]...)
+				require.NotEmpty(t, h.Closed())
+				require.NoError(t, f.Close())
+				require.Equal(t, lines, allLines(t, openFolder(t, mem, "logs")))
+				require.Len(t, h.Problems(), 1)
+			})
+		})
+	}
+}
+
+// TestCutIsTriedAgain: what a failed write left is cut before the next one,
+// also when it could not be cut at once, and never what somebody else wrote.
+func TestCutIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var cuts atomic.Int64
+		var failing atomic.Bool
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			switch {
+			case !failing.Load():
+			case op.Kind == vfs.OpWrite:
+				return vfs.Short(3, syscall.ENOSPC)
+			case op.Kind == vfs.OpTruncate && cuts.Add(1) < 3:
+				return syscall.EIO
+			}
+			return nil
+		})
+		f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
+		require.NoError(t, err)
+		write(t, f, "one")
+		failing.Store(true)
+		for range 2 {
+			n, err := f.Write([]byte("refused\n"))
+			require.Error(t, err)
+			require.Zero(t, n)
+		}
+		require.EqualValues(t, 4, f.Size())
+		failing.Store(false)
+		<-time.After(tick)
+		write(t, f, "two")
+		require.NoError(t, f.Close())
+		require.Equal(t, "one\ntwo\n", readFile(t, openFolder(t, mem, "logs"), "user.log"))
+	})
+}
+
+// TestSpace: a disk that fills and empties again, over and over.
+func TestSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var h heard
+		f, err := rotation.OpenFS(mem, "logs/user.log", h.options(rotation.Rule{MaxBytes: 20_000, Compression: rotation.None}))
+		require.NoError(t, err)
+		var acked []string
+		refused := 0
+		for i := range 2000 {
+			switch i % 200 {
+			case 50:
+				mem.SetSpace(mem.Used() + 2000)
+			case 150:
+				mem.SetSpace(0)
+			}
+			line := fmt.Sprintf("line %04d %s", i, strings.Repeat("x", 90))
+			if _, err := f.Write([]byte(line + "\n")); err == nil {
+				acked = append(acked, line)
+			} else {
+				require.ErrorIs(t, err, syscall.ENOSPC)
+				refused++
+			}
+		}
+		require.NoError(t, f.Close())
+		require.Positive(t, refused)
+		require.Equal(t, acked, allLines(t, openFolder(t, mem, "logs")))
+	})
+}
