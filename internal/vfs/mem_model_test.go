@@ -187,7 +187,7 @@ func randomStep(t *testing.T, m *vfs.Mem, rng *rand.Rand, h *history) {
 // each, and goes on from a cut now and then.
 func TestCrashesLeaveOnlyWhatWas(t *testing.T) {
 	cuts := 0
-	for seed := range uint64(120) {
+	for seed := range uint64(80) {
 		m, h, rng := vfs.NewMem(), newHistory(), newRand(seed)
 		type world struct {
 			m    *vfs.Mem

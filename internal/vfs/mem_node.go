@@ -293,9 +293,11 @@ func (n *node) syncLost() {
 }
 
 // storeShared, sameShared and loadShared touch memory that its mapper may be
-// using at this moment, as a kernel would; the race detector does not look.
+// using at this moment, as a kernel would. The race detector does not look, which
+// it would if they were inlined.
 //
 //go:norace
+//go:noinline
 func storeShared(dst *block, at int, p []byte) int {
 	p = p[:min(len(p), pageSize-at)]
 	for i := range p {
@@ -304,10 +306,18 @@ func storeShared(dst *block, at int, p []byte) int {
 	return len(p)
 }
 
+// sameShared takes a copy first, as the detector looks at a comparison all the
+// same. Only a may change meanwhile.
+//
 //go:norace
-func sameShared(a, b *block) bool { return *a == *b }
+//go:noinline
+func sameShared(a, b *block) bool {
+	now := *a
+	return now == *b
+}
 
 //go:norace
+//go:noinline
 func loadShared(src *block) *block {
 	b := new(block)
 	*b = *src

@@ -12,26 +12,34 @@ import (
 	"io/fs"
 )
 
-// ErrLocked is returned by [FS.Lock] while another process, or another part of
-// this one, holds the lock.
+// ErrLocked is returned by [FS.Lock], as the cause of an [fs.PathError], while
+// another process, or another part of this one, holds the lock. Nothing has
+// changed then, and the caller may try again.
 var ErrLocked = errors.New("vfs: locked by another process")
 
-// ErrNotSupported is returned by [File.Allocate] and [FS.Map] where the system
-// or the file system cannot do what is asked.
+// ErrNotSupported is returned by [File.Allocate] and [FS.Map], as the cause of
+// an [fs.PathError], where the system or the file system cannot do what is
+// asked. It will not be able to later either.
 var ErrNotSupported = errors.New("vfs: not supported here")
 
-// FS is a file system.
+// FS is a file system. Errors are those of package os: [fs.PathError], for
+// renames [os.LinkError], with causes that errors.Is finds ([fs.ErrNotExist],
+// [fs.ErrExist], [fs.ErrClosed], syscall.ENOSPC).
 type FS interface {
-	// OpenFile opens name like os.OpenFile. A last element that is a symbolic
-	// link is not followed. perm is what the file gets whatever the umask.
+	// OpenFile opens name like os.OpenFile. It fails if the last element is a
+	// symbolic link. perm is what a file that it makes gets whatever the umask.
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	// MkdirAll makes name and its parents; perm holds whatever the umask for
 	// folders that the call made.
 	MkdirAll(name string, perm fs.FileMode) error
-	// Rename moves oldName over newName, replacing what is there.
+	// Rename moves oldName over newName, replacing what is there. Whoever looks
+	// finds the old or the new file under newName; after a power cut too, if
+	// the new one was synced before. It is durable after SyncDir of both
+	// folders.
 	Rename(oldName, newName string) error
 	// RenameNew moves oldName to newName and fails with fs.ErrExist when
-	// something is there already.
+	// something is there already. Where the system has no call for that, a
+	// crash in between may leave the file under both names.
 	RenameNew(oldName, newName string) error
 	// Remove deletes a file or an empty folder.
 	Remove(name string) error
@@ -39,21 +47,28 @@ type FS interface {
 	Lstat(name string) (fs.FileInfo, error)
 	// ReadDir lists a folder sorted by name, links not followed.
 	ReadDir(name string) ([]fs.FileInfo, error)
-	// SyncDir makes the entries of a folder durable.
+	// SyncDir makes the entries of a folder durable; File.Sync does not. On
+	// Windows it does nothing.
 	SyncDir(name string) error
 	// SameFile reports whether two descriptions from this FS are of one file.
 	SameFile(a, b fs.FileInfo) bool
 	// Lock takes the exclusive lock that name stands for, making the file when
-	// it is absent, and holds it until Close or the end of the process. It
-	// returns ErrLocked at once when it is taken.
+	// it is absent, and holds it until Close or the end of the process; the
+	// closer must be kept, or the collector closes it. It returns ErrLocked at
+	// once when it is taken. The content of the file is left alone, and nobody
+	// should remove it.
 	Lock(name string) (io.Closer, error)
 	// OpenRoot opens a folder for readers that must not leave it.
 	OpenRoot(name string) (Root, error)
-	// Map maps the first size bytes of f, which must be allocated, shared and
-	// writable. The mapping outlives f.
+	// Map maps the first size bytes of f, shared and writable, so that they are
+	// those of the file at once, and durable after its Sync. f must be open for
+	// reading and writing, at least as large, and have its blocks allocated: on
+	// a full disk a hole ends in a signal. The file must not be cut while it is
+	// mapped. The mapping outlives f.
 	Map(f File, size int) (Mapping, error)
 	// Kind names the file system that holds name: "ext4", "xfs", "tmpfs",
-	// "memory", or another name, or "" when it cannot be told.
+	// "memory", or another name, or "" when it cannot be told. If name is not
+	// there, its parent is asked.
 	Kind(name string) string
 }
 
@@ -70,15 +85,18 @@ type File interface {
 	// Sync makes the data and the size durable (fdatasync where there is one).
 	Sync() error
 	Truncate(size int64) error
-	// Allocate reserves disk blocks for the first size bytes. With keepSize the
-	// size that readers see does not change.
+	// Allocate reserves disk blocks for the first size bytes, so that writing
+	// them cannot run out of space. With keepSize the size that readers see
+	// does not change, otherwise it grows to size. It never shrinks; Truncate
+	// frees what was reserved past its size.
 	Allocate(size int64, keepSize bool) error
 }
 
 // Root is a folder whose files are opened without leaving it: no "..", no
 // absolute names, no links that point outside.
 type Root interface {
-	// Open opens a file for reading.
+	// Open opens a regular file for reading; of anything else it says
+	// fs.ErrInvalid.
 	Open(name string) (File, error)
 	Lstat(name string) (fs.FileInfo, error)
 	ReadDir() ([]fs.FileInfo, error)
@@ -88,7 +106,10 @@ type Root interface {
 
 // Mapping is mapped memory.
 type Mapping interface {
-	// Bytes is the memory; it must not be touched after Unmap.
+	// Bytes is the memory; it must not be touched after Unmap. Touching it may
+	// raise a fault when the disk fails: see debug.SetPanicOnFault.
 	Bytes() []byte
+	// Unmap gives the memory back; what was written stays in the file. A second
+	// call does nothing.
 	Unmap() error
 }
