@@ -41,6 +41,14 @@ func (s *Store) logger(id line.Identity) *Logger {
 	return &Logger{gate: s.gate(&id), store: s, file: f, owner: s.journal.Owner(id), kind: f.kind(false)}
 }
 
+// home returns the store that l writes to, nil for a logger that does not.
+func (l *Logger) home() *Store {
+	if l == nil {
+		return nil
+	}
+	return l.store
+}
+
 // gate returns the gate of the scope of an identity.
 func (s *Store) gate(id *line.Identity) *levels.Gate {
 	return s.tree.At(levels.Scope{Server: id.Server, Service: id.Service, Operation: id.Operation, Action: id.Action})

@@ -34,10 +34,10 @@ type Run struct {
 func (o *Operation) Start(ctx context.Context, options ...RunOption) (context.Context, *Run) {
 	ctx = orBackground(ctx)
 	set := runSettingsOf(options)
-	if o == nil || o.Logger.store == nil {
+	s := o.logger().home()
+	if s == nil {
 		return withLogger(ctx, silent), &Run{Logger: silent, id: set.id}
 	}
-	s := o.Logger.store
 	r, err := s.startRun(ctx, &o.id, &set)
 	if err != nil {
 		s.problem(fmt.Errorf("start run %.80q: %w", r.id, err))
@@ -57,10 +57,11 @@ func (o *Operation) Start(ctx context.Context, options ...RunOption) (context.Co
 func (o *Operation) Resume(ctx context.Context, id string) (context.Context, *Run, error) {
 	ctx = orBackground(ctx)
 	id = line.CutID(id)
-	if o == nil || o.Logger.store == nil {
+	s := o.logger().home()
+	if s == nil {
 		return withLogger(ctx, silent), &Run{Logger: silent, id: id}, ErrRunUnknown
 	}
-	r, err := o.Logger.store.resumeRun(ctx, &o.id, id)
+	r, err := s.resumeRun(ctx, &o.id, id)
 	if err != nil {
 		err = fmt.Errorf("resume run %.80q: %w", id, err)
 	}

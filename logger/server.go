@@ -69,12 +69,13 @@ func (s *Store) Server(name string, options ...NameOption) *Server {
 
 // Service returns the service with a name on this server.
 func (s *Server) Service(name string, options ...NameOption) *Service {
-	if s == nil || s.Logger.store == nil {
+	store := s.logger().home()
+	if store == nil {
 		return &Service{Logger: silent}
 	}
 	id := s.id
 	id.Service, id.ServiceName = line.CutID(name), line.CutID(nameOf(options))
-	return &Service{Logger: s.Logger.store.logger(id), id: id}
+	return &Service{Logger: store.logger(id), id: id}
 }
 
 // Service is a group of operations on a server. It logs to application.log. It
@@ -86,7 +87,8 @@ type Service struct {
 
 // Operation returns the operation, that is the flow's definition, with an id.
 func (s *Service) Operation(id string, options ...OperationOption) *Operation {
-	if s == nil || s.Logger.store == nil {
+	store := s.logger().home()
+	if store == nil {
 		return &Operation{Logger: silent}
 	}
 	var set operationSettings
@@ -98,7 +100,7 @@ func (s *Service) Operation(id string, options ...OperationOption) *Operation {
 	whole := s.id
 	whole.Operation, whole.OperationName = line.CutID(id), line.CutID(set.display)
 	whole.ParentOperation = line.CutID(set.parent)
-	return &Operation{Logger: s.Logger.store.logger(whole), id: whole}
+	return &Operation{Logger: store.logger(whole), id: whole}
 }
 
 // Operation is the definition of a flow; each execution of it is a [Run]. What

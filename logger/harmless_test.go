@@ -1,0 +1,323 @@
+package logger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// front is what loggers, servers, services, operations, runs and steps share.
+type front interface {
+	Trace(string, ...zap.Field)
+	Debug(string, ...zap.Field)
+	Info(string, ...zap.Field)
+	Warn(string, ...zap.Field)
+	Error(string, ...zap.Field)
+	Fatal(string, ...zap.Field)
+	Log(zapcore.Level, string, ...zap.Field)
+	Enabled(zapcore.Level) bool
+	With(...zap.Field) *logger.Logger
+	Label(string) *logger.Logger
+	To(string) *logger.Logger
+	Zap() *zap.Logger
+}
+
+func TestNil(t *testing.T) {
+	var (
+		store   *logger.Store
+		lg      *logger.Logger
+		server  *logger.Server
+		service *logger.Service
+		op      *logger.Operation
+		run     *logger.Run
+		step    *logger.Step
+	)
+	all := map[string]front{
+		"logger": lg, "server": server, "service": service, "operation": op, "run": run, "step": step,
+		"context": logger.FromContext(t.Context()), "a nil store's server": store.Server("edge-1"),
+		"zero logger": &logger.Logger{}, "zero server": &logger.Server{}, "zero run": &logger.Run{}, "zero step": &logger.Step{},
+	}
+	for name, l := range all {
+		t.Run("R6.10 library: harmless without a store, "+name, func(t *testing.T) {
+			l.Trace("m", zap.Int("n", 1))
+			l.Debug("m")
+			l.Info("m")
+			l.Warn("m")
+			l.Error("m", zap.Error(errors.New("x")))
+			l.Fatal("m")
+			l.Log(levels.Info, "m")
+			require.False(t, l.Enabled(levels.Fatal))
+			require.NotNil(t, l.With(zap.Int("n", 1)))
+			require.NotNil(t, l.Label("x"))
+			require.NotNil(t, l.To("email"))
+			l.With().Label("x").To("no name").Info("m")
+			l.Zap().Info("m")
+		})
+	}
+	t.Run("R6.10 library: no function returns a nil run or step, and their methods do nothing", func(t *testing.T) {
+		for _, o := range []*logger.Operation{op, {}, service.Operation("a"), server.Service("a").Operation("b"), store.Server("a").Service("b").Operation("c")} {
+			//lint:ignore SA1012 a nil context must be harmless as well
+			ctx, run := o.Start(nil, nil, logger.ID("x"), logger.Input(1)) //nolint:staticcheck
+			require.NotNil(t, ctx)
+			require.NotNil(t, run)
+			require.Equal(t, "x", run.ID())
+			run.Add(query.Counts{Processed: 1})
+			run.Info("m")
+			ctx, step := logger.StartStep(ctx, "a", nil)
+			require.NotNil(t, step)
+			step.Add(query.Counts{})
+			step.Info("m")
+			step.End(1, nil)
+			step.EndAs(query.Failed, 1, nil)
+			run.End(nil)
+			run.EndAs(query.Failed, nil)
+			_, run, err := o.Resume(ctx, "y")
+			require.ErrorIs(t, err, logger.ErrRunUnknown)
+			require.Equal(t, "y", run.ID())
+		}
+		run.Add(query.Counts{})
+		run.End(nil)
+		run.EndAs(query.Failed, nil)
+		step.Add(query.Counts{})
+		step.End(nil, nil)
+		step.EndAs(query.Failed, nil, nil)
+		require.Empty(t, run.ID()+step.ID())
+		(&logger.Run{}).End(nil)
+		(&logger.Step{}).End(nil, nil)
+	})
+	t.Run("R6.10 library: a nil store", func(t *testing.T) {
+		require.Nil(t, store.Query())
+		require.Nil(t, store.Files())
+		require.Nil(t, store.Levels())
+		require.Zero(t, store.FileRule("x"))
+		require.Zero(t, store.Stats().Records)
+		require.ErrorIs(t, store.SetFileRule(t.Context(), "x", logger.FileRule{}), logger.ErrClosed)
+		require.ErrorIs(t, store.Rotate(t.Context(), "x"), logger.ErrClosed)
+		require.ErrorIs(t, store.EndRun(t.Context(), "x", query.Failed, nil), logger.ErrClosed)
+		require.ErrorIs(t, store.AddSecret("sesame"), logger.ErrClosed)
+		require.ErrorIs(t, store.Sync(t.Context()), logger.ErrClosed)
+		require.NoError(t, store.Close())
+	})
+	t.Run("R6.10 library: nil contexts, loggers and options", func(t *testing.T) {
+		var ctx context.Context
+		require.NotNil(t, logger.FromContext(ctx))
+		logger.Value(ctx, levels.Info, "x", 1)
+		ctx = logger.NewContext(ctx, nil)
+		logger.FromContext(ctx).Info("m")
+		store := openMemory(t, nil)
+		_, run := store.Server("a", nil).Service("b", nil).Operation("c", nil).Start(nil, nil) //nolint:staticcheck
+		run.End(nil)
+		require.Equal(t, query.Succeeded, mainLog(t, store, run.ID()).Outcome)
+	})
+}
+
+func TestContext(t *testing.T) {
+	t.Run("R6.10 library: a server's logger in a context logs to application.log", func(t *testing.T) {
+		store := openMemory(t, nil)
+		ctx := logger.NewContext(t.Context(), store.Server("edge-1").With(zap.String("request", "r-1")))
+		logger.FromContext(ctx).Info("m")
+		actx, step := logger.StartStep(ctx, "a", logger.Input(1), logger.ID("s"))
+		logger.FromContext(actx).Info("in a step without a run")
+		step.Add(query.Counts{Processed: 1})
+		step.End("out", nil)
+		require.Equal(t, "s", step.ID())
+		all := host(t, store)
+		require.Len(t, all, 2, "no record of the step, no capture")
+		require.Equal(t, "application", all[1].File)
+		require.Equal(t, query.KindEvent, all[1].Kind)
+		require.Equal(t, "a", all[1].Action)
+		require.Empty(t, all[1].Step)
+		require.Equal(t, map[string]any{"request": "r-1"}, details(t, all[1]))
+	})
+	t.Run("R6.10 library: fields bound to the context's logger are those of its steps", func(t *testing.T) {
+		store := openMemory(t, nil)
+		ctx, run := operation(store).Start(t.Context())
+		ctx = logger.NewContext(ctx, logger.FromContext(ctx).With(zap.String("request", "r-1")))
+		outer, a := logger.StartStep(ctx, "outer")
+		inner, b := logger.StartStep(outer, "inner")
+		logger.FromContext(inner).Info("m")
+		b.End(nil, nil)
+		a.End(nil, nil)
+		run.End(nil)
+		r := one(t, store, query.Filter{Kinds: []query.Kind{query.KindLine}})
+		require.Equal(t, b.ID(), r.Step)
+		require.Equal(t, run.ID(), r.Run)
+		require.Equal(t, map[string]any{"request": "r-1"}, details(t, r))
+	})
+}
+
+type hostile struct{}
+
+func (hostile) Error() string                                { panic("error") }
+func (hostile) String() string                               { panic("string") }
+func (hostile) MarshalJSON() ([]byte, error)                 { panic("json") }
+func (hostile) MarshalText() ([]byte, error)                 { panic("text") }
+func (hostile) MarshalLogObject(zapcore.ObjectEncoder) error { panic("object") }
+func (hostile) MarshalLogArray(zapcore.ArrayEncoder) error   { panic("array") }
+func (hostile) Code() string                                 { panic("code") }
+func (hostile) Is(error) bool                                { panic("is") }
+
+func TestBadValues(t *testing.T) {
+	var typedNil *hostile
+	cycle := map[string]any{}
+	cycle["self"] = cycle
+	for name, v := range map[string]any{
+		"methods that panic": hostile{}, "typed nil": typedNil, "cycle": cycle, "channel": make(chan int), "function": func() {},
+		"NaN": math.NaN(), "infinity": math.Inf(1), "text that is none": "\xff\x00\x1b\u2028", "nil": nil,
+		"key that panics": map[hostileKey]int{{}: 1}, "far-off time": time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		t.Run("R6.10 library: no panic and no lost record, "+name, func(t *testing.T) {
+			store := openMemory(t, nil)
+			ctx, run := operation(store).Start(t.Context(), logger.Input(v))
+			ctx, step := logger.StartStep(ctx, "a", logger.Input(v), logger.Iteration(0, v))
+			l := logger.FromContext(ctx)
+			l.Info("m", zap.Any("v", v), zap.Reflect("r", v))
+			l.With(zap.Any("v", v)).Slog().Info("m", "v", v)
+			logger.Value(ctx, levels.Info, "x", v)
+			err, _ := v.(error)
+			l.Error("m", zap.Error(err))
+			step.End([]any{v}, err)
+			run.End(err)
+			require.Zero(t, store.Stats().Dropped)
+			require.Equal(t, 11, len(host(t, store)))
+		})
+	}
+}
+
+type hostileKey struct{}
+
+func (hostileKey) MarshalText() ([]byte, error) { panic("key") }
+
+func TestProblems(t *testing.T) {
+	t.Run("R6.10 library: the hook may log, take the caller's locks and panic", func(t *testing.T) {
+		var store *logger.Store
+		var mu sync.Mutex
+		ready := make(chan struct{})
+		var n int
+		store = logger.OpenMemory(&logger.Options{OnProblem: func(error) {
+			<-ready
+			store.Server("edge-1").Warn("heard")
+			mu.Lock()
+			n++
+			mu.Unlock()
+			panic("boom")
+		}})
+		close(ready)
+		mu.Lock()
+		for range 3 {
+			store.Server("edge-1").To("no name")
+		}
+		mu.Unlock()
+		require.Eventually(t, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return n == 3
+		}, 10*time.Second, time.Millisecond)
+		require.Len(t, records(t, store, query.Filter{Search: "heard"}), 3)
+		require.NoError(t, store.Close())
+	})
+	t.Run("R6.10 library: a hook that is too slow makes nobody wait, and all is counted", func(t *testing.T) {
+		release := make(chan struct{})
+		store := logger.OpenMemory(&logger.Options{OnProblem: func(error) { <-release }})
+		for range 1000 {
+			store.Server("edge-1").To("no name")
+		}
+		require.Equal(t, int64(1000), store.Stats().Problems)
+		close(release)
+		require.NoError(t, store.Close())
+	})
+	t.Run("R6.10 library: a clock that panics is not used", func(t *testing.T) {
+		var problems heard
+		store := logger.OpenMemory(&logger.Options{OnProblem: problems.hook, Clock: func() time.Time { panic("boom") }})
+		store.Server("edge-1").Info("m")
+		require.Len(t, host(t, store), 1)
+		require.NoError(t, store.Close())
+		require.ErrorIs(t, problems.all()[0], logger.ErrPanicked)
+	})
+}
+
+func TestClose(t *testing.T) {
+	t.Run("R6.10 library: Close waits at most CloseTimeout for a disk that does not answer", func(t *testing.T) {
+		var stuck atomic.Pointer[chan struct{}]
+		disk := vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+			if wait := stuck.Load(); wait != nil && op.Writes() {
+				<-*wait
+			}
+			return nil
+		})
+		const timeout = 50 * time.Millisecond
+		store, err := logger.OpenFS(disk, "logs", &logger.Options{CloseTimeout: timeout})
+		require.NoError(t, err)
+		release := make(chan struct{})
+		stuck.Store(&release)
+		begin := time.Now()
+		require.ErrorIs(t, store.Close(), logger.ErrTimeout)
+		require.GreaterOrEqual(t, time.Since(begin), timeout)
+		require.Less(t, time.Since(begin), 5*time.Second, "the default")
+		require.ErrorIs(t, store.Close(), logger.ErrTimeout, "the first error")
+		close(release) // what still runs then ends by itself
+	})
+	t.Run("R6.10 library: the folder is free after Close, and locked before", func(t *testing.T) {
+		dir := t.TempDir()
+		store, err := logger.Open(dir, nil)
+		require.NoError(t, err)
+		_, err = logger.Open(dir, nil)
+		require.ErrorIs(t, err, logger.ErrLocked)
+		require.NoError(t, store.Close())
+		openDir(t, dir, nil)
+	})
+	t.Run("R6.10 library: Sync ends with its context", func(t *testing.T) {
+		store := openMemory(t, nil)
+		store.Server("edge-1").Info("m")
+		require.NoError(t, store.Sync(t.Context()))
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, store.Sync(cancelled), context.Canceled)
+	})
+}
+
+func TestOptions(t *testing.T) {
+	for name, o := range map[string]logger.Options{
+		"SyncEvery": {SyncEvery: -1}, "MaxWait": {MaxWait: -1}, "CloseTimeout": {CloseTimeout: -1}, "PerformanceEvery": {PerformanceEvery: -1},
+		"Level": {Level: 6}, "Mode": {Mode: 2}, "RingBytes": {RingBytes: 1}, "CaptureBytes": {CaptureBytes: 255},
+		"MaskKeys": {MaskKeys: []string{""}}, "IndexFields": {IndexFields: []string{"a", ""}}, "Rule": {Rule: rotation.Rule{MaxFiles: -1}},
+		"Files": {Files: map[string]logger.FileRule{"A": {}}},
+	} {
+		t.Run("R6.10 library: options that cannot be used are refused by name, "+name, func(t *testing.T) {
+			_, err := logger.Open(t.TempDir(), &o)
+			require.ErrorIs(t, err, logger.ErrOptions)
+			require.ErrorContains(t, err, name)
+			var problems heard
+			o.OnProblem = problems.hook
+			store := logger.OpenMemory(&o)
+			store.Server("edge-1").Info("m")
+			require.NoError(t, store.Close())
+			require.ErrorIs(t, problems.all()[0], logger.ErrOptions)
+		})
+	}
+	t.Run("R5.2 library: the rule of a file is checked by its name", func(t *testing.T) {
+		_, err := logger.Open(t.TempDir(), &logger.Options{Files: map[string]logger.FileRule{"email": {Rotation: rotation.Rule{MaxFiles: -1}}}})
+		require.ErrorContains(t, err, `"email"`)
+		require.True(t, strings.HasPrefix(err.Error(), "logger: "))
+	})
+	t.Run("R1.2 library: a folder that cannot be made is an error", func(t *testing.T) {
+		_, err := logger.Open("/dev/null/logs", nil)
+		require.Error(t, err)
+		require.Equal(t, "journal write Mode(9)", fmt.Sprint(logger.ModeJournal, logger.ModeWrite, logger.Mode(9)))
+	})
+}
