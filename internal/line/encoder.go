@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -243,7 +242,7 @@ func (e *Encoder) key(b []byte, key string, st *state) ([]byte, bool) {
 	id := idOf(key)
 	slot := e.keys.slot(id)
 	if k := slot.Load(); k != nil && k.version == st.version && k.is(id, key) {
-		return append(b, k.text...), k.hidden || st.hide
+		return k.append(b), k.hidden || st.hide
 	}
 	return e.newKey(b, key, st, slot)
 }
@@ -252,7 +251,9 @@ func (e *Encoder) newKey(b []byte, key string, st *state, slot *atomic.Pointer[k
 	hidden := e.mask.Key(key)
 	start := len(b)
 	b = e.appendKey(b, key, st)
-	e.keys.put(slot, keyEntry{id: idOf(key), key: strings.Clone(key), version: st.version, text: string(b[start:]), hidden: hidden})
+	if len(key) <= maxCached {
+		e.keys.put(slot, newKeyEntry(key, string(b[start:]), st.version, hidden))
+	}
 	return b, hidden || st.hide
 }
 

@@ -1,7 +1,9 @@
 package line
 
 import (
+	"encoding/binary"
 	"math/bits"
+	"strings"
 	"sync/atomic"
 )
 
@@ -20,10 +22,35 @@ type keyCache struct {
 
 type keyEntry struct {
 	id      keyID
+	version uint64    // of the secrets that were looked for in it
+	words   [3]uint64 // the text, if it has at most 24 bytes
+	size    uint32    // of the text
+	hidden  bool      // its value is secret
+	text    string    // quoted, escaped, masked, and a colon
 	key     string
-	version uint64 // of the secrets that were looked for in it
-	text    string // quoted, escaped, masked, and a colon
-	hidden  bool   // its value is secret
+}
+
+func newKeyEntry(key, text string, version uint64, hidden bool) *keyEntry {
+	k := &keyEntry{id: idOf(key), version: version, size: uint32(len(text)), hidden: hidden, text: text, key: strings.Clone(key)}
+	var short [24]byte
+	copy(short[:], text)
+	for i := range k.words {
+		k.words[i] = binary.LittleEndian.Uint64(short[i*8:])
+	}
+	return k
+}
+
+// append appends the text.
+func (k *keyEntry) append(b []byte) []byte {
+	n := len(b)
+	if k.size > 24 || cap(b)-n < 24 {
+		return append(b, k.text...)
+	}
+	p := b[n : n+24]
+	binary.LittleEndian.PutUint64(p, k.words[0])
+	binary.LittleEndian.PutUint64(p[8:], k.words[1])
+	binary.LittleEndian.PutUint64(p[16:], k.words[2])
+	return b[:n+int(k.size)]
 }
 
 // keyID says what a key of up to 16 bytes is: its length, its first and its last
@@ -47,11 +74,6 @@ func idOf(key string) (id keyID) {
 	return id
 }
 
-func load4(s string, i int) uint32 {
-	_ = s[i+3]
-	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
-}
-
 // slot returns where a key would be kept.
 func (c *keyCache) slot(id keyID) *atomic.Pointer[keyEntry] {
 	h, l := bits.Mul64(id.x^0x9e3779b97f4a7c15, id.y^uint64(id.size)^0xd6e8feb86659fd93)
@@ -64,11 +86,8 @@ func (k *keyEntry) is(id keyID, key string) bool {
 }
 
 // put keeps an entry if its slot is free, or has turned away enough others.
-func (c *keyCache) put(slot *atomic.Pointer[keyEntry], k keyEntry) {
-	if len(k.key) > maxCached {
-		return
-	}
+func (c *keyCache) put(slot *atomic.Pointer[keyEntry], k *keyEntry) {
 	if old := slot.Load(); old == nil || old.key == k.key || c.misses.Add(1)%keepMisses == 0 {
-		slot.Store(&k)
+		slot.Store(k)
 	}
 }

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"encoding/binary"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -24,6 +25,11 @@ func load8(s string, i int) uint64 {
 	_ = s[i+7]
 	return uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
 		uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+}
+
+func load4(s string, i int) uint32 {
+	_ = s[i+3]
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
 }
 
 // plain reports whether s can stand between quotes as it is.
@@ -55,6 +61,46 @@ var safe = func() (t [256]bool) {
 
 // appendQuoted appends s as a JSON string.
 func appendQuoted(b []byte, s string) []byte {
+	n, size := len(b), len(s)
+	if size > maxInline || cap(b)-n < size+2 {
+		return quote(b, s)
+	}
+	// Short texts are looked at and copied in one go.
+	p := b[n : n+size+2]
+	p[0], p[size+1] = '"', '"'
+	var bad uint64
+	switch d := p[1:]; {
+	case size >= 8:
+		for i := 0; i+8 < size; i += 8 {
+			x := load8(s, i)
+			bad |= special(x)
+			binary.LittleEndian.PutUint64(d[i:], x)
+		}
+		x := load8(s, size-8)
+		bad |= special(x)
+		binary.LittleEndian.PutUint64(d[size-8:], x)
+	case size >= 4:
+		x, y := load4(s, 0), load4(s, size-4)
+		bad = special(uint64(x) | uint64(y)<<32)
+		binary.LittleEndian.PutUint32(d, x)
+		binary.LittleEndian.PutUint32(d[size-4:], y)
+	default:
+		for i := range size {
+			if d[i] = s[i]; !safe[s[i]] {
+				bad = 1
+			}
+		}
+	}
+	if bad != 0 {
+		return quote(b, s)
+	}
+	return b[:n+size+2]
+}
+
+// maxInline is the length from which on a text is copied faster by the runtime.
+const maxInline = 128
+
+func quote(b []byte, s string) []byte {
 	b = append(b, '"')
 	if plain(s) {
 		b = append(b, s...)
