@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 )
 
@@ -17,7 +18,10 @@ func report(w io.Writer, wanted, done []requirement, r *results, o options) bool
 		fail("no package was tested")
 	}
 	if len(r.broken) > 0 {
-		fail("failed: %d packages", len(r.broken))
+		fail("failed: %d packages, %d tests", len(r.broken), len(r.failed))
+		for _, name := range slices.Sorted(maps.Keys(r.failed)) {
+			fmt.Fprintln(w, "  "+name)
+		}
 	}
 	if len(r.skipped) > 0 {
 		fmt.Fprintf(w, "skipped: %d\n", len(r.skipped))

@@ -64,13 +64,13 @@ func TestOutcome(t *testing.T) {
 		{name: "strict", in: stream, o: options{strict: true}, has: []string{"2 requirements remain"}},
 		{name: "done and proven", in: stream, done: "R2.6 library http", ok: true},
 		{name: "done and lost", in: stream, done: "R1.2 library", has: []string{"R1.2 library was proven and is not any more"}},
-		{name: "a failure", in: stream + failing, has: []string{"why\n", "FAIL\tm/c", "failed: 1 packages"}},
+		{name: "a failure", in: stream + failing, has: []string{"why\n", "FAIL\tm/c", "failed: 1 packages, 1 tests\n  m/c TestX/R2.6_http:_a\n"}},
 		{name: "a skip, noted", in: stream + `{"Action":"skip","Package":"m/a","Test":"TestY"}` + "\n", ok: true, has: []string{"skipped: 1\n  m/a TestY"}},
 		{name: "a skip, refused", in: stream + `{"Action":"skip","Package":"m/a","Test":"TestY"}` + "\n", o: options{skips: true}, has: []string{"a skipped test is a failure here"}},
 		{name: "an unknown number", in: stream + `{"Action":"pass","Package":"m/a","Test":"TestY/R9.9_library:_x"}` + "\n", has: []string{"R9.9 is no requirement"}},
 		{name: "a package that never ends", in: stream + `{"Action":"start","Package":"m/d"}` + "\n", has: []string{"m/d [it never ended]"}},
 		{name: "a build that fails", in: stream + `{"Action":"build-output","ImportPath":"m/e","Output":"e.go: undefined\n"}` + "\n" + `{"Action":"build-fail","ImportPath":"m/e"}` + "\n",
-			has: []string{"e.go: undefined\n", "failed: 1 packages"}},
+			has: []string{"e.go: undefined\n", "failed: 1 packages, 0 tests"}},
 		{name: "nothing", in: "", has: []string{"no package was tested"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -53,7 +53,9 @@ func readResults(in io.Reader, w io.Writer) (*results, error) {
 		case "start":
 			open[e.Package] = true
 		case "output":
-			output[key] = append(output[key], e.Output)
+			if !strings.HasPrefix(e.Output, "=== ") { // only -v shows when tests start
+				output[key] = append(output[key], e.Output)
+			}
 		case "build-output":
 			fmt.Fprint(w, e.Output)
 		case "build-fail":
