@@ -264,6 +264,14 @@ func TestRules(t *testing.T) {
 		require.Equal(t, good, store.FileRule("email"))
 	})
 
+	t.Run("R1.6 library: files rotate and are retained by rule", func(t *testing.T) {
+		dir := t.TempDir()
+		store := openDir(t, dir, &logger.Options{Rule: rotation.Rule{MaxBytes: 5000, MaxFiles: 2}})
+		ctx, run := operation(store).Start(t.Context())
+		fill(logger.FromContext(ctx), 50)
+		run.End(nil)
+		require.Eventually(t, func() bool { return len(closed(t, dir, "user")) == 2 }, 10*time.Second, 5*time.Millisecond)
+	})
 	t.Run("R5.5 library: at 100 MB by default", func(t *testing.T) {
 		require.EqualValues(t, 100<<20, rotation.DefaultMaxBytes)
 	})
