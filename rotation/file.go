@@ -87,8 +87,11 @@ type File struct {
 	dir  string
 	path string // of the active file
 	log  string
-	open newAppender // immutable, as all above and opts but its rule
-	opts Options
+	open newAppender
+	opts Options // its rule is only the first
+	// moves says that an open file can be renamed. Like all above it is
+	// immutable after Open.
+	moves bool
 
 	rule atomic.Pointer[Rule]
 	size atomic.Int64 // of the active file; changed under mu
@@ -148,7 +151,7 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 		return nil, err
 	}
 	f := &File{
-		fs: fsys, dir: filepath.Dir(path), path: path, log: log, open: open, opts: *o,
+		fs: fsys, dir: filepath.Dir(path), path: path, log: log, open: open, opts: *o, moves: movesOpenFiles,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if f.opts.Clock == nil {

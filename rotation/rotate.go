@@ -29,7 +29,7 @@ func (f *File) rotate() error {
 		return fmt.Errorf("rotate %s: %w", f.path, err)
 	}
 	info := Info{Name: closedName(f.log, at), Log: f.log, Bytes: f.size.Load()}
-	if movesOpenFiles {
+	if f.moves {
 		// The times are a service: a file that cannot be read now has none.
 		info.First, info.Last, _ = recordTimes(old.file, info.Bytes)
 		f.retired = append(f.retired, old)
@@ -50,7 +50,7 @@ func (f *File) rotate() error {
 // exchange moves the active file to its final name and puts an empty one in
 // its place.
 func (f *File) exchange() (time.Time, error) {
-	if !movesOpenFiles {
+	if !f.moves {
 		return f.exchangeClosed()
 	}
 	next, err := f.openNext()

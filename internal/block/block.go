@@ -44,8 +44,7 @@ const (
 
 // Errors of files that are not damaged but cannot be read either.
 var (
-	// ErrFormat is returned by Open for a file in another format, a gzip file
-	// of one single member among them.
+	// ErrFormat is returned by Open for a file in another format.
 	ErrFormat = errors.New("block: not a file of blocks")
 	// ErrUnknownFormat is returned by NewWriter for a Format that is none of
 	// the constants.
@@ -72,6 +71,9 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // span is one block: how many bytes of the file it takes and how many bytes
 // of text it holds.
 type span struct{ data, text uint32 }
+
+// errNoBlocks: gzip or zstd, as far as the first bytes tell, but not in blocks.
+var errNoBlocks = errors.New("not cut in blocks")
 
 // Causes inside a CorruptError.
 var (

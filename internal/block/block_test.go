@@ -260,15 +260,46 @@ func TestDamage(t *testing.T) {
 			require.ErrorAs(t, err, &corrupt)
 		})
 	}
-	var single bytes.Buffer
-	z := gzip.NewWriter(&single)
-	_, err := z.Write(text)
-	require.NoError(t, err)
-	require.NoError(t, z.Close())
-	for name, data := range map[string][]byte{"empty": nil, "text": []byte("text, not blocks"), "plain gzip": single.Bytes()} {
+	for name, data := range map[string][]byte{"empty": nil, "text": []byte("text, not blocks"), "nearly gzip": []byte("\x1f\x8b but not a gzip file at all")} {
 		t.Run("not blocks: "+name, func(t *testing.T) {
 			_, err := block.Open(bytes.NewReader(data), int64(len(data)))
 			require.ErrorIs(t, err, block.ErrFormat)
+		})
+	}
+}
+
+// TestFilesOfOtherPrograms: what gzip and zstd make is read too.
+func TestFilesOfOtherPrograms(t *testing.T) {
+	text := lines(300_000)
+	var gz, zst bytes.Buffer
+	g := gzip.NewWriter(&gz)
+	_, err := g.Write(text)
+	require.NoError(t, err)
+	require.NoError(t, g.Close())
+	z, err := zstd.NewWriter(&zst, zstd.WithEncoderConcurrency(1))
+	require.NoError(t, err)
+	_, err = z.Write(text)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	for name, data := range map[string][]byte{"gzip": gz.Bytes(), "gzip, two members": append(bytes.Clone(gz.Bytes()), gz.Bytes()...), "zstd": zst.Bytes()} {
+		t.Run(name, func(t *testing.T) {
+			want := text
+			if strings.Contains(name, "two") {
+				want = append(bytes.Clone(text), text...)
+			}
+			r := open(t, data)
+			require.EqualValues(t, len(want), r.Size())
+			require.Zero(t, r.Blocks())
+			require.NoError(t, iotest.TestReader(io.NewSectionReader(r, 0, r.Size()), want))
+			for _, off := range []int64{200_000, 100, r.Size() - 50, 0} {
+				buf := make([]byte, 50)
+				_, err := r.ReadAt(buf, off)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want[off:off+50], buf))
+			}
+			var corrupt *block.CorruptError
+			_, err := block.Open(bytes.NewReader(data), int64(len(data)-20))
+			require.ErrorAs(t, err, &corrupt)
 		})
 	}
 }

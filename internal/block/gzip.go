@@ -222,7 +222,7 @@ func walkGzip(r io.ReaderAt, size int64) ([]span, error) {
 		n, _, ok := memberSize(h[:])
 		switch {
 		case !ok && at == 0:
-			return nil, ErrFormat
+			return nil, errNoBlocks
 		case !ok:
 			return nil, &CorruptError{at, errHeader}
 		case int64(n) > size-at:

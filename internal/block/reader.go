@@ -16,6 +16,8 @@ const cached = 4
 
 // Reader gives the text of a file of blocks. It is safe for concurrent use.
 type Reader struct {
+	stream *stream // of a file without blocks, else nil; immutable after Open
+
 	r      io.ReaderAt
 	format Format
 	// first byte of each block in the file and in the text, and the ends:
@@ -42,6 +44,10 @@ type decoder interface {
 // first bytes. It returns ErrFormat for a file in another format and a
 // *CorruptError for a damaged one; damage inside a block shows when it is
 // read. The Reader uses r until it is no longer needed and does not close it.
+//
+// A gzip or zstd file that is not cut in blocks, because another program made
+// it, is read as well, but slowly: it is decoded whole by Open, and up to the
+// place that is read by ReadAt.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	var head [4]byte
 	if size < int64(len(head)) {
@@ -63,6 +69,9 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	default:
 		err = ErrFormat
 	}
+	if errors.Is(err, errNoBlocks) {
+		b.stream, err = openStream(r, size, b.format)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +85,14 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 }
 
 // Size returns how many bytes of text the file holds.
-func (r *Reader) Size() int64 { return r.text[len(r.text)-1] }
+func (r *Reader) Size() int64 {
+	if r.stream != nil {
+		return r.stream.text
+	}
+	return r.text[len(r.text)-1]
+}
 
-// Blocks returns how many blocks the file has.
+// Blocks returns how many blocks the file has, 0 for one that is not cut.
 func (r *Reader) Blocks() int { return len(r.text) - 1 }
 
 // ReadAt reads text as [io.ReaderAt] says. It decodes the blocks that p lies
@@ -87,6 +101,9 @@ func (r *Reader) Blocks() int { return len(r.text) - 1 }
 func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errors.New("block: negative offset")
+	}
+	if r.stream != nil {
+		return r.stream.ReadAt(p, off)
 	}
 	n := 0
 	for n < len(p) {

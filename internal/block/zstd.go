@@ -56,14 +56,14 @@ func (e *zstdEncoder) tail(spans []span, _ int64) []byte {
 // zstdSpans reads the table.
 func zstdSpans(r io.ReaderAt, size int64) ([]span, error) {
 	if size < tableHeader+tableFooter {
-		return nil, &CorruptError{0, errCut}
+		return nil, errNoBlocks
 	}
 	var footer [tableFooter]byte
 	if err := readFull(r, footer[:], size-tableFooter); err != nil {
 		return nil, err
 	}
 	if binary.LittleEndian.Uint32(footer[5:]) != tableMagic {
-		return nil, &CorruptError{size - tableFooter, errTable}
+		return nil, errNoBlocks
 	}
 	count, descriptor := int64(binary.LittleEndian.Uint32(footer[:])), footer[4]
 	entry := int64(8)

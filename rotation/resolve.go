@@ -1,0 +1,89 @@
+package rotation
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// resolve clears up what a crash left behind and finds the newest name. It is
+// part of Open, before anything else looks at the folder.
+func (f *File) resolve() error {
+	infos, err := f.fs.ReadDir(f.dir)
+	if err != nil {
+		return err
+	}
+	files, temps := scan(infos, f.log)
+	for _, t := range temps {
+		if err := f.fs.Remove(filepath.Join(f.dir, t.name)); err != nil {
+			return err
+		}
+	}
+	var newest *stored
+	for _, s := range files {
+		if s.ext == "" {
+			// Both are there: the plain one is the truth, and the other is
+			// made again.
+			for _, c := range s.compressed {
+				if err := f.fs.Remove(filepath.Join(f.dir, c)); err != nil {
+					return err
+				}
+			}
+		}
+		if s.at.After(f.newest) {
+			f.newest = s.at
+			newest = s
+		}
+	}
+	if newest != nil && newest.ext == "" {
+		if err := f.cutClosed(newest); err != nil {
+			return err
+		}
+	}
+	return f.resumeNext()
+}
+
+// cutClosed cuts a torn line off the newest closed file: it may have been
+// written on under its final name when its rotation could be neither finished
+// nor undone.
+func (f *File) cutClosed(s *stored) error {
+	file, err := f.fs.OpenFile(filepath.Join(f.dir, s.base), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	end, err := lastLineEnd(file, s.info.Size(), maxTorn)
+	if err == nil && end >= 0 && end < s.info.Size() {
+		f.torncount += s.info.Size() - end
+		err = errors.Join(file.Truncate(end), file.Sync())
+	}
+	return errors.Join(err, file.Close())
+}
+
+// resumeNext deals with the file that a rotation had made ahead. It has
+// content only when a power cut undid its renaming: it is the active file
+// then, or, where the older one came back, put aside, since it holds nothing
+// that a Sync had promised.
+func (f *File) resumeNext() error {
+	next := f.path + nextExt
+	info, err := f.fs.Lstat(next)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() == 0 {
+		return f.removeNext()
+	}
+	err = f.fs.RenameNew(next, f.path)
+	for n := 0; errors.Is(err, fs.ErrExist) && n < nameTries; n++ {
+		aside := f.path + brokenExt
+		if n > 0 {
+			aside += strconv.Itoa(n)
+		}
+		err = f.fs.RenameNew(next, aside)
+	}
+	return err
+}
