@@ -16,58 +16,65 @@ var ErrNotRecord = errors.New("line: not a record")
 // It reads any JSON object with a seq, whatever the order of its keys and however
 // it is spaced and escaped, checks all of it, and skips keys that it does not know
 // and known ones whose value has the wrong type. Of a key that stands twice the
-// last counts. It returns [ErrNotRecord] for anything else; r is then undefined.
-// It never panics.
+// last counts. It returns [ErrNotRecord] for anything else; r is then empty. It
+// never panics.
 //
 // r.Error, r.Details and r.Lifecycle.IterationValue are parts of raw. Texts are
-// copies, but may share one copy of the whole line: clone what is kept for long.
-// Identifiers equal to those that r had before keep their strings, so parsing line
-// after line into one Record allocates little.
+// copies; short ones share an allocation: clone what is kept for long. Identifiers
+// equal to those that r had before keep their strings, so parsing line after line
+// into one Record allocates little.
 func Parse(raw []byte, r *Record) error {
+	if !parse(raw, r) {
+		*r = Record{} // its texts may still be parts of raw
+		return ErrNotRecord
+	}
+	return nil
+}
+
+func parse(raw []byte, r *Record) bool {
 	old := r.Identity
 	*r = Record{}
 	s := scanner{b: raw}
 	if !s.take('{') {
-		return ErrNotRecord
+		return false
 	}
 	hasSeq := false
 	for more := !s.take('}'); more; {
 		key, ok := s.str()
 		if !ok || !s.take(':') {
-			return ErrNotRecord
+			return false
 		}
-		var name string
-		if key.escaped {
-			name = s.get(key)
-		} else {
-			name = view(raw[key.from:key.to])
-		}
+		name := s.name(key)
 		if name == "seq" {
 			v, ok := s.skip()
 			if !ok {
-				return ErrNotRecord
+				return false
 			}
 			if r.Seq, ok = digits(v); !ok {
-				return ErrNotRecord
+				return false
 			}
 			hasSeq = true
 		} else if !parseMember(&s, name, r, &old) {
-			return ErrNotRecord
+			return false
 		}
 		if !s.take(',') {
 			if !s.take('}') {
-				return ErrNotRecord
+				return false
 			}
 			more = false
 		}
 	}
 	if s.peek(); !hasSeq || s.i < len(raw) {
-		return ErrNotRecord
+		return false
+	}
+	if s.lent > 0 {
+		c := copier{from: view(raw), to: make([]byte, 0, s.lent)}
+		c.record(r)
 	}
 	if r.Kind == KindRun || r.Kind == KindStep {
 		r.Lifecycle.Phase = r.Phase
 	}
-	return nil
+	return true
 }
 
 // parseMember takes the value of one key, and reports whether it is valid JSON.
@@ -204,7 +211,7 @@ func (s *scanner) again(to *string, old string) bool {
 	if old != "" && !l.escaped && string(s.b[l.from:l.to]) == old {
 		*to = old
 	} else {
-		*to = s.get(l)
+		*to = s.lend(l)
 	}
 	return true
 }
@@ -295,7 +302,7 @@ func (s *scanner) members(each func(name string) bool) bool {
 	}
 	for {
 		l, ok := s.str()
-		if !ok || !s.take(':') || !each(s.get(l)) {
+		if !ok || !s.take(':') || !each(s.name(l)) {
 			return false
 		}
 		if !s.take(',') {

@@ -10,14 +10,11 @@ import (
 // scanner reads JSON from left to right. It never allocates for values that it
 // only skips, and has no limit of depth.
 type scanner struct {
-	b    []byte
-	i    int
-	text string // b, copied once, so that the texts taken from it share one allocation
-}
+	b []byte
+	i int
 
-// maxShared is the largest line whose texts share one copy. Those of larger ones
-// are copied one by one, so that a label does not keep a megabyte alive.
-const maxShared = 4096
+	lent int // bytes of the texts that are still parts of b
+}
 
 // peek returns the next byte that is not white space without taking it, 0 at the
 // end.
@@ -35,11 +32,23 @@ func (s *scanner) peek() byte {
 
 // take takes c if it is next.
 func (s *scanner) take(c byte) bool {
-	if s.i < len(s.b) && s.b[s.i] == c || s.peek() == c && s.i < len(s.b) {
+	if s.i < len(s.b) && s.b[s.i] == c {
 		s.i++
 		return true
 	}
-	return false
+	return s.takeFar(c)
+}
+
+// takeFar takes c after white space. It is kept out of take, which is small enough
+// to be inlined then.
+//
+//go:noinline
+func (s *scanner) takeFar(c byte) bool {
+	if s.i < len(s.b) && s.b[s.i] > ' ' || s.peek() != c || s.i == len(s.b) {
+		return false
+	}
+	s.i++
+	return true
 }
 
 // literal is a string found in the text: what lies between its quotes.
@@ -57,39 +66,41 @@ func (s *scanner) str() (l literal, ok bool) {
 	b, i := s.b, s.i
 	l.from = i
 	var high uint64
-	for {
-		for i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			quote, slash := x^ones*'"', x^ones*'\\'
-			stop := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
-			if stop != 0 {
-				n := bits.TrailingZeros64(stop)
-				high |= x & (1<<uint(n) - 1) // the bytes before it
-				i += n >> 3
-				break
-			}
+next:
+	for i+8 <= len(b) {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^ones*'"', x^ones*'\\'
+		stop := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
+		if stop == 0 {
 			high |= x
 			i += 8
+			continue
 		}
-		for i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\' {
-			high |= uint64(b[i])
-			i++
-		}
-		if i >= len(b) || b[i] < 0x20 {
-			return l, false
-		}
-		if b[i] == '"' {
-			l.to, l.wide = i, high&highs != 0
-			s.i = i + 1
-			return l, true
-		}
-		l.escaped = true
-		n := escapeLen(b[i:])
-		if n == 0 {
-			return l, false
-		}
-		i += n
+		n := bits.TrailingZeros64(stop)
+		high |= x & (1<<uint(n&63) - 1) // the bytes before it
+		i += n >> 3
+		goto found
 	}
+	for ; i < len(b); i++ {
+		c := b[i]
+		if c < 0x20 || c == '"' || c == '\\' {
+			goto found
+		}
+		high |= uint64(c)
+	}
+	return l, false
+found:
+	if b[i] == '"' {
+		l.to, l.wide = i, high&highs != 0
+		s.i = i + 1
+		return l, true
+	}
+	if n := escapeLen(b[i:]); n > 0 {
+		l.escaped = true
+		i += n
+		goto next
+	}
+	return l, false
 }
 
 // escapeLen returns the length of the escape that b begins with, 0 if it is none.
@@ -133,16 +144,15 @@ func (s *scanner) get(l literal) string {
 	if l.escaped || l.wide && !utf8.Valid(s.b[l.from:l.to]) {
 		return unquote(s.b[l.from:l.to])
 	}
-	if l.from == l.to {
-		return ""
+	return string(s.b[l.from:l.to])
+}
+
+// name is get for a text that is only compared: it is valid while the scanner is.
+func (s *scanner) name(l literal) string {
+	if l.escaped || l.wide {
+		return s.get(l)
 	}
-	if len(s.b) > maxShared {
-		return string(s.b[l.from:l.to])
-	}
-	if s.text == "" {
-		s.text = string(s.b)
-	}
-	return s.text[l.from:l.to]
+	return view(s.b[l.from:l.to])
 }
 
 // unquote returns the text between the quotes of a JSON string that was found
@@ -179,7 +189,7 @@ func unquote(b []byte) string {
 			i += n
 		}
 	}
-	return string(out)
+	return view(out)
 }
 
 func unescape(c byte) byte {
@@ -200,10 +210,7 @@ func unescape(c byte) byte {
 
 // is reports whether the text of l is key.
 func (s *scanner) is(l literal, key string) bool {
-	if l.escaped || l.wide {
-		return s.get(l) == key
-	}
-	return string(s.b[l.from:l.to]) == key
+	return s.name(l) == key
 }
 
 // skip takes one value of any kind and returns its bytes.
