@@ -8,18 +8,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/steplog/steplog/internal/leak"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/rotation"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 )
 
@@ -451,12 +452,12 @@ func TestHealth(t *testing.T) {
 		store.Levels().SetLevel(ctx, levels.Scope{}, levels.Debug)
 	})
 	t.Run("R6.10 library: no goroutine is left after Close", func(t *testing.T) {
-		before := runtime.NumGoroutine()
+		before := append(leak.Options(), goleak.IgnoreCurrent())
 		for range 20 {
 			store := logger.OpenMemory(&logger.Options{OnProblem: func(error) {}})
 			flow(t, store)
 			require.NoError(t, store.Close())
 		}
-		require.LessOrEqual(t, runtime.NumGoroutine(), before)
+		goleak.VerifyNone(t, before...)
 	})
 }

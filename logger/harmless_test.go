@@ -38,6 +38,7 @@ type front interface {
 }
 
 func TestNil(t *testing.T) {
+	var noContext context.Context
 	var (
 		store   *logger.Store
 		lg      *logger.Logger
@@ -71,8 +72,7 @@ func TestNil(t *testing.T) {
 	}
 	t.Run("R6.10 library: no function returns a nil run or step, and their methods do nothing", func(t *testing.T) {
 		for _, o := range []*logger.Operation{op, {}, service.Operation("a"), server.Service("a").Operation("b"), store.Server("a").Service("b").Operation("c")} {
-			//lint:ignore SA1012 a nil context must be harmless as well
-			ctx, run := o.Start(nil, nil, logger.ID("x"), logger.Input(1)) //nolint:staticcheck
+			ctx, run := o.Start(noContext, nil, logger.ID("x"), logger.Input(1))
 			require.NotNil(t, ctx)
 			require.NotNil(t, run)
 			require.Equal(t, "x", run.ID())
@@ -114,13 +114,12 @@ func TestNil(t *testing.T) {
 		require.NoError(t, store.Close())
 	})
 	t.Run("R6.10 library: nil contexts, loggers and options", func(t *testing.T) {
-		var ctx context.Context
-		require.NotNil(t, logger.FromContext(ctx))
-		logger.Value(ctx, levels.Info, "x", 1)
-		ctx = logger.NewContext(ctx, nil)
+		require.NotNil(t, logger.FromContext(noContext))
+		logger.Value(noContext, levels.Info, "x", 1)
+		ctx := logger.NewContext(noContext, nil)
 		logger.FromContext(ctx).Info("m")
 		store := openMemory(t, nil)
-		_, run := store.Server("a", nil).Service("b", nil).Operation("c", nil).Start(nil, nil) //nolint:staticcheck
+		_, run := store.Server("a", nil).Service("b", nil).Operation("c", nil).Start(noContext, nil)
 		run.End(nil)
 		require.Equal(t, query.Succeeded, mainLog(t, store, run.ID()).Outcome)
 	})
@@ -248,6 +247,50 @@ func TestProblems(t *testing.T) {
 		require.Len(t, host(t, store), 1)
 		require.NoError(t, store.Close())
 		require.ErrorIs(t, problems.all()[0], logger.ErrPanicked)
+	})
+}
+
+func TestConcurrency(t *testing.T) {
+	t.Run("R6.10 library: what was accepted while everything changes and closes is in the folder", func(t *testing.T) {
+		dir := t.TempDir()
+		store, err := logger.Open(dir, &logger.Options{Rule: rotation.Rule{MaxBytes: 50_000}})
+		require.NoError(t, err)
+		const workers, calls = 8, 300
+		var all sync.WaitGroup
+		for w := range workers {
+			all.Go(func() {
+				ctx, run := operation(store).Start(t.Context(), logger.ID(fmt.Sprint("run-", w)))
+				ctx, step := logger.StartStep(ctx, "a")
+				for i := range calls {
+					logger.FromContext(ctx).Info("line", zap.Int("i", i))
+					switch i % 100 {
+					case 10:
+						store.Levels().SetLevel(ctx, levels.Scope{Server: fmt.Sprint(w)}, levels.Debug)
+					case 20:
+						store.Stats()
+					case 30:
+						run.Add(query.Counts{Processed: 1})
+					case 40:
+						_ = store.Rotate(ctx, logger.FileUser)
+					case 50:
+						_, _ = store.Query().LineLogs(ctx, query.Filter{Run: run.ID()}, query.Paging{Limit: 5})
+					}
+					if w == 0 && i == 200 {
+						_ = store.Close()
+					}
+				}
+				step.End(nil, nil)
+				run.End(nil)
+			})
+		}
+		all.Wait()
+		require.NoError(t, store.Close())
+		stats := store.Stats()
+		require.Positive(t, stats.Dropped, "some came after Close")
+
+		after := openDir(t, dir, nil)
+		require.Equal(t, stats.Files["user"].Records, int64(len(records(t, after, query.Filter{Files: []string{"user"}}))))
+		require.Equal(t, int64(workers*calls), stats.Files["user"].Records+stats.Files["user"].Dropped)
 	})
 }
 

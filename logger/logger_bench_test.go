@@ -1,6 +1,7 @@
 package logger_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func benchmark(b *testing.B, o *logger.Options, place func(*logger.Store) *logge
 }
 
 func step(store *logger.Store) *logger.Logger {
-	ctx, _ := operation(store).Start(nil) //nolint:staticcheck // nil is allowed
+	ctx, _ := operation(store).Start(context.Background())
 	_, s := logger.StartStep(ctx, "store")
 	return s.Logger
 }

@@ -97,7 +97,7 @@ func checkRule(r rotation.Rule) error {
 	case r.MaxTotalBytes < 0:
 		return fmt.Errorf("MaxTotalBytes is negative (%d)", r.MaxTotalBytes)
 	case r.Compression > rotation.None:
-		return fmt.Errorf("Compression is unknown (%d)", r.Compression)
+		return fmt.Errorf("the compression %d is unknown", r.Compression)
 	}
 	return nil
 }
