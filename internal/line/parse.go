@@ -41,7 +41,12 @@ func parse(raw []byte, r *Record) bool {
 	hasSeq := false
 	for more := !s.take('}'); more; {
 		key, ok := s.str()
-		if !ok || !s.take(':') {
+		if !ok {
+			return false
+		}
+		if s.i < len(raw) && raw[s.i] == ':' { // take, without a call
+			s.i++
+		} else if !s.takeFar(':') {
 			return false
 		}
 		name := s.name(key)
@@ -57,7 +62,9 @@ func parse(raw []byte, r *Record) bool {
 		} else if !parseMember(&s, name, r, &old) {
 			return false
 		}
-		if !s.take(',') {
+		if s.i < len(raw) && raw[s.i] == ',' {
+			s.i++
+		} else if !s.takeFar(',') {
 			if !s.take('}') {
 				return false
 			}

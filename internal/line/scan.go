@@ -39,10 +39,7 @@ func (s *scanner) take(c byte) bool {
 	return s.takeFar(c)
 }
 
-// takeFar takes c after white space. It is kept out of take, which is small enough
-// to be inlined then.
-//
-//go:noinline
+// takeFar takes c after white space.
 func (s *scanner) takeFar(c byte) bool {
 	if s.i < len(s.b) && s.b[s.i] > ' ' || s.peek() != c || s.i == len(s.b) {
 		return false
@@ -60,10 +57,14 @@ type literal struct {
 
 // str takes a string.
 func (s *scanner) str() (l literal, ok bool) {
-	if !s.take('"') {
+	b, i := s.b, s.i
+	if i < len(b) && b[i] == '"' {
+		i++
+	} else if s.takeFar('"') {
+		i = s.i
+	} else {
 		return l, false
 	}
-	b, i := s.b, s.i
 	l.from = i
 	var high uint64
 next:
