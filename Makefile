@@ -7,7 +7,7 @@ BENCH    ?=
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: test
 test: ## run the tests: needs Go alone, takes less than 10 minutes
@@ -67,6 +67,10 @@ requirements: ## run the tests and list the requirements that none proves yet
 .PHONY: bench
 bench: ## cost per call and per query beside other libraries; BENCH="-help" lists the flags
 	GOWORK=off go -C .ci/bench run . $(BENCH)
+
+.PHONY: bench-packages
+bench-packages: ## the packages' own benchmarks, each beside the code it measures
+	go test -run '^$$' -bench . ./...
 
 .PHONY: example
 example: ## run the example engine

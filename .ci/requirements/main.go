@@ -31,9 +31,9 @@ var doneText string
 func main() {
 	strict := flag.Bool("strict", false, "fail when a requirement is not proven")
 	skips := flag.Bool("skips", false, "fail when a test was skipped")
-	quiet := flag.Bool("quiet", false, "leave the list of what remains out")
+	proven := flag.Bool("proven", false, "print what is proven, as done.txt has it, instead of what remains")
 	flag.Parse()
-	ok, err := run(os.Stdin, os.Stdout, options{strict: *strict, skips: *skips, quiet: *quiet})
+	ok, err := run(os.Stdin, os.Stdout, options{strict: *strict, skips: *skips, proven: *proven})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "requirements:", err)
 		os.Exit(2)
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-type options struct{ strict, skips, quiet bool }
+type options struct{ strict, skips, proven bool }
 
 // run reports whether everything that must hold does.
 func run(in io.Reader, out io.Writer, o options) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // report prints what the results prove and reports whether all holds that must.
@@ -64,33 +65,50 @@ func report(w io.Writer, wanted, done []requirement, r *results, o options) bool
 	}
 
 	var sides, proven, whole, subtests int
-	var remain []requirement
+	var holds, remain []requirement
 	for _, q := range wanted {
-		left := slices.DeleteFunc(slices.Clone(q.sides), func(s side) bool { return counts[proof{q.number, s}] > 0 })
+		var has, left []side
+		for _, s := range q.sides {
+			if counts[proof{q.number, s}] > 0 {
+				has = append(has, s)
+			} else {
+				left = append(left, s)
+			}
+		}
 		sides += len(q.sides)
-		proven += len(q.sides) - len(left)
-		if len(left) == 0 {
-			whole++
-		} else {
+		proven += len(has)
+		if len(has) > 0 {
+			holds = append(holds, requirement{q.number, has, ""})
+		}
+		if len(left) > 0 {
 			remain = append(remain, requirement{q.number, left, q.what})
+		} else {
+			whole++
 		}
 	}
 	for _, n := range counts {
 		subtests += n
 	}
 	fmt.Fprintf(w, "requirements: %d of %d whole, %d of %d sides, by %d subtests\n", whole, len(wanted), proven, sides, subtests)
-	if len(remain) > 0 && !o.quiet {
+	if o.proven {
+		printList(w, "", holds)
+	} else if len(remain) > 0 {
 		fmt.Fprintln(w, "what remains:")
-		for _, q := range remain {
-			text := string(q.sides[0])
-			if len(q.sides) == 2 {
-				text += " " + string(q.sides[1])
-			}
-			fmt.Fprintf(w, "  %-6s %-13s %s\n", q.number, text, q.what)
-		}
+		printList(w, "  ", remain)
 	}
 	if o.strict && len(remain) > 0 {
 		fail("-strict: %d requirements remain", len(remain))
 	}
 	return ok
+}
+
+func printList(w io.Writer, indent string, list []requirement) {
+	for _, q := range list {
+		sides := string(q.sides[0])
+		if len(q.sides) == 2 {
+			sides += " " + string(q.sides[1])
+		}
+		l := fmt.Sprintf("%s%-6s %-13s %s", indent, q.number, sides, q.what)
+		fmt.Fprintln(w, strings.TrimRight(l, " "))
+	}
 }

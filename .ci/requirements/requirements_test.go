@@ -61,6 +61,7 @@ func TestOutcome(t *testing.T) {
 			has: []string{"ok  \tm/a\t0.1s\n", "[no test files]", "requirements: 1 of 3 whole, 2 of 4 sides, by 2 subtests",
 				"R1.2   library", "R2.5   library", "does not count, for its name lacks a side: m/a TestZip/R2.5_no_side"},
 			hasNot: []string{"noise", "R2.6   "}},
+		{name: "the proven ones", in: stream, o: options{proven: true}, ok: true, has: []string{"R2.6   library http\n"}, hasNot: []string{"R1.2", "what remains"}},
 		{name: "strict", in: stream, o: options{strict: true}, has: []string{"2 requirements remain"}},
 		{name: "done and proven", in: stream, done: "R2.6 library http", ok: true},
 		{name: "done and lost", in: stream, done: "R1.2 library", has: []string{"R1.2 library was proven and is not any more"}},
