@@ -306,6 +306,17 @@ func TestBadEntry(t *testing.T) {
 		require.True(t, r.Truncated)
 		require.Regexp(t, `^\{"\$cut":\d+,"sha256":"[0-9a-f]{64}","head":"\{\\"k0\\":0,`, string(r.Details))
 	})
+	t.Run("many large values", func(t *testing.T) {
+		var fields []zap.Field
+		for range 50 {
+			fields = append(fields, zap.String("s", huge[:900_000]), zap.Binary("b", []byte(huge[:500_000])), zap.Any("a", []string{huge[:500_000], "x"}))
+		}
+		dst := e.Append(nil, &line.Entry{Time: testTime, Message: "m"}, fields)
+		require.Less(t, cap(dst), 32<<20, "the room that a record takes is bounded")
+		_, r := encode(t, e, &line.Entry{Time: testTime, Message: "m"}, fields...)
+		require.True(t, r.Truncated)
+		require.Contains(t, string(r.Details), `"s":{"$cut":900000,"sha256":"`)
+	})
 	t.Run("more namespaces than fit", func(t *testing.T) {
 		var fields []zap.Field
 		for range 200_000 {

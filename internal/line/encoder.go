@@ -68,6 +68,7 @@ type state struct {
 	truncated bool
 	hide      bool // inside a namespace whose name is secret
 	ns        int  // open namespaces
+	start     int  // where the record begins
 	skip      int  // the field that became the error key, or -1
 	code      string
 	topic     string
@@ -96,7 +97,7 @@ func (e *Encoder) Append(dst []byte, en *Entry, fields []zap.Field) (out []byte)
 		}
 	}()
 	st := e.newState()
-	st.topic, st.truncated = en.Topic, en.Truncated
+	st.start, st.topic, st.truncated = start, en.Topic, en.Truncated
 	c := en.Context
 	if c == nil {
 		c = &emptyContext
@@ -217,23 +218,33 @@ func (e *Encoder) text(b []byte, s, key string, st *state) []byte {
 	return appendQuoted(b, s)
 }
 
-// plainText is text without a state.
-func (e *Encoder) plainText(b []byte, s string) []byte {
-	s, _ = e.mask.Mask(s)
-	return appendQuoted(b, s)
-}
-
 // value appends the text of a value under details, masked, cut if no line could
 // hold it.
 func (e *Encoder) value(b []byte, s string, st *state) []byte {
 	if st.secrets {
 		s, _ = e.mask.Mask(s)
 	}
-	if len(s) > e.maxBody {
-		st.truncated = true
-		return appendCut(b, s, maxHead)
+	if len(s) > minValue {
+		if head := e.headFor(b, len(s), st); head > 0 {
+			return appendCut(b, s, head)
+		}
 	}
 	return appendQuoted(b, s)
+}
+
+// headFor returns how much of a value of size bytes, more than minValue, is kept
+// if it must be cut because no line could hold it, or because the record is far
+// over its limit already; else 0.
+func (e *Encoder) headFor(b []byte, size int, st *state) int {
+	switch {
+	case len(b)-st.start > 2*e.maxBody:
+		st.truncated = true
+		return minValue
+	case size > e.maxBody:
+		st.truncated = true
+		return maxHead
+	}
+	return 0
 }
 
 // key appends a key of the host's and its colon, and reports whether its value is

@@ -26,26 +26,3 @@ type Entry struct {
 	Truncated      bool  // a value among the fields was cut before it came here
 	Lifecycle      *Lifecycle
 }
-
-// appendIdentityString appends one identifier.
-func appendIdentityString(b []byte, key, value string, e *Encoder) []byte {
-	if value == "" {
-		return b
-	}
-	b = append(b, key...)
-	b = e.plainText(b, CutID(value))
-	return append(b, ',')
-}
-
-// MaxID is the longest identifier, in bytes. Longer ones are shortened by
-// [CutID] wherever they are written or compared.
-const MaxID = 1024
-
-// CutID returns id, or, if it has more than [MaxID] bytes, its beginning and a
-// hash of the whole, so that different ids stay different.
-func CutID(id string) string {
-	if len(id) <= MaxID {
-		return id
-	}
-	return cutText(id, MaxID-70) + "…" + sumOf(id)
-}

@@ -115,7 +115,7 @@ func (c *chain) visit(err error, top bool) {
 	if !top && len(c.p.causes) < maxCauses {
 		c.p.causes = append(c.p.causes, c.e.errorText(err))
 	}
-	one, many := unwrap(err)
+	many, one := unwrap(err)
 	if one != nil {
 		c.visit(one, false)
 	}
@@ -137,17 +137,17 @@ func (c *chain) code(err error) (code string) {
 	return x.Code()
 }
 
-func unwrap(err error) (one error, many []error) {
+func unwrap(err error) (many []error, one error) {
 	defer func() {
 		if recover() != nil {
-			one, many = nil, nil
+			many, one = nil, nil
 		}
 	}()
 	switch x := err.(type) {
 	case interface{ Unwrap() error }:
-		return x.Unwrap(), nil
-	case interface{ Unwrap() []error }:
 		return nil, x.Unwrap()
+	case interface{ Unwrap() []error }:
+		return x.Unwrap(), nil
 	}
 	return nil, nil
 }

@@ -175,9 +175,10 @@ func (e *Encoder) binary(b, p []byte, st *state) []byte {
 		s, _ := e.mask.Mask(string(p))
 		p = []byte(s)
 	}
-	if base64.StdEncoding.EncodedLen(len(p)) > e.maxBody {
-		st.truncated = true
-		return appendCut(b, base64.StdEncoding.EncodeToString(p), maxHead)
+	if size := base64.StdEncoding.EncodedLen(len(p)); size > minValue {
+		if head := e.headFor(b, size, st); head > 0 {
+			return appendCut(b, base64.StdEncoding.EncodeToString(p), head)
+		}
 	}
 	b = append(b, '"')
 	b = base64.StdEncoding.AppendEncode(b, p)

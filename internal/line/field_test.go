@@ -37,7 +37,6 @@ type plainUser struct {
 	Hidden string            `json:"-"`
 	Tags   map[string]string `json:",omitempty"`
 	Zero   time.Time         `json:"zero,omitzero"`
-	inner  int
 	*embedded
 	Boxed any
 }
@@ -55,7 +54,7 @@ type opaque struct{ n int }
 
 func (o opaque) String() string { return "opaque" }
 
-type money struct{ cents int64 }
+type money struct{}
 
 func (m money) MarshalJSON() ([]byte, error) { return []byte(` { "cents" : 1999 } `), nil }
 

@@ -172,7 +172,7 @@ func TestTimestamps(t *testing.T) {
 		raw, r := encode(t, e, &line.Entry{Time: at})
 		require.Contains(t, string(raw), at.Format(`"timestamp":"2006-01-02T15:04:05.000000000Z"`))
 		require.True(t, at.Equal(r.Time), "%s %s", at, r.Time)
-		at = at.Add(37*24*time.Hour + 5*time.Hour + 59*time.Minute + 58*time.Second + 123456789)
+		at = at.Add(333*24*time.Hour + 5*time.Hour + 59*time.Minute + 58*time.Second + 123456789)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestNumbers(t *testing.T) {
 		require.Equal(t, `{"k":`+strconv.FormatUint(n, 10)+`}`, details(t, zap.Uint64("k", n)))
 		require.Equal(t, `{"k":`+strconv.FormatUint(n-1, 10)+`}`, details(t, zap.Uint64("k", n-1)))
 	}
-	for i := range 20_000 {
+	for i := range 3_000 {
 		for _, x := range []float64{float64(i) / 100, -float64(i) / 1000, float64(i) / 10000, float64(i) * 7919.13, float64(i) / 3} {
 			want, err := json.Marshal(x)
 			require.NoError(t, err)

@@ -9,26 +9,46 @@ func AppendIdentity(dst []byte, id *Identity, m *mask.Masker) []byte {
 	if id == nil {
 		return dst
 	}
-	e := &Encoder{mask: m}
 	b := dst
-	b = appendIdentityString(b, `"server":`, id.Server, e)
-	b = appendIdentityString(b, `"server_name":`, id.ServerName, e)
-	b = appendIdentityString(b, `"service":`, id.Service, e)
-	b = appendIdentityString(b, `"service_name":`, id.ServiceName, e)
-	b = appendIdentityString(b, `"project":`, id.Project, e)
-	b = appendIdentityString(b, `"operation":`, id.Operation, e)
-	b = appendIdentityString(b, `"operation_name":`, id.OperationName, e)
-	b = appendIdentityString(b, `"parent_operation":`, id.ParentOperation, e)
-	b = appendIdentityString(b, `"run":`, id.Run, e)
-	b = appendIdentityString(b, `"root_run":`, id.RootRun, e)
-	b = appendIdentityString(b, `"parent_run":`, id.ParentRun, e)
-	b = appendIdentityString(b, `"parent_step":`, id.ParentStep, e)
-	b = appendIdentityString(b, `"step":`, id.Step, e)
-	b = appendIdentityString(b, `"action":`, id.Action, e)
-	b = appendIdentityString(b, `"action_name":`, id.ActionName, e)
+	b = appendID(b, `"server":`, id.Server, m)
+	b = appendID(b, `"server_name":`, id.ServerName, m)
+	b = appendID(b, `"service":`, id.Service, m)
+	b = appendID(b, `"service_name":`, id.ServiceName, m)
+	b = appendID(b, `"project":`, id.Project, m)
+	b = appendID(b, `"operation":`, id.Operation, m)
+	b = appendID(b, `"operation_name":`, id.OperationName, m)
+	b = appendID(b, `"parent_operation":`, id.ParentOperation, m)
+	b = appendID(b, `"run":`, id.Run, m)
+	b = appendID(b, `"root_run":`, id.RootRun, m)
+	b = appendID(b, `"parent_run":`, id.ParentRun, m)
+	b = appendID(b, `"parent_step":`, id.ParentStep, m)
+	b = appendID(b, `"step":`, id.Step, m)
+	b = appendID(b, `"action":`, id.Action, m)
+	b = appendID(b, `"action_name":`, id.ActionName, m)
 	if id.Attempt != 0 {
 		b = append(b, `"attempt":`...)
 		b = append(appendInt(b, int64(id.Attempt)), ',')
 	}
 	return b
+}
+
+func appendID(b []byte, key, id string, m *mask.Masker) []byte {
+	if id == "" {
+		return b
+	}
+	id, _ = m.Mask(id)
+	return append(appendQuoted(append(b, key...), CutID(id)), ',')
+}
+
+// MaxID is the longest identifier, in bytes. Longer ones are shortened by
+// [CutID] wherever they are written or compared.
+const MaxID = 1024
+
+// CutID returns id, or, if it has more than [MaxID] bytes, its beginning and a
+// hash of the whole, so that different ids stay different.
+func CutID(id string) string {
+	if len(id) <= MaxID {
+		return id
+	}
+	return cutText(id, MaxID-70) + "…" + sumOf(id)
 }

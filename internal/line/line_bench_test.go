@@ -20,8 +20,8 @@ var (
 		Run: "01938f2a-7c1e-7d30-9a55-0c1f2e3d4b5a", Step: "01938f2a-7c1e-7d31-8b66-1d2f3e4c5b6a",
 		Action: "read_data_from_erp", Attempt: 1,
 	}
-	benchError = errors.New("connection reset by peer")
-	sinkBytes  []byte
+	errBench  = errors.New("connection reset by peer")
+	sinkBytes []byte
 )
 
 // benchFields are the fields of a usual record: a message and seven of them.
@@ -72,7 +72,7 @@ func BenchmarkAppendError(b *testing.B) {
 	buf := make([]byte, 0, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
-		f := [2]zap.Field{zap.String("sku", "SKU-004711"), zap.Error(benchError)}
+		f := [2]zap.Field{zap.String("sku", "SKU-004711"), zap.Error(errBench)}
 		en := line.Entry{Time: benchTime, Level: zapcore.ErrorLevel, Kind: line.KindLine, Identity: id, Message: "fetched prices from ERP"}
 		buf = e.Append(line.AppendPrefix(buf[:0], 1), &en, f[:])
 	}

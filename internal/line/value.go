@@ -24,8 +24,9 @@ func (e *Encoder) AppendValue(dst []byte, key string, v any, max int) (out []byt
 	if e.mask.Key(key) {
 		return append(dst, hidden...), false
 	}
-	st := e.newState()
 	start := len(dst)
+	st := e.newState()
+	st.start = start
 	w := e.newWalker(dst, &st)
 	if failure := w.try(v, func() { w.any(v) }); failure != "" {
 		w.text(failure)

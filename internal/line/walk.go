@@ -41,7 +41,7 @@ type frame struct {
 }
 
 func (e *Encoder) newWalker(b []byte, st *state) *walker {
-	return &walker{e: e, b: b, st: *st, limit: len(b) + 2*e.maxBody, frame: frame{hide: st.hide}}
+	return &walker{e: e, b: b, st: *st, limit: st.start + 2*e.maxBody, frame: frame{hide: st.hide}}
 }
 
 // release takes the result, and cuts off encoders that the host may have kept.
