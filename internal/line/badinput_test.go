@@ -88,6 +88,13 @@ func (s selfLogging) MarshalJSON() ([]byte, error) {
 	return b, nil
 }
 
+// selfError logs itself when it is asked for its text.
+type selfError struct{ e *line.Encoder }
+
+func (s selfError) Error() string {
+	return string(s.e.Append(nil, &line.Entry{Time: testTime}, []zap.Field{zap.Error(s)})[:20])
+}
+
 // keeps keeps its encoder, and uses it when it must not.
 type keeps struct{ kept *zapcore.ObjectEncoder }
 
@@ -250,6 +257,7 @@ func TestBadInput(t *testing.T) {
 		{"reflected object of itself", zap.Object("k", selfReflected{}), `{"$cut":"depth"}`},
 		{"namespaces without end", zap.Object("k", selfNamespace{}), `{"n":{}}`},
 		{"marshaler that logs itself", zap.Any("k", self), `"k":{"seq":1`},
+		{"error that logs itself", zap.NamedError("k", selfError(self)), `"error":{"message":"\"timestamp\":`},
 		{"encoder that is kept", zap.Object("k", keeps{&kept}), `"k":{"list":["x"]}`},
 	}
 	for _, tt := range tests {

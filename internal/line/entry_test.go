@@ -215,6 +215,9 @@ func TestCut(t *testing.T) {
 		id := line.Identity{Run: text + "a"}
 		_, r := encode(t, line.NewEncoder(line.Options{}), &line.Entry{Time: testTime, Identity: line.AppendIdentity(nil, &id, nil)})
 		require.Equal(t, a, r.Run)
+		id = line.Identity{Run: text + "a", Action: "a hunter22", Attempt: 1}
+		id.Normalize(masker(t, "hunter22"))
+		require.Equal(t, line.Identity{Run: a, Action: "a ***", Attempt: 1}, id)
 	})
 }
 

@@ -92,6 +92,11 @@ func (e *Encoder) writeParts(b []byte, p *errorParts, code, key string, st *stat
 // errorParts walks the chain of err: depth first, through Unwrap in both its
 // forms.
 func (e *Encoder) errorParts(err error) (p errorParts) {
+	calls := e.foreign.Add(1)
+	defer e.foreign.Add(-1)
+	if calls >= manyCalls && deepStack() {
+		return errorParts{message: tooNested}
+	}
 	p.message = e.errorText(err)
 	w := chain{e: e, p: &p, left: maxUnwraps}
 	w.visit(err, true)

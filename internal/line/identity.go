@@ -32,6 +32,19 @@ func AppendIdentity(dst []byte, id *Identity, m *mask.Masker) []byte {
 	return b
 }
 
+// Normalize gives the identifiers the form that they have in the text: registered
+// secrets hidden with m, which may be nil, and long ones shortened by [CutID].
+// What is kept in memory then equals what is read back.
+func (id *Identity) Normalize(m *mask.Masker) {
+	for _, s := range [...]*string{
+		&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation, &id.OperationName, &id.ParentOperation,
+		&id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep, &id.Step, &id.Action, &id.ActionName,
+	} {
+		*s, _ = m.Mask(*s)
+		*s = CutID(*s)
+	}
+}
+
 func appendID(b []byte, key, id string, m *mask.Masker) []byte {
 	if id == "" {
 		return b

@@ -123,9 +123,13 @@ func (e *Encoder) inline(b []byte, f *zap.Field, st *state) []byte {
 	return w.release(st)
 }
 
-// maxFrames is the depth of a call stack at which methods of values are no longer
-// called: a method that logs the value it belongs to would not end.
-const maxFrames = 4000
+// A method that logs the value it belongs to would not end. From manyCalls calls
+// under way on the stack is looked at, and from maxFrames frames on methods of
+// values are no longer called.
+const (
+	manyCalls = 64
+	maxFrames = 4000
+)
 
 // try calls write, which calls a method of v. If that panics, what it wrote is
 // taken back, and the panic's text returned.
@@ -152,7 +156,7 @@ const tooNested = "<too many nested calls>"
 // after it.
 func (e *Encoder) enterForeign() (leave func(), ok bool) {
 	calls := e.foreign.Add(1)
-	return func() { e.foreign.Add(-1) }, calls < 64 || !deepStack()
+	return func() { e.foreign.Add(-1) }, calls < manyCalls || !deepStack()
 }
 
 func deepStack() bool {
