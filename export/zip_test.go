@@ -45,6 +45,7 @@ func (s *store) run(t *testing.T) query.MainLog {
 		}
 		step.End([]int{1, 2}, nil)
 	}
+	run.Output(map[string]any{"written": 1})
 	run.End(errors.New("one price is missing"))
 	return s.MainLogs(t)[0]
 }
@@ -73,7 +74,7 @@ func TestZip(t *testing.T) {
 		require.Equal(t, "2023-06-23T11:33:17.186+00:00", d.Errors[0]["created"])
 
 		require.JSONEq(t, `{"catalog":"winter"}`, string(d.Request))
-		require.JSONEq(t, `null`, string(d.Response))
+		require.JSONEq(t, `{"written":1}`, string(d.Response))
 
 		require.Equal(t, []string{main.SubLogs[0].Step, main.SubLogs[1].Step}, values(d.Steps, "filename_uuid"))
 		require.Equal(t, map[string]any{"sku": "A-1", "attempt": 1.0, "password": "***"}, d.Steps[0]["request"])
@@ -257,7 +258,7 @@ func TestFiles(t *testing.T) {
 			}
 		}
 		require.Equal(t, []string{"application", "usage", "user", "user"}, sorted(names))
-		require.Equal(t, map[string]int{"application": 2, "usage": 12, "user": 18}, got)
+		require.Equal(t, map[string]int{"application": 2, "usage": 12, "user": 20}, got)
 	})
 
 	t.Run("R1.5 library: the file itself, one file, and a zip of it say the same", func(t *testing.T) {

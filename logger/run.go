@@ -234,6 +234,15 @@ func (r *Run) Add(c query.Counts) {
 	}
 }
 
+// Output captures what the flow returned, if captures are on for its operation,
+// as the end of a step does for an action's result. Call it before the end; a
+// flow that returns nothing leaves it out.
+func (r *Run) Output(out any) {
+	if r != nil && r.exec.store != nil {
+		r.Logger.capture(line.PhaseOutput, out, nil)
+	}
+}
+
 // End ends the run: as succeeded when err is nil, as cancelled or timed out when
 // it is context.Canceled or context.DeadlineExceeded or wraps one of them, else
 // as failed. Steps that are open end as failed; one that ends later on its own

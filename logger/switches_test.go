@@ -1,6 +1,7 @@
 package logger_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 
@@ -171,6 +172,20 @@ func TestCapture(t *testing.T) {
 		v, ok := all[2].Field("value.rows")
 		require.True(t, ok)
 		require.EqualValues(t, "2", v)
+	})
+	t.Run("R1.7 library: what a flow returns is captured like an action's result", func(t *testing.T) {
+		store := openMemory(t, nil)
+		_, run := operation(store).Start(t.Context())
+		run.Output(map[string]any{"rows": 2})
+		run.End(nil)
+		all := captures(t, store)
+		require.Len(t, all, 1)
+		require.Equal(t, "output", all[0].Phase)
+		require.Equal(t, run.ID(), all[0].Run)
+		require.Empty(t, all[0].Step)
+		require.Equal(t, map[string]any{"value": map[string]any{"rows": json.Number("2")}}, details(t, all[0]))
+		var none *logger.Run
+		none.Output(1)
 	})
 	t.Run("R1.7 library: an error is captured instead of, or beside, the resulting data", func(t *testing.T) {
 		store := openMemory(t, nil)

@@ -74,7 +74,9 @@ func (e *Engine) Run(ctx context.Context, id string, input any, options ...logge
 		}
 		known[flow.Actions[i].ID] = out
 	}
-	out, err = known.resolve(flow.Output)
+	if out, err = known.resolve(flow.Output); err == nil {
+		run.Output(out)
+	}
 	return run.ID(), out, err
 }
 
