@@ -264,6 +264,72 @@ func TestRotationFails(t *testing.T) {
 	}
 }
 
+// TestRotationStuckHalfWay: the old file has its final name, the new one cannot
+// take its place, and the old one not be moved back. It is written on under its
+// final name, neither compressed nor deleted meanwhile.
+func TestRotationStuckHalfWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var failing atomic.Bool
+		failing.Store(true)
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if failing.Load() && op.NewName == filepath.Join("logs", "user.log") {
+				return errDisk
+			}
+			return nil
+		})
+		var h heard
+		o := h.options(rotation.Rule{MaxBytes: 250, MaxFiles: 1})
+		f, err := rotation.OpenFS(fsys, "logs/user.log", o)
+		require.NoError(t, err)
+		lines := numbered(0, 8)
+		for _, line := range lines[:3] { // the third does not fit
+			write(t, f, line)
+		}
+		require.Len(t, h.Problems(), 1)
+		require.NoError(t, f.SetRule(rotation.Rule{MaxBytes: 250, MaxTotalBytes: 1}))
+		synctest.Wait()
+		require.Equal(t, []string{closedAt("user", time.Now())}, names(t, mem, "logs"))
+		write(t, f, lines[3])
+		require.NoError(t, f.SetRule(rotation.Rule{MaxBytes: 10_000}))
+		failing.Store(false)
+		<-time.After(tick)
+		synctest.Wait()
+		write(t, f, lines[4:]...)
+		synctest.Wait()
+		require.NoError(t, f.Close())
+		require.Len(t, names(t, mem, "logs"), 2)
+		require.Equal(t, lines, allLines(t, openFolder(t, mem, "logs")))
+	})
+}
+
+// TestNextFileWithLines: a power cut undid the renaming of the next file, and
+// perhaps that of the one before.
+func TestNextFileWithLines(t *testing.T) {
+	fsys := vfs.NewMem()
+	put(t, fsys, "logs/user.log.next", "newer\ntor")
+	f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, f.Repaired())
+	write(t, f, "newest")
+	require.NoError(t, f.Close())
+	require.Equal(t, []string{"user.log"}, names(t, fsys, "logs"))
+	require.Equal(t, "newer\nnewest\n", readFile(t, openFolder(t, fsys, "logs"), "user.log"))
+
+	for _, want := range []string{"user.log.broken", "user.log.broken1"} {
+		put(t, fsys, "logs/user.log.next", "unsynced\n")
+		f, err = rotation.OpenFS(fsys, "logs/user.log", nil)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		require.Contains(t, names(t, fsys, "logs"), want)
+	}
+	require.Equal(t, "newer\nnewest\n", readFile(t, openFolder(t, fsys, "logs"), "user.log"))
+
+	require.NoError(t, fsys.MkdirAll("logs/user.log.next", 0o700))
+	_, err = rotation.OpenFS(fsys, "logs/user.log", nil)
+	require.ErrorContains(t, err, "in the way")
+}
+
 // TestCutIsTriedAgain: what a failed write left is cut before the next one,
 // also when it could not be cut at once, and never what somebody else wrote.
 func TestCutIsTriedAgain(t *testing.T) {

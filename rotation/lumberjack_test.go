@@ -25,7 +25,7 @@ import (
 // mills counts lumberjack's goroutines.
 func mills() int {
 	buf := make([]byte, 4<<20)
-	return bytes.Count(buf[:runtime.Stack(buf, true)], []byte("(*Logger).millRun("))
+	return bytes.Count(buf[:runtime.Stack(buf, true)], []byte("created by gopkg.in/natefinch/lumberjack"))
 }
 
 func TestGoroutinesAreBounded(t *testing.T) {
@@ -55,6 +55,7 @@ func TestEveryRotationIsKept(t *testing.T) {
 	const n = 1000
 	dir := t.TempDir()
 	l := &lumberjack.Logger{Filename: filepath.Join(dir, "plain.log")}
+	start := time.Now()
 	for i := range n {
 		_, err := fmt.Fprintf(l, "line %d\n", i)
 		require.NoError(t, err)
@@ -63,7 +64,9 @@ func TestEveryRotationIsKept(t *testing.T) {
 	require.NoError(t, l.Close())
 	all, err := filepath.Glob(filepath.Join(dir, "plain-*.log"))
 	require.NoError(t, err)
-	require.Less(t, len(all), n, "lumberjack's names hold milliseconds, and it renames over its own files (#34)")
+	// In fewer milliseconds than files some must share a name.
+	most := min(n, int(time.Since(start).Milliseconds())+1)
+	require.LessOrEqual(t, len(all), most, "lumberjack's names hold milliseconds, and it renames over its own files (#34)")
 
 	dir = t.TempDir()
 	var h heard
@@ -98,7 +101,7 @@ func TestLargeRecordIsKept(t *testing.T) {
 func TestRetentionDoesNotWaitForARotation(t *testing.T) {
 	old := func(dir, log string) {
 		for i := range 5 {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, closedAt(log, day.AddDate(0, 0, -i))), []byte("line\n"), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, closedAt(log, day.AddDate(-10, 0, -i))), []byte("line\n"), 0o600))
 		}
 	}
 	count := func(dir string) int {
@@ -108,14 +111,16 @@ func TestRetentionDoesNotWaitForARotation(t *testing.T) {
 	}
 	dir := t.TempDir()
 	l := &lumberjack.Logger{Filename: filepath.Join(dir, "plain.log"), MaxBackups: 2, MaxAge: 1}
+	old(dir, "plain")
 	_, err := l.Write([]byte("line\n"))
 	require.NoError(t, err)
+	require.Eventually(t, func() bool { return count(dir) == 0 }, 10*time.Second, time.Millisecond, "it looks when it opens the file")
 	old(dir, "plain")
 	for range 100 {
 		_, err := l.Write([]byte("line\n"))
 		require.NoError(t, err)
 	}
-	require.Equal(t, 5, count(dir), "lumberjack looks when it rotates, and only then")
+	require.Equal(t, 5, count(dir), "and then not before it rotates")
 	require.NoError(t, l.Close())
 
 	dir = t.TempDir()
