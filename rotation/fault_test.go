@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -115,8 +116,11 @@ func TestPowerCuts(t *testing.T) {
 			var synced, written []string
 			var at *vfs.Mem
 			var safe int
+			var mu sync.Mutex // guards synced, at and safe: operations come from several goroutines
 			fsys := vfs.Inject(mem, func(op vfs.Op) error {
 				if op.N == cutAt {
+					mu.Lock()
+					defer mu.Unlock()
 					safe = len(synced)
 					at = mem.Crash(rng, vfs.CrashOptions{})
 				}
@@ -129,7 +133,9 @@ func TestPowerCuts(t *testing.T) {
 				written = append(written, line)
 				if i%3 == 2 {
 					require.NoError(t, f.Sync())
+					mu.Lock()
 					synced = slices.Clone(written)
+					mu.Unlock()
 				}
 				if i%10 == 9 {
 					synctest.Wait() // let the compression go on for a while
@@ -169,13 +175,10 @@ func TestPowerCuts(t *testing.T) {
 func TestFailedSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
-		fail := true
+		var failed atomic.Bool
 		fsys := vfs.Inject(mem, func(op vfs.Op) error {
-			if op.Kind == vfs.OpSync && op.Name == filepath.Join("logs", "user.log.next") || op.Kind == vfs.OpSync && op.Name == filepath.Join("logs", "user.log") {
-				if fail {
-					fail = false
-					return vfs.Lost(errDisk)
-				}
+			if op.Kind == vfs.OpSync && op.Name == filepath.Join("logs", "user.log") && !failed.Swap(true) {
+				return vfs.Lost(errDisk)
 			}
 			return nil
 		})
