@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -87,14 +88,16 @@ func TestEveryOperationFails(t *testing.T) {
 		for n := int64(1); ; n++ {
 			mem := vfs.NewMem()
 			hook := vfs.NthFails(n, syscall.EIO, forever)
-			failed := false
+			var failed atomic.Bool // goroutines of the journal ask for operations too
 			fsys := vfs.Inject(mem, func(op vfs.Op) error {
 				err := hook(op)
-				failed = failed || err != nil
+				if err != nil {
+					failed.Store(true)
+				}
 				return err
 			})
 			accepted := logThroughFaults(t, fsys)
-			if !failed {
+			if !failed.Load() {
 				break
 			}
 			faults++
