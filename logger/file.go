@@ -33,20 +33,6 @@ const (
 // fileAudit is the audit trail's; it is not written here.
 const fileAudit = "audit"
 
-// validName reports whether name matches ^[a-z0-9][a-z0-9_-]{0,63}$.
-func validName(name string) bool {
-	if name == "" || len(name) > 64 || name[0] == '_' || name[0] == '-' {
-		return false
-	}
-	for i := range len(name) {
-		c := name[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
 // file is one log of the store as loggers see it. It is made when its name is
 // first used, and the text when its first record is written.
 type file struct {

@@ -6,6 +6,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/rotation"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -196,7 +197,7 @@ func (l *Logger) To(name string) *Logger {
 		return l.orSilent()
 	}
 	c := *l
-	if !validName(name) || name == fileAudit || name == FileUsage || name == FileAccessLog {
+	if !rotation.ValidName(name) || name == fileAudit || name == FileUsage || name == FileAccessLog {
 		l.store.problem(fmt.Errorf("%w: %.80q; its lines go to %s.log", ErrName, name, FileApplication))
 		name = FileApplication
 	}

@@ -172,15 +172,15 @@ func (o *Options) complete() (Options, error) {
 			}
 		}
 	}
-	if err := checkRule(c.Rule); err != nil {
+	if err := c.Rule.Validate(); err != nil {
 		return bad("Rule", "cannot be used: %v", err)
 	}
 	files := make(map[string]FileRule, len(c.Files))
 	for name, rule := range c.Files {
-		if !validName(name) {
+		if !rotation.ValidName(name) {
 			return bad("Files", "has %q, which is no name of a log file", name)
 		}
-		if err := checkRule(rule.Rotation); err != nil {
+		if err := rule.Rotation.Validate(); err != nil {
 			return bad("Files", "has a rule for %q that cannot be used: %v", name, err)
 		}
 		files[name] = rule

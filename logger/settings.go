@@ -44,10 +44,10 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
-	if !validName(name) || name == fileAudit {
+	if !rotation.ValidName(name) || name == fileAudit {
 		return fmt.Errorf("%w: %.80q", ErrName, name)
 	}
-	if err := checkRule(rule.Rotation); err != nil {
+	if err := rule.Rotation.Validate(); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrRule, name, err)
 	}
 	s.ruleMu.Lock()
@@ -76,30 +76,10 @@ func (s *Store) Rotate(ctx context.Context, name string) error {
 	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
-	if !validName(name) || name == fileAudit {
+	if !rotation.ValidName(name) || name == fileAudit {
 		return fmt.Errorf("%w: %.80q", ErrName, name)
 	}
 	return translate(s.journal.Rotate(name))
-}
-
-// maxMaxBytes is the largest size of a file that a rule may name.
-const maxMaxBytes = 1 << 30
-
-// checkRule refuses what the folder would refuse when the file is first used.
-func checkRule(r rotation.Rule) error {
-	switch {
-	case r.MaxBytes < 0 || r.MaxBytes > maxMaxBytes:
-		return fmt.Errorf("MaxBytes is %d, outside 0 to %d", r.MaxBytes, maxMaxBytes)
-	case r.MaxFiles < 0:
-		return fmt.Errorf("MaxFiles is negative (%d)", r.MaxFiles)
-	case r.MaxAge < 0:
-		return fmt.Errorf("MaxAge is negative (%s)", r.MaxAge)
-	case r.MaxTotalBytes < 0:
-		return fmt.Errorf("MaxTotalBytes is negative (%d)", r.MaxTotalBytes)
-	case r.Compression > rotation.None:
-		return fmt.Errorf("the compression %d is unknown", r.Compression)
-	}
-	return nil
 }
 
 // settings is the JSON form of what Options.KeepSettings keeps, in
@@ -231,10 +211,10 @@ func (s *Store) applySettings(text []byte) error {
 	}
 	rules, set := maps.Clone(s.rules), map[string]FileRule{}
 	for name, kept := range doc.Files {
-		if !validName(name) {
+		if !rotation.ValidName(name) {
 			return fmt.Errorf("%w: %.80q", ErrName, name)
 		}
-		if err := checkRule(kept.Rotation); err != nil {
+		if err := kept.Rotation.Validate(); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrRule, name, err)
 		}
 		rule := FileRule{Rotation: kept.Rotation}

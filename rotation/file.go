@@ -143,7 +143,7 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 		o = &Options{}
 	}
 	log, ok := strings.CutSuffix(filepath.Base(path), logExt)
-	if !ok || !validLog(log) {
+	if !ok || !ValidName(log) {
 		return nil, fmt.Errorf("%w: %q", ErrName, filepath.Base(path))
 	}
 	rule, err := o.Rule.filled()

@@ -52,12 +52,12 @@ func parseName(file string) (n name, ok bool) {
 	if !ok {
 		return name{}, false
 	}
-	if validLog(stem) {
+	if ValidName(stem) {
 		n.log = stem
 		return n, n.ext == "" // an active file is never compressed
 	}
 	cut := len(stem) - len(timeLayout) - 1
-	if cut < 1 || stem[cut] != '-' || !validLog(stem[:cut]) {
+	if cut < 1 || stem[cut] != '-' || !ValidName(stem[:cut]) {
 		return name{}, false
 	}
 	at, err := time.Parse(timeLayout, stem[cut+1:])
@@ -76,7 +76,9 @@ func LogOf(file string) (log string, ok bool) {
 	return n.log, ok
 }
 
-func validLog(s string) bool {
+// ValidName reports whether s can be the name of a log:
+// ^[a-z0-9][a-z0-9_-]{0,63}$.
+func ValidName(s string) bool {
 	if s == "" || len(s) > maxLogName || s[0] == '_' || s[0] == '-' {
 		return false
 	}

@@ -69,7 +69,7 @@ func FuzzName(f *testing.F) {
 	f.Add("../user-2026-11-21T02-03-04.123.log", int64(-1))
 	f.Fuzz(func(t *testing.T, file string, ms int64) {
 		if n, ok := parseName(file); ok {
-			require.True(t, validLog(n.log))
+			require.True(t, ValidName(n.log))
 			require.NotContains(t, file, "/")
 			require.NotContains(t, file, `\`)
 			require.NotContains(t, file, "..")
