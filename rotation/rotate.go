@@ -159,7 +159,7 @@ func (f *File) closedPath(at time.Time) string {
 func (f *File) exchangeClosed() (time.Time, error) {
 	size := f.size.Load()
 	old := f.text
-	if err := old.Sync(); err != nil {
+	if err := errors.Join(old.release(), old.Sync()); err != nil {
 		return time.Time{}, err
 	}
 	if err := old.Close(); err != nil {

@@ -69,7 +69,7 @@ func (f *File) syncRetired() error {
 	f.mu.Unlock()
 	var errs []error
 	for _, t := range retired {
-		errs = append(errs, t.Sync(), t.Close())
+		errs = append(errs, t.release(), t.Sync(), t.Close())
 	}
 	err := errors.Join(errs...)
 	f.lostErr = errors.Join(f.lostErr, err)

@@ -253,7 +253,7 @@ func (n *node) writeBack(rng *rand.Rand, o CrashOptions) {
 	for i := range n.pages {
 		p := &n.pages[i]
 		start := int64(i) * pageSize
-		if p.believedClean() || start >= limit || o.Unsynced == SurviveNone {
+		if p.believedClean() || start >= limit || o.Unsynced == SurviveNone || p.unchanged() {
 			continue
 		}
 		if o.Unsynced == SurviveSome && rng.Float64() >= chance {

@@ -61,6 +61,12 @@ func (p *page) believedClean() bool {
 	return p.now == p.durable || p.lost != nil && p.now != nil && sameShared(p.now, p.lost)
 }
 
+// unchanged reports whether the page has what is durable of it, in another
+// place: most pages of a mapped file do.
+func (p *page) unchanged() bool {
+	return p.now != nil && p.durable != nil && sameShared(p.now, p.durable)
+}
+
 // resize is one change of size: appends in a row are one from a size to a
 // larger one; anything else cuts.
 type resize struct{ from, to int64 }
@@ -269,7 +275,9 @@ func (n *node) sync() {
 		case p.believedClean():
 			continue
 		case p.now != nil && i < n.regionPages():
-			if now := loadShared(p.now); p.durable == nil || *now != *p.durable {
+			if sameShared(p.now, &zeroBlock) {
+				p.durable = &zeroBlock
+			} else if now := loadShared(p.now); p.durable == nil || *now != *p.durable {
 				p.durable = now
 			}
 		default:
