@@ -269,6 +269,7 @@ func TestFiles(t *testing.T) {
 		defer func() { require.NoError(t, s.Close()) }()
 		_, run := s.Server("edge-1").Service("orders").Operation("flow-1").Start(t.Context())
 		run.Info("line")
+		require.NoError(t, s.Sync(t.Context()))
 
 		onDisk, err := os.ReadFile(filepath.Join(dir, "user.log"))
 		require.NoError(t, err)

@@ -2,6 +2,7 @@ package logger
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,9 @@ type file struct {
 	// What was dropped before it reached the journal, which counts the rest.
 	dropped [len(line.Levels{})]atomic.Int64
 	failing atomic.Bool // the text could not be opened last time
+
+	mu     sync.Mutex // guards what follows
+	unsaid journal.Lost
 }
 
 // takes reports whether lines of level l go to the file.
@@ -62,7 +66,24 @@ func (f *file) kind(inRun bool) line.Kind {
 	}
 }
 
-func (f *file) drop(l zapcore.Level) { f.dropped[line.LevelIndex(l)].Add(1) }
+// drop counts a record that did not get as far as the journal.
+func (f *file) drop(l zapcore.Level, at time.Time) {
+	f.dropped[line.LevelIndex(l)].Add(1)
+	f.mu.Lock()
+	f.unsaid.Add(l, at)
+	f.mu.Unlock()
+	if log := f.log.Load(); log != nil {
+		f.say(log) // it was opened meanwhile
+	}
+}
+
+// say has the log tell its readers what was dropped before it was open.
+func (f *file) say(log *journal.File) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	log.Missed(f.unsaid)
+	f.unsaid = journal.Lost{}
+}
 
 // six returns the one of the six levels that l counts as.
 func six(l zapcore.Level) zapcore.Level {
@@ -98,14 +119,14 @@ func (s *Store) file(name string) *file {
 }
 
 // open returns the text of a file, opening it on first use. On an error the
-// record of level l is counted as dropped.
-func (s *Store) open(f *file, l zapcore.Level) (*journal.File, error) {
+// record of e is counted as dropped.
+func (s *Store) open(f *file, e *line.Entry) (*journal.File, error) {
 	if log := f.log.Load(); log != nil {
 		return log, nil
 	}
 	log, err := s.journal.File(f.name)
 	if err != nil {
-		f.drop(l)
+		f.drop(e.Level, e.Time)
 		err = translate(err)
 		if !f.failing.Swap(true) {
 			s.problem(fmt.Errorf("open %s.log: %w", f.name, err))
@@ -114,6 +135,7 @@ func (s *Store) open(f *file, l zapcore.Level) (*journal.File, error) {
 	}
 	f.failing.Store(false)
 	f.log.Store(log)
+	f.say(log)
 	return log, nil
 }
 
@@ -129,7 +151,7 @@ const keepBuffer = 64 << 10
 func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Field) (seq uint64, err error) {
 	log := f.log.Load()
 	if log == nil {
-		if log, err = s.open(f, e.Level); err != nil {
+		if log, err = s.open(f, e); err != nil {
 			return 0, err
 		}
 	}
@@ -139,7 +161,7 @@ func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Fi
 		// The encoder guards what the host's values do; this is for the rest.
 		if p := recover(); p != nil {
 			if !encoded {
-				f.drop(e.Level)
+				f.drop(e.Level, e.Time)
 			}
 			seq, err = 0, s.panicked("append", p)
 		}

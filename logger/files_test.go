@@ -34,7 +34,7 @@ func TestFilesBySubject(t *testing.T) {
 			"call_event.log": logger.FileCallEvent, "schedule_jobs.log": logger.FileScheduleJobs, "crm_data.log": logger.FileCRMData,
 		} {
 			store.Server("edge-1").To(constant).Info("to " + file)
-			all := lines(t, dir, file)
+			all := synced(t, store, dir, file)
 			last := all[len(all)-1]
 			require.Equal(t, "to "+file, last["message"])
 			require.Equal(t, "event", last["kind"])
@@ -109,6 +109,7 @@ func TestFilesBySubject(t *testing.T) {
 			store.Server("edge-1").To(logger.FileEmail).Info(strings.Repeat("x", 100))
 			store.Server("edge-1").To(logger.FileDatabase).Info(strings.Repeat("x", 100))
 		}
+		require.NoError(t, store.Sync(t.Context()))
 		require.Greater(t, len(closed(t, dir, "email")), 2)
 		require.Empty(t, closed(t, dir, "database"))
 	})
@@ -151,6 +152,7 @@ func TestRules(t *testing.T) {
 		rule := rotation.Rule{MaxBytes: 5000, Compression: rotation.None}
 		require.NoError(t, store.SetFileRule(t.Context(), logger.FileEmail, logger.FileRule{Rotation: rule}))
 		fill(mail, 50)
+		require.NoError(t, store.Sync(t.Context()))
 		require.Greater(t, len(closed(t, dir, "email")), 5)
 		rule.MaxFiles = 3
 		require.NoError(t, store.SetFileRule(t.Context(), logger.FileEmail, logger.FileRule{Rotation: rule}))
@@ -312,7 +314,7 @@ func TestRules(t *testing.T) {
 	})
 	t.Run("R5.5 library: a file is closed on demand", func(t *testing.T) {
 		dir := t.TempDir()
-		store := openDir(t, dir, nil)
+		store := openDir(t, dir, &logger.Options{Rule: rotation.Rule{Compression: rotation.None}})
 		store.Server("edge-1").To("email").Info("one")
 		require.NoError(t, store.Rotate(t.Context(), "email"))
 		require.NoError(t, store.Rotate(t.Context(), "email"), "an empty file stays")
@@ -329,7 +331,11 @@ func TestHealth(t *testing.T) {
 		run.To(logger.FileEmail).Info("two")
 		run.To("no name").Info("three")
 		s := store.Stats()
-		require.Equal(t, logger.ModeWrite, s.Mode, "the mode in force")
+		require.Equal(t, logger.ModeJournal, s.Mode, "the mode in force")
+		require.Equal(t, int64(8<<20), s.RingBytes)
+		require.Positive(t, s.Waiting)
+		require.NoError(t, store.Sync(t.Context()))
+		require.Zero(t, store.Stats().Waiting)
 		require.Equal(t, int64(1), s.Files["user"].Records)
 		require.Equal(t, int64(1), s.Files["email"].Records)
 		require.Equal(t, int64(1), s.Files["usage"].Records)
@@ -350,45 +356,60 @@ func TestHealth(t *testing.T) {
 		require.True(t, ok)
 		require.NotEmpty(t, n)
 	})
-	t.Run("R6.10 library: every drop is counted, by level, and said in the file once there is room", func(t *testing.T) {
-		disk := vfs.NewMem()
-		var problems heard
-		store, err := logger.OpenFS(disk, "logs", &logger.Options{OnProblem: problems.hook, Level: levels.Debug})
-		require.NoError(t, err)
-		ctx, run := operation(store).Start(t.Context())
-		l := logger.FromContext(ctx)
-		l.Info("fits")
-		disk.SetSpace(disk.Used())
-		offered := int64(0)
-		for range 200 {
-			l.Debug(strings.Repeat("x", 500))
-			l.Error(strings.Repeat("x", 500))
-			offered += 2
-		}
-		s := store.Stats()
-		written := int64(len(records(t, store, query.Filter{Files: []string{"user"}, Kinds: []query.Kind{query.KindLine}}))) - 1
-		require.Positive(t, s.Dropped)
-		require.Equal(t, offered, written+s.Dropped, "accepted and dropped are what was offered")
-		require.Equal(t, s.Dropped, s.DroppedByLevel[levels.Debug]+s.DroppedByLevel[levels.Error])
-		require.Equal(t, s.Dropped, s.Files["user"].Dropped)
-		require.Positive(t, s.Problems)
-
-		disk.SetSpace(-1)
-		l.Info("again")
-		said := int64(0)
-		for _, r := range records(t, store, query.Filter{Files: []string{"user"}, Kinds: []query.Kind{query.KindEvent}}) {
-			require.Equal(t, "system", r.Topic)
-			require.Equal(t, levels.Warn, r.Level)
-			count, err := details(t, r)["count"].(json.Number).Int64()
+	for _, mode := range []logger.Mode{logger.ModeJournal, logger.ModeWrite} {
+		t.Run("R6.10 library: every drop is counted, by level, and said in the file once there is room, mode "+mode.String(), func(t *testing.T) {
+			disk := vfs.NewMem()
+			var problems heard
+			store, err := logger.OpenFS(disk, "logs", &logger.Options{OnProblem: problems.hook, Level: levels.Debug, Mode: mode, RingBytes: 4 << 20})
 			require.NoError(t, err)
-			said += count
-		}
-		require.Equal(t, s.Dropped, said)
-		run.End(nil)
-		require.NoError(t, store.Close())
-		require.NotEmpty(t, problems.all())
-		require.LessOrEqual(t, len(problems.all()), 10, "not one for each drop")
-	})
+			require.Equal(t, mode, store.Stats().Mode)
+			ctx, run := operation(store).Start(t.Context())
+			l := logger.FromContext(ctx)
+			l.Info("fits")
+			require.NoError(t, store.Sync(t.Context()))
+			disk.SetSpace(disk.Used())
+			offered := int64(0)
+			for range 200 {
+				l.Debug(strings.Repeat("x", 20_000))
+				l.Error(strings.Repeat("x", 20_000))
+				offered += 2
+			}
+			s := store.Stats()
+			written := int64(len(records(t, store, query.Filter{Files: []string{"user"}, Kinds: []query.Kind{query.KindLine}}))) - 1
+			require.Positive(t, s.Dropped)
+			require.Equal(t, offered, written+s.Dropped, "accepted and dropped are what was offered")
+			require.Equal(t, s.Dropped, s.DroppedByLevel[levels.Debug]+s.DroppedByLevel[levels.Error])
+			require.GreaterOrEqual(t, s.DroppedByLevel[levels.Debug], s.DroppedByLevel[levels.Error])
+			require.Equal(t, s.Dropped, s.Files["user"].Dropped)
+			require.Positive(t, s.Problems)
+
+			disk.SetSpace(-1)
+			require.Eventually(t, func() bool { return store.Sync(t.Context()) == nil }, 10*time.Second, time.Millisecond)
+			var said []query.Record
+			require.Eventually(t, func() bool {
+				said = records(t, store, query.Filter{Files: []string{"user"}, Kinds: []query.Kind{query.KindEvent}})
+				sum := int64(0)
+				for _, r := range said {
+					count, err := details(t, r)["count"].(json.Number).Int64()
+					require.NoError(t, err)
+					sum += count
+				}
+				return sum == s.Dropped
+			}, 10*time.Second, time.Millisecond)
+			require.Equal(t, "system", said[0].Topic)
+			require.Equal(t, levels.Warn, said[0].Level)
+			if mode == logger.ModeJournal {
+				require.Len(t, said, 1, "one record says what was dropped")
+			}
+			l.Info("again")
+			require.Equal(t, "again", records(t, store, query.Filter{Search: "again"})[0].Message)
+			run.End(nil)
+			require.NoError(t, store.Close())
+			require.NotEmpty(t, problems.all())
+			require.LessOrEqual(t, len(problems.all()), 10+len(said), "not one for each drop")
+			require.Less(t, int64(len(said)), s.Dropped/3)
+		})
+	}
 	t.Run("R6.10 library: a file that cannot be made drops and counts, and works once it can", func(t *testing.T) {
 		full := errors.New("too many open files")
 		var failing bool
@@ -411,7 +432,8 @@ func TestHealth(t *testing.T) {
 		require.Equal(t, int64(2), s.Dropped)
 		require.Equal(t, int64(1), s.DroppedByLevel[levels.Fatal])
 		require.Equal(t, int64(2), s.Files["email"].Dropped)
-		require.Equal(t, int64(1), s.Files["email"].Records)
+		require.Equal(t, int64(2), s.Files["email"].Records)
+		require.Equal(t, []string{"dropped 2", "kept"}, messages(records(t, store, query.Filter{Files: []string{"email"}})))
 		require.NoError(t, store.Close())
 		require.Len(t, problems.all(), 1)
 		require.ErrorIs(t, problems.all()[0], full)

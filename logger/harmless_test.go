@@ -337,7 +337,7 @@ func TestClose(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for name, o := range map[string]logger.Options{
 		"SyncEvery": {SyncEvery: -1}, "MaxWait": {MaxWait: -1}, "CloseTimeout": {CloseTimeout: -1}, "PerformanceEvery": {PerformanceEvery: -1},
-		"Level": {Level: 6}, "Mode": {Mode: 2}, "RingBytes": {RingBytes: 1}, "CaptureBytes": {CaptureBytes: 255},
+		"Level": {Level: 6}, "Mode": {Mode: 2}, "RingBytes": {RingBytes: 1}, "RingBytes is 1073741824, outside": {RingBytes: 1 << 30}, "CaptureBytes": {CaptureBytes: 255},
 		"MaskKeys": {MaskKeys: []string{""}}, "IndexFields": {IndexFields: []string{"a", ""}}, "Rule": {Rule: rotation.Rule{MaxFiles: -1}},
 		"Files": {Files: map[string]logger.FileRule{"A": {}}},
 	} {

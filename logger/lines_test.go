@@ -137,9 +137,9 @@ func TestTextFiles(t *testing.T) {
 			logger.FromContext(ctx).Info("two\nlines", zap.Int("i", i))
 		}
 		run.End(nil)
-		require.Len(t, lines(t, dir, "user.log"), 10)
-		require.Len(t, lines(t, dir, "usage.log"), 2)
-		require.NotEmpty(t, lines(t, dir, "application.log"))
+		require.Len(t, synced(t, store, dir, "user.log"), 10)
+		require.Len(t, synced(t, store, dir, "usage.log"), 2)
+		require.NotEmpty(t, synced(t, store, dir, "application.log"))
 	})
 	t.Run("R1.2 library: readable while it is written", func(t *testing.T) {
 		dir := t.TempDir()
@@ -147,12 +147,14 @@ func TestTextFiles(t *testing.T) {
 		ctx, run := operation(store).Start(t.Context())
 		defer run.End(nil)
 		logger.FromContext(ctx).Info("first")
+		require.NoError(t, store.Sync(t.Context()))
 		f, err := os.Open(filepath.Join(dir, "user.log"))
 		require.NoError(t, err)
 		defer f.Close()
 		follow := bufio.NewReader(f)
 		for i := range 3 { // as tail -f: read to the end, then on
 			logger.FromContext(ctx).Info(fmt.Sprint("line ", i))
+			require.NoError(t, store.Sync(t.Context()))
 			for {
 				l, err := follow.ReadString('\n')
 				if err == io.EOF {
@@ -182,11 +184,11 @@ func TestTextFiles(t *testing.T) {
 		run.End(errors.New("no stock"))
 
 		var kinds []string
-		for _, l := range lines(t, dir, "user.log") {
+		for _, l := range synced(t, store, dir, "user.log") {
 			kinds = append(kinds, l["kind"].(string))
 		}
 		require.Equal(t, []string{"capture", "line", "line", "line", "capture"}, kinds)
-		usage := lines(t, dir, "usage.log")
+		usage := synced(t, store, dir, "usage.log")
 		var phases []string
 		for _, l := range usage {
 			phases = append(phases, fmt.Sprint(l["kind"], " ", l["phase"]))
@@ -220,7 +222,7 @@ func TestEntry(t *testing.T) {
 		logger.FromContext(ctx).Label("Test").Info("fetched", zap.String("sku", "A-1"), zap.Int("rows", 42))
 		step.End(nil, nil)
 		run.End(nil)
-		l := lines(t, dir, "user.log")[0]
+		l := synced(t, store, dir, "user.log")[0]
 		delete(l, "seq")
 		require.Equal(t, map[string]any{
 			"timestamp": "2026-11-21T01:03:04.123456789Z", "level": "info", "kind": "line",

@@ -115,6 +115,13 @@ func lines(t testing.TB, dir, name string) []map[string]any {
 	return all
 }
 
+// synced reads a text file of an open store once everything is in it.
+func synced(t testing.TB, store *logger.Store, dir, name string) []map[string]any {
+	t.Helper()
+	require.NoError(t, store.Sync(t.Context()))
+	return lines(t, dir, name)
+}
+
 func operation(store *logger.Store, options ...logger.OperationOption) *logger.Operation {
 	return store.Server("edge-1").Service("orders").Operation("sync-prices", options...)
 }

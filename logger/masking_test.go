@@ -18,13 +18,18 @@ import (
 	"go.uber.org/zap"
 )
 
-// everyFile is all text in a folder.
-func everyFile(t *testing.T, dir string) string {
+// everyFile is what all files in an open store's folder hold: the text, and what
+// the journal keeps beside it.
+func everyFile(t *testing.T, store *logger.Store, dir string) string {
 	t.Helper()
+	require.NoError(t, store.Sync(t.Context()))
 	var text strings.Builder
 	names, err := filepath.Glob(filepath.Join(dir, "*.log"))
 	require.NoError(t, err)
-	for _, name := range names {
+	private, err := filepath.Glob(filepath.Join(dir, ".journal", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, private)
+	for _, name := range append(names, private...) {
 		b, err := os.ReadFile(name)
 		require.NoError(t, err)
 		text.Write(b)
@@ -65,7 +70,7 @@ func TestSecretsByKey(t *testing.T) {
 		run.Slog().Info("m", "client_secret", "hidden-7")
 		step.End(json.RawMessage(`{"cookie":"hidden-8"}`), nil)
 		run.End(nil)
-		text := everyFile(t, dir)
+		text := everyFile(t, store, dir)
 		require.NotContains(t, text, "hidden-")
 		require.GreaterOrEqual(t, strings.Count(text, `"***"`), 8)
 		require.Contains(t, text, `"port":1`)
@@ -100,7 +105,7 @@ func TestSecretsByValue(t *testing.T) {
 			store := openDir(t, dir, nil)
 			require.NoError(t, store.AddSecret(secret))
 			everywhere(t, store, form)
-			text := everyFile(t, dir)
+			text := everyFile(t, store, dir)
 			// In the file the form stands JSON-escaped, if it stands there.
 			core := form
 			if strings.HasPrefix(name, "base64, shifted") {
@@ -116,7 +121,7 @@ func TestSecretsByValue(t *testing.T) {
 		store := openDir(t, dir, nil)
 		require.NoError(t, store.AddSecret("-----BEGIN KEY-----\nMIIBVgIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----"))
 		everywhere(t, store, "leaked kqhkiG9w0BAQEF here")
-		require.NotContains(t, everyFile(t, dir), "kqhkiG9w0BAQEF")
+		require.NotContains(t, everyFile(t, store, dir), "kqhkiG9w0BAQEF")
 	})
 	t.Run("R6.2 library: the least length is 4", func(t *testing.T) {
 		store := openMemory(t, nil)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/rotation"
@@ -40,8 +41,9 @@ type Options struct {
 	// at stop too.
 	PerformanceEvery time.Duration
 
-	// RingBytes is the size of the buffer between callers and files: 0 means
-	// 8 MiB, the least is 4 MiB. It has no effect in ModeWrite.
+	// RingBytes is the size of the buffer between callers and files, in bytes on
+	// the disk and in memory: 0 means 8 MiB, it is rounded up to whole pages, and
+	// lies between 4 MiB and 512 MiB. It has no effect in ModeWrite.
 	RingBytes int
 	// CaptureBytes is how long a captured input or output, or a value given to
 	// [Value], may be as JSON before it is cut: 0 means 64 KiB.
@@ -96,14 +98,33 @@ type FileRule struct {
 type Mode uint8
 
 const (
-	// ModeJournal is the default: records survive the death of the process and
-	// no call waits for the disk. This version writes as ModeWrite does;
-	// Stats says which mode is in force.
+	// ModeJournal is the default: a call copies its record into mapped memory
+	// and returns, and a writer moves it on to the file within some 10 ms. No
+	// call waits for the disk, and records survive the death of the process. It
+	// needs a file system where that is safe, which are ext4, xfs and tmpfs, and
+	// OpenMemory; elsewhere ModeWrite is in force, as Stats says.
 	ModeJournal Mode = iota
 	// ModeWrite hands each record to the operating system before the call
-	// returns. Records survive the death of the process.
+	// returns. Records survive the death of the process, and other programs see
+	// them in the file at once.
 	ModeWrite
 )
+
+// journal returns the mode under the name that the journal has for it.
+func (m Mode) journal() journal.Mode {
+	if m == ModeWrite {
+		return journal.ModeWrite
+	}
+	return journal.ModeJournal
+}
+
+// modeOf returns the mode that the journal says is in force.
+func modeOf(m journal.Mode) Mode {
+	if m == journal.ModeWrite {
+		return ModeWrite
+	}
+	return ModeJournal
+}
 
 // String returns "journal" or "write".
 func (m Mode) String() string {
@@ -126,6 +147,7 @@ const (
 	minCaptureBytes = 256     // less than what a cut value itself takes
 	maxCaptureBytes = 1 << 20 // the longest line
 	minRingBytes    = 4 << 20 // four of the longest lines
+	maxRingBytes    = 512 << 20
 	maxKeys         = 1000
 )
 
@@ -156,8 +178,8 @@ func (o *Options) complete() (Options, error) {
 	if c.Mode > ModeWrite {
 		return bad("Mode", "is unknown (%d)", uint8(c.Mode))
 	}
-	if c.RingBytes != 0 && c.RingBytes < minRingBytes {
-		return bad("RingBytes", "is %d, below %d", c.RingBytes, minRingBytes)
+	if c.RingBytes != 0 && (c.RingBytes < minRingBytes || c.RingBytes > maxRingBytes) {
+		return bad("RingBytes", "is %d, outside %d to %d", c.RingBytes, minRingBytes, maxRingBytes)
 	}
 	if c.CaptureBytes != 0 && (c.CaptureBytes < minCaptureBytes || c.CaptureBytes > maxCaptureBytes) {
 		return bad("CaptureBytes", "is %d, outside %d to %d", c.CaptureBytes, minCaptureBytes, maxCaptureBytes)

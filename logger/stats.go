@@ -9,6 +9,10 @@ import (
 type Stats struct {
 	// Mode is the mode in force, whatever Options.Mode asked for.
 	Mode Mode
+	// Waiting is how many bytes of the journal's buffer hold records that are not
+	// in the files yet, and RingBytes the size of that buffer. Both are 0 in
+	// ModeWrite.
+	Waiting, RingBytes int64
 	// Records and Bytes are how many records were written, and how long their
 	// lines are together.
 	Records, Bytes int64
@@ -55,6 +59,7 @@ func (s *Store) Stats() Stats {
 	s.mu.RUnlock()
 
 	kept := s.journal.Stats()
+	stats.Mode, stats.Waiting, stats.RingBytes = modeOf(kept.Mode), kept.Waiting, kept.RingSize
 	for name, j := range kept.Files {
 		n := dropped[name]
 		for i := range n {

@@ -121,7 +121,9 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	}
 	s.problems.start(o.OnProblem)
 	j, err := journal.Open(dir, journal.Options{
-		FS: fs, Rule: o.Rule, Rules: rules, SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,
+		FS: fs, Rule: o.Rule, Rules: rules,
+		Mode: o.Mode.journal(), RingBytes: o.RingBytes, MaxWait: o.MaxWait,
+		SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,
 		Clock: s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen,
 	})
 	if err != nil {
@@ -161,11 +163,13 @@ func (s *Store) Query() *query.Engine {
 }
 
 // Files returns the folder of log files, to list, read and delete them. It is
-// usable until Close.
+// usable until Close. What was logged before the call is in the files, as far as
+// the disk takes it; what is logged later gets there within some 10 ms.
 func (s *Store) Files() *rotation.Folder {
 	if s == nil {
 		return nil
 	}
+	_ = s.journal.Flush() // what cannot be written is tried again, and reported then
 	return s.journal.Folder()
 }
 
@@ -244,12 +248,13 @@ func (s *Store) shutDown() error {
 // announce writes the records that a store begins with.
 func (s *Store) announce() {
 	r := s.journal.Recovery()
-	fields := []zap.Field{zap.String("mode", ModeWrite.String())}
+	fields := []zap.Field{zap.String("mode", modeOf(s.journal.Stats().Mode).String())}
 	for _, fact := range []struct {
 		name string
 		n    int64
 	}{
-		{"torn_bytes", r.TornBytes}, {"foreign_lines", r.Foreign},
+		{"torn_bytes", r.TornBytes}, {"replayed", r.Replayed},
+		{"lost_bytes", r.LostBytes}, {"put_aside", r.PutAside}, {"foreign_lines", r.Foreign},
 		{"runs_closed", int64(r.RunsClosed)}, {"steps_closed", int64(r.StepsClosed)},
 	} {
 		if fact.n != 0 {

@@ -81,6 +81,7 @@ func TestDeleted(t *testing.T) {
 		j := openJournal(t, nil, dir, rotation.Rule{MaxBytes: 16 << 10, Compression: rotation.None})
 		s := subject(j, nil, dir)
 		s.Append(t, querytest.NewGenerator(9).Entries(500))
+		flush(t, j)
 		return s
 	}
 	closed := func(t *testing.T, dir string) []string {
@@ -163,6 +164,7 @@ func TestOpen(t *testing.T) {
 		dir := t.TempDir()
 		j := openJournal(t, nil, dir, rotation.Rule{})
 		appendEntries(t, j, querytest.NewGenerator(10).Entries(20))
+		flush(t, j)
 		e, err := query.Open(dir)
 		require.NoError(t, err)
 		tail := e.Tail(t.Context(), query.Filter{}, query.TailOptions{})

@@ -47,10 +47,12 @@ func everywhere(t *testing.T, test func(t *testing.T, s store)) {
 		return &logger.Options{Level: levels.Trace, Clock: c.time, PerformanceEvery: 1000 * time.Hour,
 			OnProblem: func(err error) { t.Error(err) }}
 	}
-	open := func(t *testing.T, dir string) store {
+	open := func(t *testing.T, dir string, mode logger.Mode) store {
 		s := store{clock: &clock{now: noon}}
+		o := options(t, s.clock)
+		o.Mode = mode
 		var err error
-		s.Store, err = logger.Open(dir, options(t, s.clock))
+		s.Store, err = logger.Open(dir, o)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		s.query = s.Query()
@@ -63,10 +65,12 @@ func everywhere(t *testing.T, test func(t *testing.T, s store)) {
 		s.query = s.Query()
 		test(t, s)
 	})
-	t.Run("folder", func(t *testing.T) { test(t, open(t, t.TempDir())) })
+	t.Run("folder", func(t *testing.T) { test(t, open(t, t.TempDir(), logger.ModeJournal)) })
 	t.Run("read only", func(t *testing.T) {
 		dir := t.TempDir()
-		s := open(t, dir)
+		// Another process sees a record when it is in the text: in this mode
+		// that is when the call returned.
+		s := open(t, dir, logger.ModeWrite)
 		e, err := query.Open(dir)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, e.Close()) })

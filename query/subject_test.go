@@ -145,7 +145,20 @@ func readOnly(rule rotation.Rule) func(t *testing.T) querytest.Subject {
 		e, err := query.Open(dir)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, e.Close()) })
-		return subject(j, e, dir)
+		s := subject(j, e, dir)
+		// Another process sees a record once it is in the text.
+		s.Append = func(t testing.TB, entries []querytest.Entry) {
+			appendEntries(t, j, entries)
+			flush(t, j)
+		}
+		return s
+	}
+}
+
+// flush has the text hold everything that was appended.
+func flush(t testing.TB, j *journal.Journal) {
+	if err := j.Flush(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -156,7 +169,10 @@ func subject(j *journal.Journal, e *query.Engine, dir string) querytest.Subject 
 	return querytest.Subject{
 		Engine: e,
 		Append: func(t testing.TB, entries []querytest.Entry) { appendEntries(t, j, entries) },
-		Text:   func(t testing.TB) []oracle.Line { return folderText(t, dir) },
+		Text: func(t testing.TB) []oracle.Line {
+			flush(t, j)
+			return folderText(t, dir)
+		},
 	}
 }
 
@@ -166,6 +182,7 @@ func inMemory(t *testing.T) querytest.Subject {
 	s := subject(j, nil, "")
 	s.Text = func(t testing.TB) []oracle.Line {
 		t.Helper()
+		flush(t, j)
 		infos, err := j.Folder().List()
 		require.NoError(t, err)
 		var lines []oracle.Line

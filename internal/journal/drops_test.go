@@ -21,7 +21,7 @@ import (
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	fsys := vfs.NewMem()
-	f := open(t, fsys)
+	f := open(t, fsys, func(o *journal.Options) { o.Mode = journal.ModeWrite })
 	var accepted []string
 	offer := func(level zapcore.Level, message string) bool {
 		_, err := f.log("user", run, level, message)

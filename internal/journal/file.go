@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,46 +19,102 @@ import (
 // File is one log of the folder: its active text and its counters.
 type File struct {
 	name string
+	code uint16 // in the file table
 	j    *Journal
 	text *rotation.File
 
 	// guarded by Journal.mu
-	seg  *segment // active
-	lost lost
+	seg       *segment   // of the next record
+	size      int64      // of seg's text, with what is still in the ring
+	lost      Lost       // dropped and not yet said
+	turns     uint64     // segments begun
+	textTurns uint64     // of these, begun in the text too
+	writing   *segment   // of the active text: seg, or one before it
+	waiting   []*segment // begun after writing, oldest first
+	turnAfter time.Time  // the next segment begins no earlier
 
-	dirty   atomic.Bool // written since the last sync
-	failing atomic.Bool // the last write failed
-	records atomic.Int64
-	bytes   atomic.Int64
-	dropped [len(line.Levels{})]atomic.Int64
+	// guarded by Journal.drainMu: what moves from the ring to the text
+	block     []byte // lines gathered
+	blockFrom uint64 // position of the first of them
+	blockEnd  uint64 // position behind the last
+	blockSeq  uint64 // seq of the last
+	writtenTo uint64 // position up to which the text has everything
+	stuck     error  // in this round
+	stuckAt   uint64 // position of the first frame that could not be written
+	turning   bool   // nextText rotates
+	turnErr   error  // of the last nextText
+
+	// guarded by Journal.syncing
+	syncedTo uint64 // seq up to which all is durable
+	unsure   bool   // a sync failed: nobody knows about what is up to unsureTo
+	unsureTo uint64
+
+	newestInText atomic.Uint64 // seq
+
+	maxBytes atomic.Int64
+	dirty    atomic.Bool // written since the last sync
+	records  atomic.Int64
+	bytes    atomic.Int64
+	dropped  [len(line.Levels{})]atomic.Int64
 }
 
-// lost is what was dropped since the last record that says so.
-type lost struct {
+// Lost is what was dropped of a log since the last record that says so. The zero
+// value is nothing.
+type Lost struct {
 	count       int64
 	levels      line.Levels
 	first, last time.Time
 }
 
+// Add adds one record.
+func (l *Lost) Add(level zapcore.Level, at time.Time) {
+	l.levels[line.LevelIndex(level)]++
+	l.count++
+	if l.first.IsZero() {
+		l.first = at
+	}
+	l.last = at
+}
+
+// Missed adds records to what the log will say was dropped that were dropped
+// before they got here. Whoever dropped them counts them.
+func (f *File) Missed(l Lost) {
+	if l.count == 0 {
+		return
+	}
+	f.j.mu.Lock()
+	defer f.j.mu.Unlock()
+	f.lost.count += l.count
+	for i, n := range l.levels {
+		f.lost.levels[i] += n
+	}
+	if f.lost.first.IsZero() || l.first.Before(f.lost.first) {
+		f.lost.first = l.first
+	}
+	if l.last.After(f.lost.last) {
+		f.lost.last = l.last
+	}
+}
+
 // File returns the log with this name, opening or making its file on first
 // use. The name must be one that [rotation] accepts.
 func (j *Journal) File(name string) (*File, error) {
-	if j.lock == nil {
+	if j.lock == nil || j.stopped() {
 		return nil, ErrClosed
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.closed {
-		return nil, ErrClosed
+	if f := (*j.fileTable.Load())[name]; f != nil {
+		return f, nil
 	}
-	if f := j.files[name]; f != nil {
+	j.opening.Lock()
+	defer j.opening.Unlock()
+	if f := (*j.fileTable.Load())[name]; f != nil {
 		return f, nil
 	}
 	return j.open(name)
 }
 
 // open opens a log's active file, cuts a torn last line and takes in its rows.
-// The caller holds mu, or is Open.
+// The caller holds opening, or is Open.
 func (j *Journal) open(name string) (*File, error) {
 	f := &File{name: name, j: j}
 	text, err := rotation.OpenFS(j.fs, filepath.Join(j.dir, name+".log"), &rotation.Options{
@@ -70,61 +128,117 @@ func (j *Journal) open(name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.recovery.TornBytes += text.Repaired()
 	f.text = text
+	f.maxBytes.Store(text.Rule().MaxBytes)
 	f.seg = j.tables.newSegment(name, name+".log")
-	err = j.readers.open(j, f.seg)
-	if err == nil && text.Size() > 0 {
+	f.writing = f.seg
+	if err = j.readers.open(j, f.seg); err == nil && text.Size() > 0 {
 		err = j.parse(f.seg)
+	}
+	if err == nil {
+		f.code, err = j.registry.code(name)
+	}
+	if err == nil {
+		err = j.install(f)
 	}
 	if err != nil {
 		j.tables.remove(f.seg)
-		text.Close()
-		return nil, err
+		j.readers.drop(f.seg)
+		return nil, errors.Join(err, text.Close())
 	}
-	j.files[name] = f
-	files := maps.Clone(j.files)
-	j.fileTable.Store(&files)
 	return f, nil
 }
 
-// closedText is called by the text file in Write or Rotate, under mu, when its
-// active file got its final name and before the next byte is written.
+// install enters a file, unless the journal was closed meanwhile.
+func (j *Journal) install(f *File) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return ErrClosed
+	}
+	f.size = f.text.Size()
+	if j.live && j.ring != nil {
+		f.seg.inText.Store(j.numbers.next - 1)
+	}
+	j.recovery.TornBytes += f.text.Repaired()
+	files := maps.Clone(*j.fileTable.Load())
+	files[f.name] = f
+	j.fileTable.Store(&files)
+	byCode := slices.Clone(*j.byCode.Load())
+	for len(byCode) <= int(f.code) {
+		byCode = append(byCode, nil)
+	}
+	byCode[f.code] = f
+	j.byCode.Store(&byCode)
+	return nil
+}
+
+// closedText is called by the text file when its active file got its final name
+// and before the next byte is written: in Write or Rotate, by the writer or,
+// without a ring, by the goroutine that holds mu.
 func (f *File) closedText(info rotation.Info) {
-	f.j.tables.renamed(f.seg, baseName(info.Name))
-	f.seg = f.j.tables.newSegment(f.name, f.name+".log")
-	if err := f.j.readers.open(f.j, f.seg); err != nil {
-		f.j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))
+	j := f.j
+	if j.ring != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+	}
+	old := f.writing
+	j.tables.renamed(old, baseName(info.Name))
+	f.nextSegment()
+	if err := j.readers.open(j, f.writing); err != nil {
+		j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))
 	}
 }
 
-// damagedText is called by the text file in Write or Rotate, under mu, when
-// somebody else changed the active file: the rows are read again from where it
-// is not what it was.
+// damagedText is called by the text file, in Write or Rotate like closedText,
+// when somebody else changed the active file: the rows are read again from
+// where it is not what it was.
 func (f *File) damagedText(d *rotation.DamageError) {
-	f.j.readers.drop(f.seg)
-	if err := f.j.rescan(f.seg, d.From); err != nil {
-		f.j.problem(fmt.Errorf("read %s again: %w", f.name, err))
+	j := f.j
+	if j.ring != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
 	}
-	if err := f.j.readers.open(f.j, f.seg); err != nil {
-		f.j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))
+	j.readers.drop(f.writing)
+	err := f.reread(d.From)
+	if d.Damage == rotation.Removed {
+		err = errors.Join(err, j.adopt(f.name))
 	}
+	if err != nil {
+		j.problem(fmt.Errorf("read %s again: %w", f.name, err))
+	}
+	if err := j.readers.open(j, f.writing); err != nil {
+		j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))
+	}
+}
+
+// reread takes the rows of the active text from the text again, from an offset
+// on. The caller holds mu.
+func (f *File) reread(from int64) error {
+	size, err := f.j.rescan(f.writing, from, f.text.Size())
+	if f.seg == f.writing {
+		f.size = size
+	}
+	return err
 }
 
 // Append gives the record its number and writes its line: body is everything
-// after the seq, without a newline. It returns once the line is handed to the
-// operating system and every snapshot shows it; [Journal.Sync] makes it
-// durable. An error means that the record was dropped and counted.
+// after the seq, without a newline. It returns once the record outlives the
+// process and every snapshot shows it; [Journal.Sync] makes it durable. An
+// error means that the record was dropped and counted.
 //
 // It is safe for concurrent use and keeps neither body nor m.Lifecycle.
 func (f *File) Append(o *Owner, m Meta, body []byte) (uint64, error) {
-	f.j.mu.Lock()
-	seq, err := f.append(o, &m, body)
-	f.j.mu.Unlock()
+	var seq uint64
+	var err error
+	if f.j.ring != nil {
+		seq, err = f.appendRing(o, &m, body)
+	} else {
+		f.j.mu.Lock()
+		seq, err = f.append(o, &m, body)
+		f.j.mu.Unlock()
+	}
 	if err != nil {
-		if !f.failing.Swap(true) {
-			f.j.problem(fmt.Errorf("append to %s: %w", f.name, err))
-		}
 		return 0, err
 	}
 	if m.Level >= zapcore.ErrorLevel {
@@ -133,20 +247,21 @@ func (f *File) Append(o *Owner, m Meta, body []byte) (uint64, error) {
 	return seq, nil
 }
 
+// append writes a record to the text at once. The caller holds mu.
 func (f *File) append(o *Owner, m *Meta, body []byte) (uint64, error) {
 	if f.j.closed {
-		f.drop(m)
+		f.drop(m, ErrClosed)
 		return 0, ErrClosed
 	}
 	if f.lost.count > 0 {
 		if err := f.writeLost(); err != nil {
-			f.drop(m)
+			f.drop(m, err)
 			return 0, err
 		}
 	}
 	seq, err := f.write(o, m, body)
 	if err != nil {
-		f.drop(m)
+		f.drop(m, err)
 	}
 	return seq, err
 }
@@ -165,7 +280,7 @@ func (f *File) write(o *Owner, m *Meta, body []byte) (uint64, error) {
 		return 0, err
 	}
 	size := len(j.buf)
-	f.failing.Store(false)
+	f.newestInText.Store(seq)
 	f.dirty.Store(true)
 	f.records.Add(1)
 	f.bytes.Add(int64(size))
@@ -180,16 +295,16 @@ func (f *File) write(o *Owner, m *Meta, body []byte) (uint64, error) {
 	return seq, nil
 }
 
-// drop counts a record that is not written. The caller holds mu.
-func (f *File) drop(m *Meta) {
-	level := line.LevelIndex(m.Level)
-	f.dropped[level].Add(1)
-	f.lost.levels[level]++
-	f.lost.count++
-	if f.lost.first.IsZero() {
-		f.lost.first = m.Time
+// drop counts a record that is not written because of err. Of records that are
+// dropped until the log says how many there were, the host hears once: while a
+// ring is full for some levels, others are still accepted in between. The caller
+// holds mu.
+func (f *File) drop(m *Meta, err error) {
+	if f.lost.count == 0 {
+		f.j.problem(fmt.Errorf("append to %s: %w", f.name, err))
 	}
-	f.lost.last = m.Time
+	f.dropped[line.LevelIndex(m.Level)].Add(1)
+	f.lost.Add(m.Level, m.Time)
 }
 
 // levelNames are the keys of the counts by level, in the order of
@@ -197,7 +312,7 @@ func (f *File) drop(m *Meta) {
 var levelNames = [...]string{"trace", "debug", "info", "warn", "error", "fatal"}
 
 // MarshalLogObject writes the levels of which something was dropped.
-func (l lost) MarshalLogObject(e zapcore.ObjectEncoder) error {
+func (l Lost) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	for i, n := range l.levels {
 		if n > 0 {
 			e.AddInt64(levelNames[i], n)
@@ -206,21 +321,25 @@ func (l lost) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// writeLost writes the record that says what was dropped. The caller holds mu.
-func (f *File) writeLost() error {
-	j := f.j
-	now := j.opts.Clock()
-	owner := j.tables.ownerOf(&line.Identity{})
-	body := j.encoder.Append(nil, &line.Entry{
+// lostRecord makes the record that says what was dropped. The caller holds mu.
+func (f *File) lostRecord() (body []byte, m *Meta, o *Owner) {
+	now := f.j.opts.Clock().UTC()
+	body = f.j.encoder.Append(nil, &line.Entry{
 		Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent, Topic: "system",
 		Message: fmt.Sprintf("dropped %d", f.lost.count),
 	}, []zap.Field{
 		zap.Int64("count", f.lost.count), zap.Object("by_level", f.lost),
 		zap.Time("first", f.lost.first), zap.Time("last", f.lost.last),
 	})
-	if _, err := f.write(owner, &Meta{Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent}, body); err != nil {
+	return body, &Meta{Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent}, f.j.tables.ownerOf(&line.Identity{})
+}
+
+// writeLost writes that record. The caller holds mu.
+func (f *File) writeLost() error {
+	body, m, o := f.lostRecord()
+	if _, err := f.write(o, m, body); err != nil {
 		return err
 	}
-	f.lost = lost{}
+	f.lost = Lost{}
 	return nil
 }

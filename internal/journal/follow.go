@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,26 +50,45 @@ func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 // are rotated and deleted under the reader.
 const maxPasses = 20
 
+// aliveFor is how long after its last sign of life a writer counts as one. It
+// gives one every [tickEvery].
+const aliveFor = 2 * time.Second
+
 // snapshot takes in what is new and returns what every file is known to have.
 //
-// The files are read one after the other, so a later file may show a record
-// whose predecessor in an earlier file was not there yet when that was read.
-// After a second pass everything up to the newest seq of the first is complete,
-// because the writer writes in the order of seq. A pass during which a file was
-// renamed or went away may have missed it under both names, and does not count.
+// A writer with a ring moves records file by file, not in the order of seq. It
+// publishes up to which seq all of them are in the text: what was published
+// before the files are read is complete afterwards. A pass during which a file
+// was renamed or went away may have missed it under both names, and does not
+// count.
+//
+// Without a ring the writer writes in the order of seq. The files are read one
+// after the other, so a later file may show a record whose predecessor in an
+// earlier file was not there yet when that was read. After a second pass
+// everything up to the newest seq of the first is complete. The same is done
+// where the writer is gone or stuck, and nothing changes: what a process that
+// died left in the ring is not shown before another one has written it.
 func (w *follower) snapshot(j *Journal) *Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var complete uint64
+	complete := uint64(everything)
 	var err error
-	calm := 0
-	for try := 0; calm < 2 && try < maxPasses && err == nil; try++ {
+	passes, calm := 2, 0
+	for try := 0; calm < passes && try < maxPasses && err == nil; try++ {
+		if calm == 0 {
+			var published bool
+			if complete, published = w.published(j); published {
+				passes = 1
+			} else {
+				passes = 2
+			}
+		}
 		w.moved = false
 		if err = w.refresh(j); w.moved {
 			calm = 0
 			continue
 		}
-		if calm++; calm == 1 {
+		if calm++; calm == 1 && passes == 2 {
 			complete = j.tables.newest()
 		}
 	}
@@ -77,6 +97,45 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 	}
 	w.broken = err
 	return j.tables.snapshot(j, complete)
+}
+
+// published returns up to which seq a writer says that all is in the text; false
+// when there is none, or one without a ring.
+func (w *follower) published(j *Journal) (uint64, bool) {
+	f, err := j.fs.OpenFile(filepath.Join(j.dir, privateDir, ringName), os.O_RDONLY, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	header := make([]byte, offSynced)
+	for range maxPasses {
+		if n, _ := f.ReadAt(header, 0); n < len(header) {
+			return 0, false
+		}
+		if seq, alive, ok := written(header); ok {
+			since := time.Since(time.Unix(0, alive))
+			return seq, -aliveFor < since && since < aliveFor
+		}
+	}
+	return 0, false
+}
+
+// wait is Wait of a reader: it looks again and again.
+func (w *follower) wait(ctx context.Context, j *Journal, after uint64) error {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		if w.snapshot(j).AsOf > after {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-j.stop:
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // refresh brings the segments in line with the folder. The caller holds mu or

@@ -38,10 +38,12 @@ func TestReaderFollowsAWriter(t *testing.T) {
 				_, err := f.log("user", run, zapcore.InfoLevel, m)
 				require.NoError(t, err)
 				if i%7 == 0 {
+					require.NoError(t, f.Sync(t.Context()))
 					require.Equal(t, want[:i+1], messages(t, r, "user"))
 					require.Equal(t, f.Run("r-1").State(), r.Snapshot().Run("r-1").State())
 				}
 			}
+			require.NoError(t, f.Sync(t.Context()))
 			require.Equal(t, want, messages(t, r, "user"))
 
 			_, err = r.File("user")

@@ -50,6 +50,13 @@ func open(t *testing.T, fsys vfs.FS, change ...func(*journal.Options)) *folder {
 	return f
 }
 
+// problemSeen reports whether the journal has told of a problem.
+func (f *folder) problemSeen() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.problems) > 0
+}
+
 func (f *folder) file(name string) *journal.File {
 	f.t.Helper()
 	file, err := f.File(name)

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,9 @@ var (
 	ErrLocked = errors.New("journal: the folder is written by another process")
 	// ErrClosed is returned after Close, and for a Journal that only reads.
 	ErrClosed = errors.New("journal: closed")
+	// ErrVersion is returned by Open when a file under .journal was written by a
+	// newer version of this package. Nothing was changed.
+	ErrVersion = errors.New("journal: the folder was written by a newer version")
 	// ErrTimeout is returned by Close when the disk did not answer in time.
 	ErrTimeout = errors.New("journal: the disk did not answer in time")
 )
@@ -44,13 +48,43 @@ const FileUsage = "usage"
 const FileApplication = "application"
 
 const (
-	privateDir  = ".journal"
-	lockName    = "lock"
-	defaultSync = time.Second
+	privateDir = ".journal"
+	// formatVersion is that of every file under .journal.
+	formatVersion = 1
+	lockName      = "lock"
+	defaultSync   = time.Second
 	// tickEvery is how often removed files are looked for and drops that
 	// ended are written down.
 	tickEvery = 200 * time.Millisecond
 )
+
+// Mode is how a record gets to the text.
+type Mode uint8
+
+// The modes.
+const (
+	// ModeJournal copies the record into mapped memory and returns: it outlives
+	// the process, and a writer moves it to the text.
+	ModeJournal Mode = iota
+	// ModeWrite writes the line before the call returns. It is in force where
+	// memory cannot be mapped safely.
+	ModeWrite
+)
+
+// String returns "journal" or "write".
+func (m Mode) String() string {
+	if m == ModeWrite {
+		return "write"
+	}
+	return "journal"
+}
+
+// DefaultRingBytes is the size of the ring when Options do not say: 8 MiB.
+const DefaultRingBytes = 8 << 20
+
+// minRingBytes is four times the longest line, so that one always fits the
+// share of its level.
+const minRingBytes = 4 << 20
 
 // Options are the settings of a Journal; the zero value is ready.
 type Options struct {
@@ -60,6 +94,17 @@ type Options struct {
 	Rule rotation.Rule
 	// Rules are by log name.
 	Rules map[string]rotation.Rule
+	// Mode is how records get to the text; Stats says which mode is in force.
+	Mode Mode
+	// RingBytes is the size of the ring, in bytes, 0 for [DefaultRingBytes]; at
+	// least 4 MiB and rounded up to pages.
+	RingBytes int
+	// MaxWait is how long a caller waits for room while the writer is behind,
+	// 0 for 100 ms. Nobody waits while the disk fails.
+	MaxWait time.Duration
+	// Boot identifies the running system, "" for its own boot id. Tests that
+	// cut the power change it.
+	Boot string
 	// SyncEvery is how often written lines are made durable, 0 for 1 s. Levels
 	// from error up ask for a sync at once.
 	SyncEvery time.Duration
@@ -95,17 +140,42 @@ type Journal struct {
 	tables  *tables
 	readers readers
 
-	mu      sync.Mutex // orders appends; guards numbers, files, closed, buf
+	mu      sync.Mutex // orders appends; guards what follows
 	numbers *numbers
-	files   map[string]*File
 	closed  bool
-	buf     []byte
+	buf     []byte        // mode write
+	head    uint64        // of the ring
+	pumped  uint64        // position below which all is in the text
+	urgeAt  uint64        // the writer is woken at once when head gets here
+	marks   []mark        // where some records stand
+	idle    bool          // the writer waits for a record
+	space   chan struct{} // closed when there may be room, nil when nobody waits
+
+	ring     *ring            // nil in mode write; immutable once live
+	mapping  vfs.Mapping      // of ring
+	live     bool             // Open is done; guarded by mu
+	rebooted bool             // what the last process wrote may be lost in part; immutable once live
+	aside    map[string]int64 // text put aside at Open, by log; immutable once live
+	registry *registry        // guarded by opening
+	opening  sync.Mutex       // held while a log is opened; taken before mu
+	syncing  sync.Mutex       // held while files are synced; taken before drainMu
+	untold   error            // what a sync failed with that nobody was told of; guarded by syncing
+	drainMu  sync.Mutex       // held while frames move to the text; taken before mu
+	tailMu   sync.RWMutex     // readers of the ring hold it shared; taken before mu
+	unmapped bool             // changed under tailMu and drainMu
+	tail     atomic.Uint64    // of the ring; changed under tailMu
+	failing  atomic.Bool      // the last round did not reach the text
+	wake     chan struct{}    // to the writer: there is a record
+	urge     chan struct{}    // to the writer: do not wait for more
+	finish   chan struct{}    // closed: the writer writes what is left and ends
+	pumpDone chan struct{}
 
 	follow follower // readers only
 
-	recovery     Recovery // guarded by mu
+	recovery     Recovery // guarded by mu once live
 	foreign      atomic.Int64
-	fileTable    atomic.Pointer[map[string]*File] // files, for those who must not wait for mu
+	fileTable    atomic.Pointer[map[string]*File] // by name; replaced under mu
+	byCode       atomic.Pointer[[]*File]          // by code in the ring; replaced under mu
 	problemCount atomic.Int64
 	problems     chan error
 	syncNow      chan struct{}
@@ -119,6 +189,11 @@ type Journal struct {
 type Recovery struct {
 	// TornBytes is the length of unfinished last lines that were cut.
 	TornBytes int64
+	// Replayed is how many records were in the ring and not in the text.
+	Replayed int64
+	// LostBytes is how much of the ring could not be read, and PutAside how much
+	// text was moved to NAME.log.broken, after a power loss.
+	LostBytes, PutAside int64
 	// Foreign is how many lines were not records of this folder.
 	Foreign int64
 	// RunsClosed and StepsClosed count runs and steps of a dead process that
@@ -133,7 +208,11 @@ func Open(dir string, o Options) (*Journal, error) {
 	j := newJournal(dir, o)
 	private := filepath.Join(dir, privateDir)
 	for _, d := range []string{dir, private} {
-		if err := j.fs.MkdirAll(d, 0o700); err != nil {
+		err := j.fs.MkdirAll(d, 0o700)
+		if err == nil {
+			err = j.fs.SyncDir(filepath.Dir(d))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("open journal: %w", err)
 		}
 	}
@@ -145,15 +224,81 @@ func Open(dir string, o Options) (*Journal, error) {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	j.lock = lock
-	if err := j.load(private); err != nil {
+	if err := j.recover(private); err != nil {
 		j.abandon()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	j.done.Add(2)
 	go j.work()
 	go j.reportProblems()
+	if j.ring != nil {
+		go j.pump()
+	}
+	j.noteGaps()
 	j.endDeadRuns()
 	return j, nil
+}
+
+// recover brings folder and tables to where the last process left them.
+func (j *Journal) recover(private string) error {
+	left, found, err := readNumbers(j.fs, private)
+	if err != nil {
+		return err
+	}
+	j.rebooted = found && !left.Clean && (j.opts.Boot == "" || left.Boot != j.opts.Boot)
+	if err := j.openRingFile(private, left.Clean); err != nil {
+		return err
+	}
+	if j.rebooted {
+		if err := j.putAsideAll(); err != nil {
+			return err
+		}
+	}
+	if err := j.load(); err != nil {
+		return err
+	}
+	// The reservation comes first: nothing may be appended without.
+	boot := j.opts.Boot
+	if j.rebooted {
+		boot = left.Boot
+	}
+	if j.numbers, err = openNumbers(j.fs, private, boot, left, found, j.tables.newest()); err != nil {
+		return err
+	}
+	if err := j.replay(); err != nil {
+		return err
+	}
+	if err := j.startRing(private); err != nil {
+		return err
+	}
+	if err := j.numbers.settle(j.opts.Boot); err != nil {
+		return err
+	}
+	j.goLive()
+	return nil
+}
+
+// goLive lets records be appended.
+func (j *Journal) goLive() {
+	j.folder.OnDelete(j.fileDeleted)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ring != nil {
+		j.head = j.ring.head().Load()
+		j.tail.Store(j.head)
+		j.pumped = j.head
+		j.urgeAt = j.head + j.ring.size/4
+		j.ring.setWritten(j.numbers.next - 1)
+		j.ring.setAlive(time.Now().UnixNano())
+	}
+	for _, f := range *j.fileTable.Load() {
+		f.size = f.text.Size()
+		f.writtenTo = j.head
+		if j.ring != nil {
+			f.seg.inText.Store(j.numbers.next - 1)
+		}
+	}
+	j.live = true
 }
 
 func newJournal(dir string, o Options) *Journal {
@@ -169,21 +314,36 @@ func newJournal(dir string, o Options) *Journal {
 	if o.CloseTimeout <= 0 {
 		o.CloseTimeout = 5 * time.Second
 	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = 100 * time.Millisecond
+	}
+	if o.RingBytes == 0 {
+		o.RingBytes = DefaultRingBytes
+	}
+	o.RingBytes = (max(o.RingBytes, minRingBytes) + ringHeader - 1) / ringHeader * ringHeader
+	if o.Boot == "" {
+		o.Boot = bootID()
+	}
 	j := &Journal{
 		dir: dir, opts: o, fs: o.FS,
+		aside:    map[string]int64{},
 		encoder:  line.NewEncoder(line.Options{}),
 		tables:   newTables(),
-		files:    map[string]*File{},
 		problems: make(chan error, 64),
 		syncNow:  make(chan struct{}, 1),
 		stop:     make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+		urge:     make(chan struct{}, 1),
+		finish:   make(chan struct{}),
+		pumpDone: make(chan struct{}),
 	}
 	j.fileTable.Store(&map[string]*File{})
+	j.byCode.Store(&[]*File{})
 	return j
 }
 
 // load opens the files that are there and rebuilds what is derived from them.
-func (j *Journal) load(private string) error {
+func (j *Journal) load() error {
 	folder, err := rotation.OpenFolderFS(j.fs, j.dir)
 	if err != nil {
 		return err
@@ -207,12 +367,27 @@ func (j *Journal) load(private string) error {
 			return err
 		}
 	}
-	numbers, err := openNumbers(j.fs, private, j.tables.newest())
+	return j.loadAhead()
+}
+
+// loadAhead opens the logs that have no active file but one that a rotation had
+// made ahead and that has lines: a power cut undid the last step.
+func (j *Journal) loadAhead() error {
+	infos, err := j.fs.ReadDir(j.dir)
 	if err != nil {
 		return err
 	}
-	j.numbers = numbers
-	folder.OnDelete(j.fileDeleted)
+	for _, info := range infos {
+		log, ahead := strings.CutSuffix(info.Name(), nextExt)
+		if name, ok := rotation.LogOf(log + logExt); !ahead || !ok || name != log || info.Size() == 0 {
+			continue
+		}
+		if (*j.fileTable.Load())[log] == nil {
+			if _, err := j.open(log); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -225,8 +400,11 @@ func usageFirst(log string) int {
 
 // abandon gives up an Open that went wrong.
 func (j *Journal) abandon() {
-	for _, f := range j.files {
+	for _, f := range *j.fileTable.Load() {
 		f.text.Close()
+	}
+	if j.mapping != nil {
+		j.mapping.Unmap()
 	}
 	j.readers.closeAll()
 	if j.folder != nil {
@@ -254,7 +432,7 @@ func (j *Journal) Snapshot() *Snapshot {
 		return j.follow.snapshot(j)
 	}
 	j.mend()
-	return j.tables.snapshot(j, 0)
+	return j.tables.snapshot(j, everything)
 }
 
 // Run returns the run with this id, nil when it is not known.
@@ -278,28 +456,31 @@ func (j *Journal) Recovery() Recovery {
 // Wait returns when a record with a seq above after is visible, when ctx ends,
 // or with ErrClosed when the journal is closed.
 func (j *Journal) Wait(ctx context.Context, after uint64) error {
+	if j.lock == nil {
+		return j.follow.wait(ctx, j, after)
+	}
 	for {
-		var poll <-chan time.Time
-		if j.lock == nil {
-			if j.follow.snapshot(j).AsOf > after {
-				return nil
-			}
-			timer := time.NewTimer(followEvery)
-			defer timer.Stop()
-			poll = timer.C
-		}
 		changed := j.tables.changed(after)
 		if changed == nil {
 			return nil
 		}
 		select {
 		case <-changed:
-		case <-poll:
 		case <-j.stop:
 			return ErrClosed
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// stopped reports whether Close was called.
+func (j *Journal) stopped() bool {
+	select {
+	case <-j.stop:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -310,12 +491,38 @@ func (j *Journal) Rotate(name string) error {
 	if err != nil {
 		return err
 	}
+	if j.ring == nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.closed {
+			return ErrClosed
+		}
+		return f.text.Rotate()
+	}
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	if j.closed {
+		j.mu.Unlock()
 		return ErrClosed
 	}
-	return f.text.Rotate()
+	turns := f.turns
+	if f.size > 0 {
+		f.turn()
+		turns++
+	}
+	j.mu.Unlock()
+	for {
+		if err := j.drain(); err != nil {
+			return err
+		}
+		j.mu.Lock()
+		done := f.textTurns >= turns
+		j.mu.Unlock()
+		if done {
+			j.drainMu.Lock()
+			defer j.drainMu.Unlock()
+			return f.turnErr
+		}
+	}
 }
 
 // SetRule changes how a log rotates, at once.
@@ -324,14 +531,16 @@ func (j *Journal) SetRule(name string, rule rotation.Rule) error {
 	if err != nil {
 		return err
 	}
-	return f.text.SetRule(rule)
+	if err := f.text.SetRule(rule); err != nil {
+		return err
+	}
+	f.maxBytes.Store(f.text.Rule().MaxBytes)
+	return nil
 }
 
 // Rule returns how a log rotates.
 func (j *Journal) Rule(name string) rotation.Rule {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if f := j.files[name]; f != nil {
+	if f := (*j.fileTable.Load())[name]; f != nil {
 		return f.text.Rule()
 	}
 	return j.ruleOf(name)

@@ -93,6 +93,7 @@ func TestReopen(t *testing.T) {
 		f := open(t, fsys)
 		last, err := f.log("application", service, zapcore.InfoLevel, "before")
 		require.NoError(t, err)
+		require.NoError(t, f.Sync(t.Context()))
 		killed := fsys.Kill()
 		require.NoError(t, killed.Remove(dir+"/application.log"))
 
@@ -117,6 +118,7 @@ func TestReopen(t *testing.T) {
 			_, err := f.log("user", run, zapcore.InfoLevel, m)
 			require.NoError(t, err)
 		}
+		require.NoError(t, f.Sync(t.Context()))
 		killed := fsys.Kill()
 		info, err := killed.Lstat(dir + "/user.log")
 		require.NoError(t, err)
@@ -128,6 +130,7 @@ func TestReopen(t *testing.T) {
 		g := open(t, killed)
 		require.Equal(t, numbered(4), messages(t, g.Journal, "user"))
 		require.Positive(t, g.Recovery().TornBytes)
+		require.Zero(t, g.Recovery().Replayed)
 		_, err = g.log("user", run, zapcore.InfoLevel, "message 4")
 		require.NoError(t, err)
 		require.Equal(t, numbered(5), messages(t, g.Journal, "user"))

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/steplog/steplog/internal/vfs"
 )
@@ -19,47 +20,72 @@ const reserveStep = 1 << 20
 
 const numbersName = "numbers.json"
 
+// maxSeq is the largest number: JSON readers that keep numbers as float64 can
+// tell all up to it apart. Larger ones in a text or a file are not ours.
+const maxSeq = 1 << 53
+
 // numbers hands out sequence numbers. Each reservation is durable before a
 // number of it is used, so none is given twice, whatever was lost.
 type numbers struct {
-	fs       vfs.FS
-	dir      string // .journal
+	fs   vfs.FS
+	dir  string // .journal
+	boot string // the system's boot id, or ""
+
 	next     uint64
 	reserved uint64 // numbers below it may be used
+
+	writing sync.Mutex // held while the file is written, for it must not go back
+	written uint64
 }
 
 // numbersFile is the content of .journal/numbers.json.
 type numbersFile struct {
+	// Version is 1; 0 means 1.
+	Version int `json:"version"`
 	// Next is the first number that was never given: numbers below it may
 	// have been.
 	Next uint64 `json:"next"`
+	// Clean says that the folder was closed, and nothing of it needs to be
+	// recovered.
+	Clean bool `json:"clean"`
+	// Boot is the boot id of the system that wrote this.
+	Boot string `json:"boot,omitempty"`
 }
 
-// openNumbers reads the reservation. newest is the largest seq found in the
-// text; it counts when the file is missing or older than the text, as in a
-// folder restored from a copy.
-func openNumbers(fsys vfs.FS, dir string, newest uint64) (*numbers, error) {
-	n := &numbers{fs: fsys, dir: dir}
+// readNumbers reads what an earlier process left; false when there is none.
+func readNumbers(fsys vfs.FS, dir string) (f numbersFile, found bool, err error) {
 	raw, err := readFile(fsys, filepath.Join(dir, numbersName), 1<<10)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		n.next = roundUp(newest + 1)
+		return f, false, nil
 	case err != nil:
-		return nil, fmt.Errorf("read reserved numbers: %w", err)
-	default:
-		var f numbersFile
-		if json.Unmarshal(raw, &f) != nil {
-			// Without the file nothing tells which numbers were used and
-			// lost with their text: stay clear of one whole reservation.
-			f.Next = roundUp(newest+1) + reserveStep
-		}
-		n.next = f.Next
-		if n.next <= newest {
-			n.next = roundUp(newest + 1)
-		}
+		return f, false, fmt.Errorf("read reserved numbers: %w", err)
+	case json.Unmarshal(raw, &f) != nil:
+		return numbersFile{}, true, nil
+	case f.Version > formatVersion:
+		return f, true, fmt.Errorf("%s: %w", numbersName, ErrVersion)
+	case f.Next > maxSeq:
+		return numbersFile{}, true, nil
+	}
+	return f, true, nil
+}
+
+// openNumbers reserves the first numbers. newest is the largest seq in the
+// text; it counts when the file is missing or older than the text, as in a
+// folder restored from a copy. boot is what the file says until settle, so that
+// an open that is cut short does not hide from the next that the power was lost.
+func openNumbers(fsys vfs.FS, dir, boot string, f numbersFile, found bool, newest uint64) (*numbers, error) {
+	n := &numbers{fs: fsys, dir: dir, boot: boot, next: f.Next}
+	if n.next <= newest {
+		n.next = roundUp(newest + 1)
+	}
+	if found && f.Next == 0 {
+		// The file could not be read. Nothing tells then which numbers were
+		// used and lost with their text: stay clear of what may be reserved ahead.
+		n.next += 2 * reserveStep
 	}
 	n.next = max(n.next, 1)
-	return n, n.reserve()
+	return n, n.reserve(n.next + reserveStep)
 }
 
 // roundUp returns the first multiple of reserveStep that is not below n, and 1
@@ -71,10 +97,22 @@ func roundUp(n uint64) uint64 {
 	return (n + reserveStep - 1) / reserveStep * reserveStep
 }
 
+// settle notes which system writes from now on: nothing that another one left
+// needs to be recovered any more.
+func (n *numbers) settle(boot string) error {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	if n.boot == boot {
+		return nil
+	}
+	n.boot = boot
+	return n.write(numbersFile{Next: n.written, Boot: boot})
+}
+
 // take returns the next number. It writes only when a reservation is used up.
 func (n *numbers) take() (uint64, error) {
 	if n.next >= n.reserved {
-		if err := n.reserve(); err != nil {
+		if err := n.reserve(n.next + reserveStep); err != nil {
 			return 0, err
 		}
 	}
@@ -83,23 +121,42 @@ func (n *numbers) take() (uint64, error) {
 	return seq, nil
 }
 
-func (n *numbers) reserve() error {
-	upto := n.next + reserveStep
-	if err := n.write(upto); err != nil {
-		return fmt.Errorf("reserve numbers: %w", err)
+// reserve makes the numbers below upto usable. The caller of take and reserve
+// holds what guards them; extend is for another goroutine.
+func (n *numbers) reserve(upto uint64) error {
+	if err := n.extend(upto); err != nil {
+		return err
 	}
-	n.reserved = upto
+	n.reserved = max(n.reserved, upto)
 	return nil
 }
 
-// release gives back what was reserved and not used, at a clean close.
-func (n *numbers) release() error {
-	n.reserved = n.next
-	return n.write(n.next)
+// extend makes a reservation durable, without the lock that guards next.
+func (n *numbers) extend(upto uint64) error {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	if upto <= n.written {
+		return nil
+	}
+	if err := n.write(numbersFile{Next: upto, Boot: n.boot}); err != nil {
+		return fmt.Errorf("reserve numbers: %w", err)
+	}
+	n.written = upto
+	return nil
 }
 
-func (n *numbers) write(next uint64) error {
-	raw, err := json.Marshal(numbersFile{Next: next})
+// release gives back what was reserved and not used. clean says that all of it
+// is in the text.
+func (n *numbers) release(clean bool) error {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	n.reserved, n.written = n.next, n.next
+	return n.write(numbersFile{Next: n.next, Clean: clean, Boot: n.boot})
+}
+
+func (n *numbers) write(f numbersFile) error {
+	f.Version = formatVersion
+	raw, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}

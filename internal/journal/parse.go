@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/rotation"
 )
 
 // maxLine bounds what is read as one line: twice what the encoder writes at
@@ -42,13 +43,7 @@ func (j *Journal) parseText(seg *segment, text io.ReadSeeker, from int64) error 
 		return fmt.Errorf("read %s: %w", seg.baseName(), err)
 	}
 	end, foreign, err := scanText(text, from, j.tables.lastOf(seg), func(row Row, rec *line.Record) {
-		var lc *line.Lifecycle
-		if rec.Kind == line.KindRun || rec.Kind == line.KindStep {
-			own := rec.Lifecycle
-			own.IterationValue = bytes.Clone(own.IterationValue)
-			lc = &own
-		}
-		j.tables.publish(seg, row, j.tables.ownerOf(&rec.Identity), lc)
+		j.tables.publish(seg, row, j.tables.ownerOf(&rec.Identity), lifecycleOf(rec))
 	})
 	j.tables.parsedTo(seg, end)
 	j.foreign.Add(foreign)
@@ -56,6 +51,16 @@ func (j *Journal) parseText(seg *segment, text io.ReadSeeker, from int64) error 
 		return fmt.Errorf("read %s: %w", seg.baseName(), err)
 	}
 	return nil
+}
+
+// lifecycleOf returns a copy of what a run or step record says, nil for others.
+func lifecycleOf(rec *line.Record) *line.Lifecycle {
+	if rec.Kind != line.KindRun && rec.Kind != line.KindStep {
+		return nil
+	}
+	lc := rec.Lifecycle
+	lc.IterationValue = bytes.Clone(lc.IterationValue)
+	return &lc
 }
 
 // scanText calls yield for each record of a text that starts at offset and
@@ -75,7 +80,7 @@ func scanText(text io.Reader, offset int64, last uint64, yield func(Row, *line.R
 		start := offset
 		offset += size
 		rec = line.Record{}
-		if raw == nil || line.Parse(raw, &rec) != nil || rec.Seq <= last {
+		if raw == nil || line.Parse(raw, &rec) != nil || rec.Seq <= last || rec.Seq > maxSeq {
 			foreign++
 			continue
 		}
@@ -182,19 +187,64 @@ func (j *Journal) exists(name string) bool {
 
 // mend reads again the segments whose text was not what their rows said:
 // somebody changed a file under the journal. Counts of runs are left as they
-// are, since they count what was logged.
+// are, since they count what was logged. While a disk is stuck it is put off.
 func (j *Journal) mend() {
-	for _, seg := range j.readers.takeSuspects() {
-		j.mu.Lock()
-		if err := j.rescan(seg, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	suspects := j.readers.takeSuspects()
+	if len(suspects) == 0 {
+		return
+	}
+	if !j.drainMu.TryLock() {
+		for _, seg := range suspects {
+			j.suspect(seg)
+		}
+		return
+	}
+	defer j.drainMu.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, seg := range suspects {
+		err := error(nil)
+		if f := (*j.fileTable.Load())[seg.file]; f != nil && f.writing == seg {
+			err = f.reread(0)
+		} else {
+			_, err = j.rescan(seg, 0, 0)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			j.problem(err)
 		}
-		j.mu.Unlock()
 	}
 }
 
-// rescan replaces the rows of a segment from an offset on. The caller holds mu.
-func (j *Journal) rescan(seg *segment, from int64) error {
+// adopt takes in the closed files of a log that are not known yet: the active
+// file may have got its final name from a rotation that could be neither
+// finished nor undone. Their records were counted when they were logged. The
+// caller holds mu.
+func (j *Journal) adopt(log string) error {
+	infos, err := j.fs.ReadDir(j.dir)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{log + logExt: true}
+	for _, seg := range j.tables.all() {
+		known[seg.baseName()] = true
+	}
+	for _, info := range infos {
+		name := baseName(info.Name())
+		if of, ok := rotation.LogOf(name); !ok || of != log || known[name] || !info.Mode().IsRegular() {
+			continue
+		}
+		known[name] = true
+		_, rerr := j.rescan(j.tables.newSegment(log, name), 0, 0)
+		err = errors.Join(err, rerr)
+	}
+	return err
+}
+
+// rescan replaces the rows of a segment from an offset on by what is found
+// there; rows of which the line is still to be written follow, from offset next
+// on, or from the end of what was found where next is 0. It returns where they
+// end. The caller holds mu.
+func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
 	found, end := j.tables.before(seg, from)
 	var last uint64
 	if found.n > 0 {
@@ -205,15 +255,16 @@ func (j *Journal) rescan(seg *segment, from int64) error {
 		defer text.Close()
 		_, err = text.Seek(end, io.SeekStart)
 	}
+	inText := seg.inText.Load()
+	kept := found.n
 	if err != nil {
-		j.tables.replace(seg, found, end)
-		return err
+		return j.tables.rebase(seg, found, nil, kept, max(end, next), inText), err
 	}
+	var owners []*Owner // they get their codes with the rows
 	end, foreign, err := scanText(text, end, last, func(row Row, rec *line.Record) {
-		row.Owner = j.tables.ownerOf(&rec.Identity).code
+		owners = append(owners, j.tables.ownerOf(&rec.Identity))
 		found.append(row)
 	})
 	j.foreign.Add(foreign)
-	j.tables.replace(seg, found, end)
-	return err
+	return j.tables.rebase(seg, found, owners, kept, max(end, next), inText), err
 }

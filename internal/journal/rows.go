@@ -51,3 +51,15 @@ func (r *rows) search(seq uint64) int {
 	}
 	return lo
 }
+
+// rebase appends the rows of src from i on, as lines that follow each other
+// from an offset on, and returns where they end.
+func (r *rows) rebase(src *rows, i int, offset int64) int64 {
+	for ; i < src.n; i++ {
+		row := *src.at(i)
+		row.Offset = uint32(offset)
+		r.append(row)
+		offset += int64(row.Len) + 1
+	}
+	return offset
+}

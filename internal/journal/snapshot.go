@@ -20,7 +20,7 @@ type Snapshot struct {
 	// Segments are ordered by log name, then by age, oldest first.
 	Segments []Segment
 
-	owners []*Owner
+	owners ownerView
 	runs   []*Run
 	tables *tables
 }
@@ -69,6 +69,11 @@ func (s *Segment) Last() uint64 {
 func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
 	row := s.rows.at(i)
 	at := len(buf)
+	if row.Seq > s.seg.inText.Load() {
+		if buf, ok := s.from.readRing(s.seg, row.Seq, buf); ok {
+			return buf, nil
+		}
+	}
 	buf = append(buf, make([]byte, row.Len)...)
 	if err := s.from.readAt(s.seg, buf[at:], int64(row.Offset)); err != nil {
 		return buf[:at], err
@@ -80,11 +85,12 @@ func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// Owners returns the number of identities; every Row's Owner is below it.
-func (s *Snapshot) Owners() int { return len(s.owners) }
+// Owners returns the number of identities; every Row's Owner is below it. Those
+// that no row has may be empty.
+func (s *Snapshot) Owners() int { return s.owners.n }
 
 // Identity returns the identifiers of an owner. They must not be changed.
-func (s *Snapshot) Identity(owner uint32) *line.Identity { return &s.owners[owner].identity }
+func (s *Snapshot) Identity(owner uint32) *line.Identity { return &s.owners.at(owner).identity }
 
 // Runs returns the runs in the order in which they started. The slice must not
 // be changed.

@@ -1,7 +1,9 @@
 package journal
 
 import (
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -16,12 +18,12 @@ type tables struct {
 	mu       sync.Mutex
 	asOf     uint64
 	segments []*segment // ordered by file, then by age; replaced, never changed in place
-	owners   []*Owner   // append-only
-	byID     map[line.Identity]*Owner
+	owners   ownerTable
 	runs     []*Run // by seq of the first record known; replaced when one is removed
 	runByID  map[string]*Run
 	stepByID map[string]*Step
 	unlinked map[string]*unlinked // by run id: what was seen before the run
+	begun    uint64               // segments so far
 	wake     chan struct{}        // closed at the next publication when somebody waits
 }
 
@@ -32,10 +34,20 @@ type unlinked struct {
 	steps  []*Step
 }
 
+// allInText says of a segment that nothing of it is in the ring.
+const allInText = math.MaxUint64
+
 // segment is one file of lines.
 type segment struct {
 	file string // the log's name, immutable
 	t    *tables
+
+	// inText is the newest seq of the segment whose line is in the text:
+	// younger ones are in the ring. allInText when there is no ring.
+	inText atomic.Uint64
+
+	number  uint64 // in the order in which segments were begun, immutable
+	begunAt uint64 // position in the ring of its first record, if turn began it; guarded by Journal.mu
 
 	// guarded by tables.mu
 	name    string // base name: user.log while active, user-<time>.log after
@@ -54,13 +66,15 @@ func (s *segment) baseName() string {
 type Owner struct {
 	identity line.Identity // immutable
 	encoded  []byte        // AppendIdentity of it, immutable
-	code     uint32        // immutable
 
 	// guarded by tables.mu
-	run   *Run
-	step  *Step
-	lines line.Levels // before run was linked
-	bytes int64
+	code     uint32 // in the rows
+	rows     int    // that have the code
+	released bool   // the code was taken back with the last of them
+	run      *Run
+	step     *Step
+	lines    line.Levels // before run was linked
+	bytes    int64
 }
 
 // Identity returns the identifiers; they must not be changed.

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -19,40 +21,19 @@ const (
 
 func newTables() *tables {
 	return &tables{
-		byID:     map[line.Identity]*Owner{},
+		owners:   newOwnerTable(),
 		runByID:  map[string]*Run{},
 		stepByID: map[string]*Step{},
 		unlinked: map[string]*unlinked{},
 	}
 }
 
-// ownerOf returns the owner of an identity, making it when it is new.
-func (t *tables) ownerOf(id *line.Identity) *Owner {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if o := t.byID[*id]; o != nil {
-		return o
-	}
-	o := &Owner{identity: *id, encoded: line.AppendIdentity(nil, id, nil), code: uint32(len(t.owners))}
-	t.owners = append(t.owners, o)
-	t.byID[*id] = o
-	if id.Run == "" {
-		return o
-	}
-	if o.run = t.runByID[id.Run]; o.run == nil {
-		u := t.unlinkedOf(id.Run)
-		u.owners = append(u.owners, o)
-	}
-	if id.Step != "" {
-		o.step = t.stepByID[id.Step]
-	}
-	return o
-}
-
 // publish adds the record to the rows of seg and to what is derived from it.
 // It makes the record visible to every snapshot taken afterwards.
 func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	t.mu.Lock()
+	o = t.current(o)
+	o.rows++
 	row.Owner = o.code
 	seg.rows.append(row)
 	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
@@ -113,7 +94,7 @@ func (t *tables) uncount(seg *segment) {
 		if row.Kind == line.KindLine {
 			lines = 1
 		}
-		o := t.owners[row.Owner]
+		o := t.owners.view.at(row.Owner)
 		if o.run == nil {
 			o.lines[level] -= lines
 			o.bytes -= size
@@ -277,9 +258,24 @@ func (t *tables) step(id string) *Step {
 
 // newSegment adds an empty segment as the newest of its log.
 func (t *tables) newSegment(file, name string) *segment {
-	seg := &segment{file: file, name: name, t: t}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.begun++
+	return t.insert(file, name, t.begun)
+}
+
+// segmentAt adds an empty active segment in the place of one that has got its
+// final name: before those that were begun meanwhile.
+func (t *tables) segmentAt(old *segment) *segment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.insert(old.file, old.file+logExt, old.number)
+}
+
+// insert adds a segment. The caller holds mu.
+func (t *tables) insert(file, name string, number uint64) *segment {
+	seg := &segment{file: file, name: name, t: t, number: number}
+	seg.inText.Store(allInText)
 	segments := slices.Clone(t.segments)
 	at, _ := slices.BinarySearchFunc(segments, seg, compareSegments)
 	t.segments = slices.Insert(segments, at, seg)
@@ -295,8 +291,15 @@ func (t *tables) renamed(seg *segment, name string) {
 	slices.SortFunc(t.segments, compareSegments)
 }
 
-// compareSegments orders by log, then by age. The caller holds mu.
-func compareSegments(a, b *segment) int { return compareNames(a.file, a.name, b.file, b.name) }
+// compareSegments orders by log, then by age: by name, and those that still
+// have the name of the active file by the order in which they were begun. The
+// caller holds mu.
+func compareSegments(a, b *segment) int {
+	if c := compareNames(a.file, a.name, b.file, b.name); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.number, b.number)
+}
 
 // compareNames orders files by log, then by age: closed files by their names,
 // and the active file of a log after them.
@@ -315,17 +318,31 @@ func compareNames(logA, nameA, logB, nameB string) int {
 
 // remove takes a segment out, and with it the runs and steps of which no
 // record is left.
-func (t *tables) remove(seg *segment) {
+func (t *tables) remove(seg *segment) { t.forget(t.unlist(seg)) }
+
+// unlist does that but for the rows, which it returns.
+func (t *tables) unlist(seg *segment) (gone rows) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if seg.removed {
-		return
+		return rows{}
 	}
 	seg.removed = true
-	seg.rows, seg.parsed = rows{}, 0
+	gone, seg.rows, seg.parsed = seg.rows, rows{}, 0
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
 	if seg.file != FileUsage {
-		return
+		return gone
+	}
+	for run, u := range t.unlinked {
+		u.steps = slices.DeleteFunc(u.steps, func(s *Step) bool {
+			if s.last == seg {
+				delete(t.stepByID, s.Identity.Step)
+			}
+			return s.last == seg
+		})
+		if len(u.owners) == 0 && len(u.steps) == 0 {
+			delete(t.unlinked, run)
+		}
 	}
 	t.runs = slices.DeleteFunc(slices.Clone(t.runs), func(r *Run) bool {
 		r.steps = slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
@@ -341,15 +358,19 @@ func (t *tables) remove(seg *segment) {
 		}
 		return r.last == seg
 	})
+	return gone
 }
 
-// snapshot returns what is published. asOf limits it when it is not 0.
+// everything is a limit that is none.
+const everything = math.MaxUint64
+
+// snapshot returns what is published with a seq of at most asOf.
 func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := &Snapshot{AsOf: t.asOf, owners: t.owners[:len(t.owners):len(t.owners)], runs: t.runs[:len(t.runs):len(t.runs)], tables: t}
+	s := &Snapshot{AsOf: t.asOf, owners: t.owners.snapshot(), runs: t.runs[:len(t.runs):len(t.runs)], tables: t}
 	s.Segments = make([]Segment, 0, len(t.segments))
-	limited := asOf != 0 && asOf < t.asOf
+	limited := asOf < t.asOf
 	if limited {
 		s.AsOf = asOf
 		for len(s.runs) > 0 && s.runs[len(s.runs)-1].Seq > asOf {
@@ -380,6 +401,18 @@ func (t *tables) changed(after uint64) <-chan struct{} {
 	return t.wake
 }
 
+// find returns the segment of a log and the row in it that has a seq.
+func (t *tables) find(file string, seq uint64) (*segment, int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seg := range t.segments {
+		if n := seg.rows.search(seq); seg.file == file && n > 0 && seg.rows.at(n-1).Seq == seq {
+			return seg, n - 1
+		}
+	}
+	return nil, 0
+}
+
 // newest returns the largest seq published.
 func (t *tables) newest() uint64 {
 	t.mu.Lock()
@@ -387,11 +420,33 @@ func (t *tables) newest() uint64 {
 	return t.asOf
 }
 
+// newestOf returns the largest seq of a log.
+func (t *tables) newestOf(file string) (newest uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seg := range t.segments {
+		if seg.file == file && seg.rows.n > 0 {
+			newest = max(newest, seg.rows.at(seg.rows.n-1).Seq)
+		}
+	}
+	return newest
+}
+
 // all returns every segment; the slice is never changed.
 func (t *tables) all() []*segment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.segments
+}
+
+// firstOf returns the seq of a segment's oldest row, 0 when it has none.
+func (t *tables) firstOf(seg *segment) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seg.rows.n == 0 {
+		return 0
+	}
+	return seg.rows.at(0).Seq
 }
 
 // lastOf returns the seq of a segment's newest row.
@@ -428,16 +483,94 @@ func (t *tables) before(seg *segment, offset int64) (kept rows, end int64) {
 	return kept, end
 }
 
-// replace gives a segment other rows.
-func (t *tables) replace(seg *segment, found rows, end int64) {
-	t.mu.Lock()
-	seg.rows, seg.parsed = found, end
-	t.mu.Unlock()
-}
-
 // parsed returns how much of a segment's text the rows stand for.
 func (t *tables) parsed(seg *segment) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return seg.parsed
+}
+
+// split moves the rows of a segment that come after a seq to another, which is
+// empty, and returns how much text they take.
+func (t *tables) split(from, to *segment, after uint64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := from.rows.search(after)
+	size := to.rows.rebase(&from.rows, n, 0)
+	for i := n; i < from.rows.n; i++ {
+		t.movedLast(from.rows.at(i), from, to)
+	}
+	from.rows.n = n
+	from.rows.chunks = from.rows.chunks[: (n+chunkRows-1)/chunkRows : (n+chunkRows-1)/chunkRows]
+	if n%chunkRows != 0 {
+		// The last chunk is shared with snapshots that see more of it.
+		last := *from.rows.chunks[n/chunkRows]
+		from.rows.chunks[n/chunkRows] = &last
+	}
+	to.parsed = size
+	return size
+}
+
+// movedLast notes that a record of a run or step stands in another segment. The
+// caller holds mu.
+func (t *tables) movedLast(row *Row, from, to *segment) {
+	o := t.owners.view.at(row.Owner)
+	switch row.Kind {
+	case line.KindRun:
+		if r := t.runByID[o.identity.Run]; r != nil && r.last == from {
+			r.last = to
+		}
+	case line.KindStep:
+		if s := t.stepByID[o.identity.Step]; s != nil && s.last == from {
+			s.last = to
+		}
+	}
+}
+
+// merge moves the rows of a segment behind the text of the one before it, takes
+// it out, and returns how much text there is then.
+func (t *tables) merge(into, next *segment, text int64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	size := into.rows.rebase(&next.rows, 0, text)
+	into.parsed = size
+	next.removed = true
+	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == next })
+	for _, r := range t.runs {
+		if r.last == next {
+			r.last = into
+		}
+		for _, s := range r.steps {
+			if s.last == next {
+				s.last = into
+			}
+		}
+	}
+	return size
+}
+
+// rebase gives a segment the rows that were found in its text, and after them
+// those that come after a seq and are not in the text yet, which will be written
+// from offset end on. Of the found ones from row n on, owners are given apart. It
+// returns where they will end.
+func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end int64, after uint64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seg.removed {
+		return end
+	}
+	for i, o := range owners {
+		o = t.current(o)
+		found.at(n + i).Owner = o.code
+	}
+	old := seg.rows
+	size := found.rebase(&old, old.search(after), end)
+	for i := range found.n {
+		t.owners.view.at(found.at(i).Owner).rows++
+	}
+	seg.rows, seg.parsed = found, size
+	for i := range old.n {
+		t.uncountRow(old.at(i))
+	}
+	return size
 }

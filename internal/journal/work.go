@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -20,11 +19,21 @@ type Stats struct {
 	Files    map[string]FileStats
 	Problems int64 // background problems, reported or not
 	Newest   uint64
+	Mode     Mode  // in force
+	Waiting  int64 // bytes in the ring that are not in the text yet
+	RingSize int64 // 0 without a ring
+	Failing  bool  // the disk does not take what waits
 }
 
-// Stats returns the counters as they are now. It never waits for the disk.
+// Stats returns the counters as they are now. With a ring it never waits for
+// the disk.
 func (j *Journal) Stats() Stats {
-	s := Stats{Files: map[string]FileStats{}, Problems: j.problemCount.Load(), Newest: j.tables.newest()}
+	s := Stats{Files: map[string]FileStats{}, Problems: j.problemCount.Load(), Newest: j.tables.newest(), Mode: ModeWrite}
+	j.mu.Lock()
+	if j.ring != nil {
+		s.Mode, s.Waiting, s.RingSize, s.Failing = ModeJournal, int64(j.head-j.tail.Load()), int64(j.ring.size), j.failing.Load()
+	}
+	j.mu.Unlock()
 	for name, f := range *j.fileTable.Load() {
 		fs := FileStats{Records: f.records.Load(), Bytes: f.bytes.Load()}
 		for i := range f.dropped {
@@ -92,64 +101,64 @@ func (j *Journal) work() {
 	for {
 		select {
 		case <-tick.C:
-			j.writeLost()
+			j.seen()
+			j.sayLost()
+			j.reserveAhead()
 		case <-syncing.C:
-			j.syncFiles()
+			j.syncQuietly()
 			j.dropVanished()
 		case <-j.syncNow:
-			j.syncFiles()
+			j.syncQuietly()
 		case <-j.stop:
 			return
 		}
 	}
 }
 
-func (j *Journal) writeLost() {
+// seen tells other processes that somebody writes.
+func (j *Journal) seen() {
+	j.tailMu.RLock()
+	defer j.tailMu.RUnlock()
+	if j.ring != nil && !j.unmapped {
+		j.ring.setAlive(time.Now().UnixNano())
+	}
+}
+
+// sayLost writes the records that say what was dropped, where nobody logs since
+// the disk has room again.
+func (j *Journal) sayLost() {
 	for _, f := range *j.fileTable.Load() {
-		if !f.failing.Load() {
-			continue
-		}
 		j.mu.Lock()
 		if !j.closed && f.lost.count > 0 {
-			// An error here is the one already reported: the file still fails.
-			_ = f.writeLost()
+			if j.ring == nil {
+				_ = f.writeLost() // if it fails, that is the problem already reported
+			} else if !j.failing.Load() || j.head == j.tail.Load() {
+				// With nothing left in the ring, the disk took the rest for
+				// somebody else than the writer, who has yet to hear of it.
+				f.appendLost()
+			}
 		}
 		j.mu.Unlock()
 	}
 }
 
-// syncFiles makes durable what was written. A failure is reported and counted;
-// the next sync covers the same bytes again only on file systems that keep
-// them dirty.
-func (j *Journal) syncFiles() error {
-	var errs []error
-	for _, f := range *j.fileTable.Load() {
-		if !f.dirty.Swap(false) {
-			continue
-		}
-		if err := f.text.Sync(); err != nil {
-			f.dirty.Store(true)
-			j.problem(err)
-			errs = append(errs, err)
-		}
+// reserveAhead makes the next numbers usable before a caller has to wait for
+// them.
+func (j *Journal) reserveAhead() {
+	j.mu.Lock()
+	upto := j.numbers.next + 2*reserveStep
+	enough := j.numbers.reserved-j.numbers.next > reserveStep
+	j.mu.Unlock()
+	if enough {
+		return
 	}
-	return errors.Join(errs...)
-}
-
-// Sync makes every record durable that was appended before the call. It
-// returns ctx's error when that ends first; the sync goes on.
-func (j *Journal) Sync(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if err := j.numbers.extend(upto); err != nil {
+		j.problem(err)
+		return
 	}
-	done := make(chan error, 1)
-	go func() { done <- j.syncFiles() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	j.mu.Lock()
+	j.numbers.reserved = max(j.numbers.reserved, upto)
+	j.mu.Unlock()
 }
 
 // Close writes and syncs what is left, gives unused numbers back and releases
@@ -181,21 +190,55 @@ func (j *Journal) closeReader() error {
 }
 
 func (j *Journal) closeWriter() error {
-	j.done.Wait()
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	var errs []error
-	for _, f := range j.files {
-		if f.lost.count > 0 {
+	// Nothing is accepted from here on, also if the disk is stuck below.
+	j.mu.Lock()
+	for _, f := range *j.fileTable.Load() {
+		if f.lost.count == 0 {
+			continue
+		}
+		if j.ring != nil {
+			f.appendLost()
+		} else {
 			errs = append(errs, f.writeLost())
 		}
 	}
 	j.closed = true
+	if j.space != nil {
+		close(j.space)
+		j.space = nil
+	}
+	j.mu.Unlock()
+	j.done.Wait()
+	j.opening.Lock() // no file is being opened from here on
+	defer j.opening.Unlock()
+	if j.ring != nil {
+		close(j.finish)
+		<-j.pumpDone
+	}
 	errs = append(errs, j.syncFiles())
-	for _, f := range j.files {
+	for _, f := range *j.fileTable.Load() {
 		errs = append(errs, f.text.Close())
 	}
-	errs = append(errs, j.numbers.release())
+	j.mu.Lock()
+	clean := (j.ring == nil || j.head == j.tail.Load()) && errors.Join(errs...) == nil
+	errs = append(errs, j.numbers.release(clean))
+	j.mu.Unlock()
 	j.readers.closeAll()
+	errs = append(errs, j.unmapRing())
 	return errors.Join(append(errs, j.folder.Close(), j.lock.Close())...)
+}
+
+// unmapRing lets go of the ring once nobody copies from it.
+func (j *Journal) unmapRing() error {
+	j.drainMu.Lock()
+	defer j.drainMu.Unlock()
+	j.tailMu.Lock()
+	defer j.tailMu.Unlock()
+	if j.mapping == nil {
+		return nil
+	}
+	j.unmapped = true
+	j.ring.setAlive(0)
+	return j.mapping.Unmap()
 }

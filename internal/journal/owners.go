@@ -1,0 +1,169 @@
+package journal
+
+import (
+	"slices"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// ownerPageSize is how many owners lie together: what is copied when one of them
+// changes that a snapshot may be looking at.
+const ownerPageSize = 256
+
+// ownerTable gives owners their codes, and codes that no row has any more to
+// other owners: each step has an owner, and would keep it for ever otherwise.
+// tables.mu guards it.
+type ownerTable struct {
+	view  ownerView
+	epoch uint64   // snapshots taken
+	cut   uint64   // epoch of the list of pages, which is copied like a page
+	free  []uint32 // codes
+	byID  map[line.Identity]*Owner
+	none  *Owner // stands where a code is free
+}
+
+type ownerPage struct {
+	epoch uint64 // in which it was made: a snapshot of a later one may see it
+	list  [ownerPageSize]*Owner
+}
+
+// ownerView is what a snapshot sees; it never changes.
+type ownerView struct {
+	pages []*ownerPage
+	n     int // codes that were ever given
+}
+
+func (v *ownerView) at(code uint32) *Owner {
+	return v.pages[code/ownerPageSize].list[code%ownerPageSize]
+}
+
+func newOwnerTable() ownerTable {
+	return ownerTable{byID: map[line.Identity]*Owner{}, none: &Owner{}}
+}
+
+// snapshot returns the owners as they are now.
+func (t *ownerTable) snapshot() ownerView {
+	t.epoch++
+	return t.view
+}
+
+// put gives an owner a code that is free, or a new one.
+func (t *ownerTable) put(o *Owner) {
+	t.byID[o.identity] = o
+	if n := len(t.free); n > 0 {
+		o.code = t.free[n-1]
+		t.free = t.free[:n-1]
+		t.set(o.code, o)
+		return
+	}
+	o.code = uint32(t.view.n)
+	if t.view.n%ownerPageSize == 0 {
+		t.view.pages = append(t.view.pages, &ownerPage{epoch: t.epoch})
+	}
+	// No snapshot looks beyond its own n.
+	t.view.pages[o.code/ownerPageSize].list[o.code%ownerPageSize] = o
+	t.view.n++
+}
+
+// drop takes back the code of an owner of which no row is left.
+func (t *ownerTable) drop(o *Owner) {
+	if t.byID[o.identity] == o {
+		delete(t.byID, o.identity)
+	}
+	t.set(o.code, t.none)
+	t.free = append(t.free, o.code)
+}
+
+// set replaces what a snapshot may see.
+func (t *ownerTable) set(code uint32, o *Owner) {
+	i := code / ownerPageSize
+	if page := t.view.pages[i]; page.epoch < t.epoch {
+		if t.cut < t.epoch {
+			t.view.pages = slices.Clone(t.view.pages)
+			t.cut = t.epoch
+		}
+		fresh := *page
+		fresh.epoch = t.epoch
+		t.view.pages[i] = &fresh
+	}
+	t.view.pages[i].list[code%ownerPageSize] = o
+}
+
+// ownerOf returns the owner of an identity, making it when it is new.
+func (t *tables) ownerOf(id *line.Identity) *Owner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o := t.owners.byID[*id]; o != nil {
+		return o
+	}
+	o := &Owner{identity: *id, encoded: line.AppendIdentity(nil, id, nil)}
+	t.enter(o)
+	return o
+}
+
+// enter gives an owner a code, and the run and step that it belongs to. The
+// caller holds mu.
+func (t *tables) enter(o *Owner) {
+	t.owners.put(o)
+	id := &o.identity
+	o.released, o.run, o.step = false, nil, nil
+	o.lines, o.bytes = line.Levels{}, 0
+	if id.Run == "" {
+		return
+	}
+	if o.run = t.runByID[id.Run]; o.run == nil {
+		u := t.unlinkedOf(id.Run)
+		u.owners = append(u.owners, o)
+	}
+	if id.Step != "" {
+		o.step = t.stepByID[id.Step]
+	}
+}
+
+// current returns the owner that a new row of o's belongs to: o itself, or, when
+// its last row was deleted meanwhile, the one that has its identity now. The
+// caller holds mu.
+func (t *tables) current(o *Owner) *Owner {
+	if !o.released {
+		return o
+	}
+	if now := t.owners.byID[o.identity]; now != nil {
+		return now
+	}
+	t.enter(o)
+	return o
+}
+
+// forgetStep is how many rows are given up at a time, so that nobody waits long
+// for mu.
+const forgetStep = 4096
+
+// forget gives up the rows of a segment that was removed, and the owners of which
+// they were the last.
+func (t *tables) forget(gone rows) {
+	for i := 0; i < gone.n; {
+		t.mu.Lock()
+		for end := min(i+forgetStep, gone.n); i < end; i++ {
+			t.uncountRow(gone.at(i))
+		}
+		t.mu.Unlock()
+	}
+}
+
+// uncountRow gives up one row. The caller holds mu.
+func (t *tables) uncountRow(row *Row) {
+	o := t.owners.view.at(row.Owner)
+	if o.rows--; o.rows > 0 {
+		return
+	}
+	t.owners.drop(o)
+	o.released = true
+	u := t.unlinked[o.identity.Run]
+	if u == nil {
+		return
+	}
+	u.owners = slices.DeleteFunc(u.owners, func(x *Owner) bool { return x == o })
+	if len(u.owners) == 0 && len(u.steps) == 0 {
+		delete(t.unlinked, o.identity.Run)
+	}
+}

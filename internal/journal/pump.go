@@ -1,0 +1,290 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+const (
+	// gatherFor is how long a record waits in the ring for company: other
+	// processes see it at most so much later.
+	gatherFor = 10 * time.Millisecond
+	// roundBytes is how much of the ring is moved to the text at a time. Its
+	// space is given back when all of it is there.
+	roundBytes = 1 << 20
+	// blockBytes is how much text is gathered before it is written: more does
+	// not make the write cheaper, and no longer fits the cache.
+	blockBytes = 256 << 10
+	// retryFirst and retryMost bound the pauses between tries to write to a
+	// disk that fails; turnPause is how long a file that could not be rotated
+	// grows on.
+	retryFirst = 10 * time.Millisecond
+	retryMost  = time.Second
+	turnPause  = time.Second
+)
+
+var errRingDamaged = errors.New("journal: a frame in the ring is damaged")
+
+// pump is the writer: it moves frames to the text until the journal closes, and
+// then what is left, as far as the disk takes it.
+func (j *Journal) pump() {
+	defer close(j.pumpDone)
+	pause := retryFirst
+	for {
+		if !j.await() {
+			// Close drains once more, and tells what goes wrong then.
+			_ = j.drain()
+			return
+		}
+		err := j.drain()
+		if err == nil {
+			j.failing.Store(false)
+			pause = retryFirst
+			continue
+		}
+		if !j.failing.Swap(true) {
+			j.problem(err)
+		}
+		j.wakeSpace() // those who wait need not: the disk is not slow, it fails
+		select {
+		case <-time.After(pause):
+		case <-j.finish:
+		}
+		pause = min(2*pause, retryMost)
+	}
+}
+
+// await returns when there is something to write that has waited long enough,
+// or false when the journal closes.
+func (j *Journal) await() bool {
+	j.mu.Lock()
+	j.idle = j.head == j.pumped
+	idle := j.idle
+	j.mu.Unlock()
+	if idle {
+		select {
+		case <-j.wake:
+		case <-j.urge:
+		case <-j.finish:
+			return false
+		}
+	}
+	timer := time.NewTimer(gatherFor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-j.urge:
+	case <-j.finish:
+		return false
+	}
+	return true
+}
+
+// drain writes everything that was in the ring when it was called, in rounds,
+// and then gives the files their names whose next segment nobody wrote to yet.
+func (j *Journal) drain() error {
+	j.drainMu.Lock()
+	defer j.drainMu.Unlock()
+	if j.unmapped {
+		return ErrClosed
+	}
+	head := j.ring.head().Load()
+	for j.pumped < head {
+		if err := j.round(min(head, j.pumped+roundBytes)); err != nil {
+			return err
+		}
+	}
+	for _, f := range *j.byCode.Load() {
+		for f != nil && f.behind(head) {
+			f.nextText()
+		}
+	}
+	return nil
+}
+
+// behind reports whether a file has begun a segment below a position up to which
+// all is in the text.
+func (f *File) behind(head uint64) bool {
+	f.j.mu.Lock()
+	defer f.j.mu.Unlock()
+	return len(f.waiting) > 0 && f.waiting[0].begunAt <= head
+}
+
+// round moves the frames from pumped up to upto or a little more.
+func (j *Journal) round(upto uint64) error {
+	files := *j.byCode.Load()
+	pos := j.pumped
+	var fr frame
+	for pos < upto {
+		var ok bool
+		fr, ok = j.ring.frame(pos)
+		if !ok || int(fr.file) >= len(files) || files[fr.file] == nil {
+			return fmt.Errorf("%w, at %d", errRingDamaged, pos)
+		}
+		if f := files[fr.file]; pos >= f.writtenTo && f.stuck == nil {
+			f.stuck = f.gather(&fr, pos)
+		}
+		pos += frameSize(int(fr.length))
+	}
+	free, last := pos, fr.seq
+	var errs []error
+	for _, f := range files {
+		if f == nil {
+			continue
+		}
+		if f.stuck == nil {
+			f.stuck = f.writeBlock()
+		}
+		if f.stuck == nil {
+			f.writtenTo = pos
+			continue
+		}
+		errs = append(errs, f.stuck)
+		if len(f.block) > 0 {
+			f.stuckAt = f.blockFrom
+		}
+		free = min(free, f.stuckAt)
+		f.stuck, f.block = nil, f.block[:0]
+	}
+	if free < pos {
+		last = j.seqBefore(free)
+	}
+	j.release(free, last)
+	return errors.Join(errs...)
+}
+
+// seqBefore returns the seq of the frame that ends at a position, 0 when it is
+// not one of those that are being moved.
+func (j *Journal) seqBefore(end uint64) (seq uint64) {
+	for pos := j.pumped; pos < end; {
+		fr, ok := j.ring.frame(pos)
+		if !ok {
+			break
+		}
+		seq = fr.seq
+		pos += frameSize(int(fr.length))
+	}
+	return seq
+}
+
+// gather adds the line of a frame to the block of its file. A frame of the
+// next segment has the file rotated first.
+func (f *File) gather(fr *frame, pos uint64) error {
+	f.stuckAt = pos
+	if fr.turn != uint16(f.textTurns) {
+		if err := f.writeBlock(); err != nil {
+			return err
+		}
+		f.nextText()
+	}
+	if len(f.block) == 0 {
+		f.blockFrom = pos
+	}
+	f.block = line.AppendPrefix(f.block, fr.seq)
+	f.block = f.j.ring.body(f.block, pos, fr)
+	f.block = append(f.block, '\n')
+	f.blockSeq = fr.seq
+	f.blockEnd = pos + frameSize(int(fr.length))
+	if len(f.block) >= blockBytes {
+		return f.writeBlock()
+	}
+	return nil
+}
+
+// writeBlock hands the gathered lines to the system. After an error nothing of
+// them is in the text, and they are gathered again from the ring.
+func (f *File) writeBlock() error {
+	if len(f.block) == 0 {
+		return nil
+	}
+	if _, err := f.text.Write(f.block); err != nil {
+		return err
+	}
+	f.newestInText.Store(f.blockSeq)
+	f.dirty.Store(true)
+	f.writing.inText.Store(f.blockSeq)
+	f.writtenTo = f.blockEnd
+	f.block = f.block[:0]
+	return nil
+}
+
+// nextText rotates the text of a file, whose records are all written. If that
+// fails the file grows on, and so it does if there is nothing in it any more
+// because somebody emptied it.
+func (f *File) nextText() {
+	before := f.textTurns
+	f.turning = true
+	f.turnErr = f.text.Rotate()
+	f.turning = false
+	if f.turnErr != nil {
+		f.j.problem(f.turnErr)
+	}
+	if f.textTurns == before {
+		f.j.growOn(f)
+	}
+}
+
+// nextSegment makes what follows belong to the next segment: one that turn has
+// begun, or a new one if the text was closed for another reason, as one is that
+// could not be synced. The caller holds mu.
+func (f *File) nextSegment() {
+	j, old := f.j, f.writing
+	if f.turning && len(f.waiting) > 0 {
+		f.textTurns++
+		f.writing = f.waiting[0]
+		f.waiting = f.waiting[1:]
+	} else {
+		next := j.tables.segmentAt(old)
+		inText := old.inText.Load()
+		size := j.tables.split(old, next, inText)
+		next.inText.Store(inText)
+		f.writing = next
+		if f.seg == old {
+			f.seg, f.size = next, size
+		}
+	}
+	old.inText.Store(allInText)
+}
+
+// growOn takes back the turn that could not be made: the records of the next
+// segment go to the text that is there.
+func (j *Journal) growOn(f *File) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f.textTurns++
+	next := f.waiting[0]
+	f.waiting = f.waiting[1:]
+	grown := j.tables.merge(f.writing, next, f.text.Size())
+	if f.seg == next {
+		f.seg, f.size = f.writing, grown
+	}
+	if f.turnErr != nil {
+		f.turnAfter = time.Now().Add(turnPause)
+	}
+}
+
+// release gives the space below a position back, and lets other processes show
+// what was there, up to a seq. Readers of the ring are waited for; they copy, and
+// do nothing else.
+func (j *Journal) release(upto, seq uint64) {
+	j.tailMu.Lock()
+	j.tail.Store(upto)
+	j.ring.tail().Store(upto)
+	if seq > 0 {
+		j.ring.setWritten(seq)
+	}
+	j.tailMu.Unlock()
+	j.mu.Lock()
+	j.pumped = upto
+	for len(j.marks) > 0 && j.marks[0].at < upto {
+		j.marks = j.marks[1:]
+	}
+	if j.space != nil {
+		close(j.space)
+		j.space = nil
+	}
+	j.mu.Unlock()
+}

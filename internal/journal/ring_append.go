@@ -1,0 +1,204 @@
+package journal
+
+import (
+	"errors"
+	"hash/crc32"
+	"sort"
+	"time"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// ErrFull is returned for a record that was dropped because the ring had no
+// room for its level: the disk is full, failing or too slow.
+var ErrFull = errors.New("journal: no room for the record")
+
+// appendRing copies a record into the ring. crc is of the body.
+func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
+	j := f.j
+	crc := crc32.Checksum(body, castagnoli)
+	need := frameSize(len(body))
+	j.mu.Lock()
+	limit := j.ring.limit(m.Kind, m.Level)
+	if j.head+need-j.tail.Load() > limit || j.closed {
+		if err := j.waitSpace(need, limit); err != nil {
+			f.drop(m, err)
+			j.mu.Unlock()
+			return 0, err
+		}
+	}
+	if f.lost.count > 0 && !j.failing.Load() {
+		f.appendLost()
+	}
+	seq, err := f.put(o, m, body, crc)
+	if err != nil {
+		f.drop(m, err)
+	}
+	j.mu.Unlock()
+	return seq, err
+}
+
+// put gives a record its number and place and publishes it. The caller holds mu
+// and has made sure of the space.
+func (f *File) put(o *Owner, m *Meta, body []byte, crc uint32) (uint64, error) {
+	j := f.j
+	seq, err := j.numbers.take()
+	if err != nil {
+		return 0, err
+	}
+	size := int64(prefixLen(seq) + len(body) + 1)
+	if f.size > 0 && f.size+size > f.maxBytes.Load() && j.mayTurn(f) {
+		f.turn()
+	}
+	at := j.head
+	fr := frame{length: uint32(len(body)), file: f.code, turn: uint16(f.turns), seq: seq, bodyCRC: crc}
+	j.ring.put(at, &fr, body)
+	if seq%markEvery == 0 {
+		j.marks = append(j.marks, mark{seq, at})
+	}
+	j.head = at + frameSize(len(body))
+	j.ring.head().Store(j.head)
+	j.tables.publish(f.seg, Row{
+		Seq: seq, Time: m.Time.UnixNano(), Offset: uint32(f.size), Len: uint32(size - 1), Level: int8(m.Level), Kind: m.Kind,
+	}, o, m.Lifecycle)
+	f.size += size
+	f.records.Add(1)
+	f.bytes.Add(size)
+	if j.idle {
+		j.idle = false
+		signal(j.wake)
+	} else if j.head >= j.urgeAt {
+		j.urgeAt = j.head + j.ring.size/4
+		signal(j.urge)
+	}
+	return seq, nil
+}
+
+// signal wakes the one goroutine that listens, or leaves a note for it.
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// prefixLen is the length of {"seq":N, for a number.
+func prefixLen(seq uint64) int {
+	n := len(`{"seq":,`) + 1
+	for seq >= 10 {
+		seq /= 10
+		n++
+	}
+	return n
+}
+
+// mayTurn reports whether a file may begin a new segment: not right after it
+// could not be rotated. The caller holds mu.
+func (j *Journal) mayTurn(f *File) bool {
+	return f.turnAfter.IsZero() || !time.Now().Before(f.turnAfter)
+}
+
+// turn begins the next segment of a file; the writer gives the last one its
+// name when it gets there. The caller holds mu.
+func (f *File) turn() {
+	f.turns++
+	f.size = 0
+	f.seg = f.j.tables.newSegment(f.name, f.name+".log")
+	f.seg.inText.Store(0)
+	f.seg.begunAt = f.j.head
+	f.waiting = append(f.waiting, f.seg)
+}
+
+// waitSpace waits until a frame fits, at most MaxWait, and not at all while the
+// disk fails. The caller holds mu, which is given up meanwhile.
+func (j *Journal) waitSpace(need, limit uint64) error {
+	var timer *time.Timer
+	for {
+		switch {
+		case j.closed:
+			return ErrClosed
+		case j.head+need-j.tail.Load() <= limit:
+			return nil
+		case j.failing.Load() || need > limit:
+			return ErrFull
+		}
+		if timer == nil {
+			timer = time.NewTimer(j.opts.MaxWait)
+			defer timer.Stop()
+		}
+		if j.space == nil {
+			j.space = make(chan struct{})
+		}
+		space := j.space
+		signal(j.urge)
+		j.mu.Unlock()
+		expired := false
+		select {
+		case <-space:
+		case <-timer.C:
+			expired = true
+		}
+		j.mu.Lock()
+		if expired && j.head+need-j.tail.Load() > limit {
+			return ErrFull
+		}
+	}
+}
+
+// wakeSpace lets those look again who wait for space.
+func (j *Journal) wakeSpace() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.space != nil {
+		close(j.space)
+		j.space = nil
+	}
+}
+
+// appendLost puts the record that says what was dropped, if there is room for
+// it. The caller holds mu.
+func (f *File) appendLost() {
+	body, m, o := f.lostRecord()
+	if f.j.head+frameSize(len(body))-f.j.tail.Load() > f.j.ring.size {
+		return
+	}
+	if _, err := f.put(o, m, body, crc32.Checksum(body, castagnoli)); err == nil {
+		f.lost = Lost{}
+	}
+}
+
+// readRing appends the line of a record to buf that is not in the text yet.
+// false means that by now it is.
+func (j *Journal) readRing(seg *segment, seq uint64, buf []byte) ([]byte, bool) {
+	j.tailMu.RLock()
+	defer j.tailMu.RUnlock()
+	if j.ring == nil || j.unmapped || seq <= seg.inText.Load() {
+		return buf, false
+	}
+	at, ok := j.place(seq)
+	for ok {
+		var fr frame
+		if fr, ok = j.ring.frame(at); !ok {
+			break
+		}
+		if fr.seq == seq {
+			return j.ring.body(line.AppendPrefix(buf, seq), at, &fr), true
+		}
+		at += frameSize(int(fr.length))
+		ok = fr.seq < seq
+	}
+	return buf, false
+}
+
+// place returns a position at or before a record's that is in the ring. The
+// caller holds tailMu.
+func (j *Journal) place(seq uint64) (uint64, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at := j.tail.Load()
+	i := sort.Search(len(j.marks), func(i int) bool { return j.marks[i].seq > seq })
+	if i > 0 {
+		at = max(at, j.marks[i-1].at)
+	}
+	return at, at < j.head
+}

@@ -1,0 +1,274 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// mapsWell are the file systems on which a full disk cannot make a fault of a
+// mapped write, because the blocks are reserved and stay so, and on which other
+// processes and a later one see what was written.
+var mapsWell = map[string]bool{"ext4": true, "xfs": true, "tmpfs": true, "memory": true}
+
+// openRingFile reads the file table and maps the ring that an earlier process
+// left, if there is one. clean says that it was done with it.
+func (j *Journal) openRingFile(private string, clean bool) error {
+	var tableErr error
+	if j.registry, tableErr = openRegistry(j.fs, private); j.registry == nil {
+		return tableErr
+	}
+	path := filepath.Join(private, ringName)
+	old, err := j.mapRing(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, errNotRing):
+		if !j.rebooted && !clean {
+			// A ring that no disk has mixed up is read or is not ours.
+			j.problem(fmt.Errorf("%s: %w", path, err))
+			if err := j.fs.Rename(path, path+".broken"); err != nil {
+				return err
+			}
+		}
+	case err != nil:
+		return err
+	case clean:
+		// After a power cut the ring may be older than the end of its process.
+		old.tail().Store(old.head().Load())
+	case len(j.registry.names) == 0 || tableErr != nil:
+		// Nothing tells which logs the records are of.
+		if lost := old.head().Load() - old.tail().Load(); lost > 0 {
+			j.recovery.LostBytes += int64(lost)
+			j.problem(fmt.Errorf("%s: %d bytes of accepted records are lost: the file table is missing or damaged", path, lost))
+		}
+		old.tail().Store(old.head().Load())
+	}
+	j.ring = old
+	if tableErr == nil {
+		return nil
+	}
+	table := filepath.Join(private, registryName)
+	j.problem(fmt.Errorf("%s: %w", table, tableErr))
+	return j.fs.Rename(table, table+".broken")
+}
+
+// maxRing bounds the size of a ring, in bytes.
+const maxRing = 1 << 30
+
+// mapRing maps the ring that is there.
+func (j *Journal) mapRing(path string) (*ring, error) {
+	f, err := j.fs.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // the mapping stays
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	size := info.Size()
+	if size < ringHeader+frameAlign || size > maxRing {
+		return nil, errNotRing
+	}
+	m, err := j.fs.Map(f, int(size))
+	if err != nil {
+		return nil, err
+	}
+	r, err := openRing(m.Bytes())
+	if err != nil {
+		return nil, errors.Join(err, m.Unmap())
+	}
+	j.mapping = m
+	return r, nil
+}
+
+// makeRing maps a new ring, which is under its name when it is whole: nobody
+// maps what may shrink, and no kill leaves half of one.
+func (j *Journal) makeRing(path string) (*ring, error) {
+	temporary := path + ".tmp"
+	if err := ignoreNotExist(j.fs.Remove(temporary)); err != nil {
+		return nil, err
+	}
+	f, err := j.fs.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // the mapping stays
+	size := int64(ringHeader + j.opts.RingBytes)
+	err = f.Allocate(size, false)
+	var m vfs.Mapping
+	if err == nil {
+		m, err = j.fs.Map(f, int(size))
+	}
+	if err != nil {
+		return nil, errors.Join(err, ignoreNotExist(j.fs.Remove(temporary)))
+	}
+	r := newRing(m.Bytes())
+	if err = f.Sync(); err == nil {
+		err = j.fs.Rename(temporary, path)
+	}
+	if err == nil {
+		err = j.fs.SyncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Unmap(), ignoreNotExist(j.fs.Remove(temporary)))
+	}
+	j.mapping = m
+	return r, nil
+}
+
+// replay writes to the text what a process that died had accepted and not
+// written. It runs before anybody appends.
+//
+// The records of one file are written in the order of the ring. So of the
+// frames of a file, all up to the newest whose line stands in the text are
+// written, and none after it. No offset is trusted: the line itself tells.
+func (j *Journal) replay() error {
+	r := j.ring
+	if r == nil {
+		return nil
+	}
+	frames := j.framesLeft()
+	written := map[uint16]int{} // by file: index in frames behind the newest that is in the text
+	for i, fr := range frames {
+		f, err := j.fileOfCode(fr.file)
+		if err != nil {
+			return err
+		}
+		if seg, row := j.tables.find(f.name, fr.seq); seg != nil && int(seg.rows.at(row).Len)+1 == prefixLen(fr.seq)+int(fr.length)+1 {
+			written[fr.file] = i + 1
+		}
+	}
+	for i, fr := range frames {
+		if i < written[fr.file] {
+			continue
+		}
+		f, err := j.fileOfCode(fr.file)
+		if err != nil {
+			return err
+		}
+		if fr.seq <= j.tables.lastOf(f.seg) {
+			// Somebody has added what looks like a younger record.
+			j.recovery.LostBytes += int64(frameSize(int(fr.length)))
+			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, j.tables.lastOf(f.seg), f.name))
+			continue
+		}
+		if err := f.replay(r, &fr); err != nil {
+			return fmt.Errorf("replay the ring: %w", err)
+		}
+		j.recovery.Replayed++
+	}
+	for _, f := range *j.fileTable.Load() {
+		if err := f.text.Sync(); err != nil {
+			return fmt.Errorf("replay the ring: %w", err)
+		}
+	}
+	r.tail().Store(r.head().Load())
+	return nil
+}
+
+// leftFrame is a frame that may not be in the text.
+type leftFrame struct {
+	frame
+	at uint64
+}
+
+// framesLeft returns the whole frames between tail and head. After a kill these
+// are all; after a reboot pages of different age may stand side by side, and
+// only frames count that follow each other without a gap and are younger than
+// what their file has.
+func (j *Journal) framesLeft() []leftFrame {
+	r := j.ring
+	head := r.head().Load()
+	var list []leftFrame
+	var body []byte
+	var last uint64 // seq of the frame before
+	for at := r.tail().Load(); at < head; {
+		fr, ok := r.frame(at)
+		if ok {
+			body = r.body(body[:0], at, &fr)
+			ok = crc32.Checksum(body, castagnoli) == fr.bodyCRC && int(fr.file) < len(j.registry.names) && isBody(fr.seq, body)
+		}
+		ok = ok && at+frameSize(int(fr.length)) <= head
+		if last > 0 && (fr.seq <= last || j.rebooted && fr.seq != last+1) {
+			ok = false
+		}
+		if !ok {
+			j.recovery.LostBytes += int64(head - at)
+			if !j.rebooted {
+				j.problem(fmt.Errorf("%w, at %d: %d bytes of accepted records are lost", errRingDamaged, at, head-at))
+			}
+			break
+		}
+		last = fr.seq
+		if !j.rebooted || fr.seq > j.tables.newestOf(j.registry.names[fr.file]) {
+			list = append(list, leftFrame{fr, at})
+		}
+		at += frameSize(int(fr.length))
+	}
+	return list
+}
+
+// isBody reports whether a body is what the encoder writes.
+func isBody(seq uint64, body []byte) bool {
+	raw := append(line.AppendPrefix(nil, seq), body...)
+	var rec line.Record
+	return seq > 0 && seq <= maxSeq && !bytes.ContainsRune(body, '\n') && line.Parse(raw, &rec) == nil && rec.Seq == seq
+}
+
+// fileOfCode opens the log that a frame names.
+func (j *Journal) fileOfCode(code uint16) (*File, error) {
+	name := j.registry.names[code]
+	if f := (*j.fileTable.Load())[name]; f != nil {
+		return f, nil
+	}
+	return j.open(name)
+}
+
+// replay writes the line of one frame and publishes it.
+func (f *File) replay(r *ring, fr *leftFrame) error {
+	raw := append(r.body(line.AppendPrefix(nil, fr.seq), fr.at, &fr.frame), '\n')
+	var rec line.Record
+	if err := line.Parse(raw[:len(raw)-1], &rec); err != nil {
+		return err // a body whose checksum is right was written by the encoder
+	}
+	if _, err := f.text.Write(raw); err != nil {
+		return err
+	}
+	row := Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: uint32(f.text.Size() - int64(len(raw))), Len: uint32(len(raw) - 1),
+		Level: int8(rec.Level), Kind: rec.Kind}
+	f.j.tables.publish(f.seg, row, f.j.tables.ownerOf(&rec.Identity), lifecycleOf(&rec))
+	return nil
+}
+
+// startRing makes an empty ring where there is none, and sets mode write in
+// force where there cannot be one.
+func (j *Journal) startRing(private string) error {
+	path := filepath.Join(private, ringName)
+	if j.ring != nil && j.opts.Mode == ModeJournal && j.ring.size == uint64(j.opts.RingBytes) && !j.rebooted {
+		return nil
+	}
+	if j.ring != nil {
+		j.ring = nil
+		if err := j.mapping.Unmap(); err != nil {
+			return err
+		}
+		j.mapping = nil
+	}
+	if j.opts.Mode == ModeJournal && mapsWell[j.fs.Kind(private)] {
+		r, err := j.makeRing(path)
+		if err == nil {
+			j.ring = r
+			return nil
+		}
+		j.problem(fmt.Errorf("%s: records go to the text at once, without a ring: %w", path, err))
+	}
+	return ignoreNotExist(j.fs.Remove(path))
+}
