@@ -56,6 +56,18 @@ modules: ## vet and test the modules under .ci, each on its own
 		echo "$$m:"; GOWORK=off go -C $$m vet ./... && GOWORK=off go -C $$m test ./... || exit 1; \
 	done
 
+# What go test -v prints, without the names of what runs and passes.
+FIGURES := awk '/^ *(=== |--- PASS)/ { next } /^FAIL|--- FAIL/ { bad = 1 } { print } END { exit bad }'
+
+.PHONY: reliability
+reliability: faults ## kills, power cuts, faults, full disks and a soak, in full: some 10 minutes
+	@go test -count=1 -v -timeout 20m ./internal/journal -reliability 2>&1 | $(FIGURES)
+	@GOWORK=off go -C .ci/reliability test -count=1 -v -timeout 20m . -kills 1000 -engine-kills 60 -soak 60s 2>&1 | $(FIGURES)
+
+.PHONY: faults
+faults: ## seed one fault at a time into a copy of the tree: the tests must catch each
+	GOWORK=off go -C .ci/faults run .
+
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (10s)
 	.ci/fuzz $(FUZZTIME)

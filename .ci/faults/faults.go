@@ -1,0 +1,122 @@
+package main
+
+// fault is a text that stands once in the sources of a package, and what a mistake
+// would have put in its place.
+type fault struct {
+	name     string
+	source   string // the folder of the package
+	old, new string
+	pkg, run string // the package and the tests, as go test -run takes them, that must notice
+}
+
+const (
+	inJournal  = "internal/journal"
+	inRotation = "rotation"
+	inLine     = "internal/line"
+	inQuery    = "query"
+	inLogger   = "logger"
+)
+
+// faults are what the tests must catch: what spec and experience name first, then
+// others at which every promise hangs.
+var faults = []fault{
+	// Durability.
+	{"Sync acknowledges before it syncs", inJournal,
+		"go func() { done <- j.syncFiles() }()", "go func() { done <- nil }()", inJournal, "^TestSyncIsDurable$"},
+	{"Sync of the lumberjack appender does nothing", inRotation,
+		"func (a *lumberjackAppender) Sync() error { return a.file.Sync() }", "func (a *lumberjackAppender) Sync() error { return nil }",
+		inRotation, "^(TestAppenders|TestSyncReachesTheFile)$"},
+	{"the folder of a rotated file is not synced", inRotation,
+		"if err := f.fs.SyncDir(f.dir); err != nil {", "if err := error(nil); err != nil {", inRotation, "^TestPowerCuts$"},
+	{"the folder of reserved numbers is not synced", inJournal,
+		"return fsys.SyncDir(filepath.Dir(name))", "return nil", inJournal, "^TestNumbersAreNotGivenTwice$"},
+	{"closed files are not synced", inRotation,
+		"errs = append(errs, t.Sync(), t.Close())", "errs = append(errs, t.Close())", inRotation, "^TestPowerCuts$"},
+	{"a failed sync is believed the second time", inRotation,
+		"\t\t\tf.sick = sick\n", "\t\t\t_ = sick\n", inRotation, "^TestFailedSync$"},
+	{"compression removes the plain file before the other is synced", inRotation,
+		"return out.Sync()", "return nil", inRotation, "^(TestPowerCuts|TestStopAtEveryStepOfCompression)$"},
+	{"after a power cut the text is taken as it is", inJournal,
+		"j.rebooted = found && !left.Clean &&", "j.rebooted = false &&", inJournal, "^TestTextAfterAPowerCut$"},
+
+	// Kills and recovery.
+	{"a torn last line is not cut", inRotation,
+		"\tif end < size {\n", "\tif end < 0 {\n", inRotation, "^TestTornLastLine$"},
+	{"replay begins one frame too late", inJournal,
+		"written[fr.file] = i + 1", "written[fr.file] = i + 2", inJournal, "^TestReplayBeginsWhereTheTextEnds$"},
+	{"replay begins one frame too early", inJournal,
+		"written[fr.file] = i + 1", "written[fr.file] = i", inJournal, "^TestReplayBeginsWhereTheTextEnds$"},
+	{"recovery does not look at checksums", inJournal,
+		"ok = crc32.Checksum(body, castagnoli) == fr.bodyCRC &&", "ok = (crc32.Checksum(body, castagnoli) == fr.bodyCRC || true) &&", inJournal, "^TestDamagedFrame$"},
+	{"numbers are not reserved ahead", inJournal,
+		"return n, n.reserve(n.next + reserveStep)", "n.reserved = n.next + reserveStep\n\treturn n, nil", inJournal, "^TestNumbersAreNotGivenTwice$"},
+	{"runs of a dead process stay open", inJournal,
+		"if state.Ended || j.keepOpen(r) {", "if true {", inLogger, "^TestDeadProcess$"},
+	{"the folder is not locked", inJournal,
+		"if errors.Is(err, vfs.ErrLocked) {", "if err != nil {\n\t\tlock, err = j.fs.Lock(filepath.Join(private, lockName+\"2\"))\n\t}\n\tif errors.Is(err, vfs.ErrLocked) {", inLogger, "^TestClose$|^TestProblems$|^TestTextFiles$"},
+
+	// The ring.
+	{"a frame is taken for one step shorter than it is", inJournal,
+		"return (frameHeader + uint64(body) + frameAlign - 1) &^ (frameAlign - 1)", "return (frameHeader + uint64(body)) &^ (frameAlign - 1)",
+		inJournal, "^TestKills$"},
+	{"a body that wraps is put one byte off", inJournal,
+		"copy(r.data, body[n:])", "copy(r.data[1:], body[n:])", inJournal, "^TestSlowDisk$"},
+	{"a body that wraps is read one byte short", inJournal,
+		"return append(dst, r.data[:end-r.size]...)", "return append(dst, r.data[:end-r.size-1]...)", inJournal, "^TestSlowDisk$"},
+	{"the tail is released one step too far", inJournal,
+		"j.tail.Store(upto)", "j.tail.Store(upto + frameAlign)", inJournal, "^TestFullDiskWithRing$|^TestKills$|^TestSlowDisk$"},
+	{"the tail in the file is released before the text is written", inJournal,
+		"head := j.ring.head().Load()\n", "head := j.ring.head().Load()\n\tj.ring.tail().Store(head)\n", inJournal, "^TestFullDiskWithRing$|^TestKills$"},
+	{"the ring takes one frame more than there is room for", inJournal,
+		"if j.head+need-j.tail.Load() > limit || j.closed {", "if j.head-j.tail.Load() > limit || j.closed {", inJournal, "^TestFullDiskWithRing$"},
+	{"the head is published before the record is copied", inJournal,
+		"\tj.ring.put(at, &fr, body)\n", "\tj.ring.head().Store(at + frameSize(len(body)))\n\tj.ring.put(at, &fr, body)\n",
+		inJournal, "^TestHeadComesLast$"},
+	{"the fill limit of a level is ignored", inJournal,
+		"return r.size / 100 * 75", "return r.size", inJournal, "^TestFullDiskWithRing$"},
+	{"nobody waits for a writer that is only behind", inJournal,
+		"case j.failing.Load() || need > limit:", "case true:", inJournal, "^TestSlowDisk$"},
+	{"a reader of the ring takes the frame before", inJournal,
+		"if fr.seq == seq {", "if fr.seq+1 == seq {", inJournal, "^TestFullDiskWithRing$"},
+
+	// Failing disks.
+	{"what a failed write left is not cut", inRotation,
+		"\t} else if actual > size {\n\t\tif err := f.text.Truncate(size); err != nil {", "\t} else if actual > size {\n\t\tif err := error(nil); err != nil {",
+		inRotation, "^(TestSpace|TestEveryOperationFails|TestCutIsTriedAgain)$"},
+	{"a drop is not counted", inJournal,
+		"f.dropped[line.LevelIndex(m.Level)].Add(1)", "_ = m", inJournal, "^TestFullDisk$|^TestFullDiskWithRing$"},
+	{"no record says what was dropped", inJournal,
+		"f.appendLost()\n\t\t\t}\n\t\t}\n\t\tj.mu.Unlock()\n\t}\n}\n\n// reserveAhead", "_ = f.lost\n\t\t\t}\n\t\t}\n\t\tj.mu.Unlock()\n\t}\n}\n\n// reserveAhead",
+		inJournal, "^TestFullDiskWithRing$"},
+	{"a block that failed is not written again", inJournal,
+		"free = min(free, f.stuckAt)", "_ = free", inJournal, "^TestFullDiskWithRing$|^TestEveryOperationFails$"},
+
+	// Rotation.
+	{"a file grows one byte over its size", inRotation,
+		"size+n <= f.rule.Load().MaxBytes", "size+n <= f.rule.Load().MaxBytes+1", inJournal, "^TestSizeToTheByte$"},
+	{"a file whose lines come through the ring grows one byte over", inJournal,
+		"f.size+size > f.maxBytes.Load()", "f.size+size > f.maxBytes.Load()+1", inJournal, "^TestSizeToTheByte$"},
+	{"retention keeps one file too few", inRotation,
+		"left > rule.MaxFiles", "left >= rule.MaxFiles", inRotation, "^TestRetain$"},
+	{"two rotations in a millisecond get one name", inRotation,
+		"err := f.fs.RenameNew(from, to)", "err := f.fs.Rename(from, to)", inRotation, "^TestRotate$|^TestEveryRotationIsKept$|^TestRotationFails$|^TestHookOrder$"},
+	{"identities are kept for ever", inJournal,
+		"\tt.free = append(t.free, o.code)\n", "", inJournal, "^TestOwnersGoWithTheirRows$"},
+	{"a snapshot's identities change under it", inJournal,
+		"page.epoch < t.epoch {", "page.epoch > t.epoch {", inJournal, "^TestOwnersGoWithTheirRows$"},
+	{"rows of the next segment keep the offsets of the last", inJournal,
+		"\tf.size = 0\n", "", inJournal, "^TestRotation$"},
+
+	// Lines and queries.
+	{"the mask is left out of values", inLine,
+		"func (e *Encoder) value(b []byte, s string, st *state) []byte {\n\tif st.secrets {", "func (e *Encoder) value(b []byte, s string, st *state) []byte {\n\tif false {",
+		inLine, "^TestMasking$"},
+	{"values of secret keys are shown", inLine,
+		"\treturn b, hidden || st.hide\n", "\treturn b, st.hide\n", inLine, "^TestMasking$"},
+	{"a total counts one too many", inQuery,
+		"\t\tresult.Total.N = n\n", "\t\tresult.Total.N = n + 1\n", inQuery, "^TestReopened$"},
+	{"a page repeats the record where the last one ended", inQuery,
+		"return seq < w.Past", "return seq <= w.Past", inQuery, "^TestReopened$"},
+	{"a snapshot shows what came after it", inQuery,
+		"if seg.Last() > s.asOf {", "if false {", inQuery, "^TestReopened$"},
+}
