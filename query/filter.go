@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/rotation"
 )
 
 // MaxSearchBytes is how long [Filter.Search] may be, in bytes.
@@ -77,7 +78,7 @@ func (f Filter) complete() (Filter, error) {
 	f.Files = slices.Clone(f.Files)
 	for i, name := range f.Files {
 		name = strings.TrimSuffix(name, ".log")
-		if !validLog(name) {
+		if !rotation.ValidName(name) {
 			return f, invalid("Files", "has %q, which is no name of a log", f.Files[i])
 		}
 		f.Files[i] = name
@@ -97,21 +98,6 @@ func checkTimes(from, to time.Time) error {
 		return invalid("From", "is after To")
 	}
 	return nil
-}
-
-// validLog reports whether name can be the name of a log:
-// ^[a-z0-9][a-z0-9_-]{0,63}$.
-func validLog(name string) bool {
-	if name == "" || len(name) > 64 || name[0] == '_' || name[0] == '-' {
-		return false
-	}
-	for i := range len(name) {
-		c := name[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
 }
 
 // Keywords splits a search into the parts that a message must hold: at blanks
