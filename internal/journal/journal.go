@@ -268,6 +268,11 @@ func (j *Journal) recover(private string) error {
 	if err := j.replay(); err != nil {
 		return err
 	}
+	if !left.Clean {
+		if err := j.syncLeft(); err != nil {
+			return err
+		}
+	}
 	if err := j.startRing(private); err != nil {
 		return err
 	}

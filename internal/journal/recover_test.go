@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"io"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -248,4 +249,32 @@ func TestNumbersOutOfRange(t *testing.T) {
 	require.Less(t, seq, uint64(1<<53))
 	h := open(t, fsys.Kill(), system("one"))
 	require.Equal(t, numbered(4), messages(t, h.Journal, "user"))
+}
+
+// A process is killed with text that is not synced. The next Sync of another
+// speaks for it too.
+func TestSyncCoversWhatADeadProcessLeft(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []journal.Mode{journal.ModeJournal, journal.ModeWrite} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			boot := func(name string) func(*journal.Options) {
+				return func(o *journal.Options) {
+					o.Mode, o.Boot, o.SyncEvery = mode, name, time.Hour
+					o.Rule = rotation.Rule{MaxBytes: 600, Compression: rotation.None}
+				}
+			}
+			fsys := vfs.NewMem()
+			f := open(t, fsys, boot("one"))
+			for _, m := range numbered(10) {
+				_, err := f.log("user", run, zapcore.InfoLevel, m)
+				require.NoError(t, err)
+			}
+			killed := fsys.Kill()
+			g := open(t, killed, boot("one"))
+			require.NoError(t, g.Sync(t.Context()))
+			cut := killed.Crash(rand.New(rand.NewPCG(1, 1)), vfs.CrashOptions{Unsynced: vfs.SurviveNone})
+			require.Equal(t, numbered(10), messages(t, open(t, cut, boot("two")).Journal, "user"))
+		})
+	}
 }

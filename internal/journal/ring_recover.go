@@ -11,6 +11,7 @@ import (
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
 // mapsWell are the file systems on which a full disk cannot make a fault of a
@@ -172,6 +173,33 @@ func (j *Journal) replay() error {
 	}
 	r.tail().Store(r.head().Load())
 	return nil
+}
+
+// syncLeft makes durable what a process that died had written and not synced:
+// nothing else would remember to, and the next Sync speaks for all of it.
+// Compressed files were synced before they got their names.
+func (j *Journal) syncLeft() error {
+	infos, err := j.fs.ReadDir(j.dir)
+	if err != nil {
+		return err
+	}
+	for _, info := range infos {
+		name := info.Name()
+		if _, ok := rotation.LogOf(name); !ok || name != baseName(name) || !info.Mode().IsRegular() {
+			continue
+		}
+		f, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // compressed meanwhile
+		}
+		if err == nil {
+			err = errors.Join(f.Sync(), f.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("sync what was left: %w", err)
+		}
+	}
+	return j.fs.SyncDir(j.dir)
 }
 
 // leftFrame is a frame that may not be in the text.
