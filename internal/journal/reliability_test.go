@@ -388,7 +388,6 @@ func reopen(t *testing.T, fsys vfs.FS, s setup, boot string, book *ledger, must 
 	}
 	j, err := journal.Open(dir, o)
 	require.NoError(t, err, "%v", note)
-	t.Cleanup(func() { j.Close() })
 	found := check(t, j, s, book, must, note)
 	require.Zero(t, j.Recovery().Foreign, "%v: garbage in the text: %v", note, problems)
 	return j, found
