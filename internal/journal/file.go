@@ -157,7 +157,7 @@ func (j *Journal) install(f *File) error {
 		return ErrClosed
 	}
 	f.size = f.text.Size()
-	if j.live && j.ring != nil {
+	if j.live && j.ringed() {
 		f.seg.inText.Store(j.numbers.next - 1)
 	}
 	j.recovery.TornBytes += f.text.Repaired()
@@ -178,7 +178,7 @@ func (j *Journal) install(f *File) error {
 // without a ring, by the goroutine that holds mu.
 func (f *File) closedText(info rotation.Info) {
 	j := f.j
-	if j.ring != nil {
+	if j.ringed() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 	}
@@ -195,7 +195,7 @@ func (f *File) closedText(info rotation.Info) {
 // where it is not what it was.
 func (f *File) damagedText(d *rotation.DamageError) {
 	j := f.j
-	if j.ring != nil {
+	if j.ringed() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 	}
@@ -231,7 +231,7 @@ func (f *File) reread(from int64) error {
 func (f *File) Append(o *Owner, m Meta, body []byte) (uint64, error) {
 	var seq uint64
 	var err error
-	if f.j.ring != nil {
+	if f.j.ringed() {
 		seq, err = f.appendRing(o, &m, body)
 	} else {
 		f.j.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -151,23 +152,29 @@ type Journal struct {
 	idle    bool          // the writer waits for a record
 	space   chan struct{} // closed when there may be room, nil when nobody waits
 
-	ring     *ring            // nil in mode write; immutable once live
-	mapping  vfs.Mapping      // of ring
-	live     bool             // Open is done; guarded by mu
-	rebooted bool             // what the last process wrote may be lost in part; immutable once live
-	aside    map[string]int64 // text put aside at Open, by log; immutable once live
-	registry *registry        // guarded by opening
-	opening  sync.Mutex       // held while a log is opened; taken before mu
-	syncing  sync.Mutex       // held while files are synced; taken before drainMu
-	untold   error            // what a sync failed with that nobody was told of; guarded by syncing
-	drainMu  sync.Mutex       // held while frames move to the text; taken before mu
-	tailMu   sync.RWMutex     // readers of the ring hold it shared; taken before mu
-	unmapped bool             // changed under tailMu and drainMu
-	tail     atomic.Uint64    // of the ring; changed under tailMu
-	failing  atomic.Bool      // the last round did not reach the text
-	wake     chan struct{}    // to the writer: there is a record
-	urge     chan struct{}    // to the writer: do not wait for more
-	finish   chan struct{}    // closed: the writer writes what is left and ends
+	ring     *ring             // nil in mode write; immutable once live
+	mapping  vfs.Mapping       // of ring
+	live     bool              // Open is done; guarded by mu
+	rebooted bool              // what the last process wrote may be lost in part; immutable once live
+	aside    map[string]int64  // text put aside at Open, by log; immutable once live
+	faulted  atomic.Bool       // the ring cannot be used; set under mu
+	ringGone atomic.Bool       // mode write is in force after a fault; set under mu and drainMu
+	copied   bool              // the ring is a copy; guarded by drainMu
+	skipped  bool              // not all of it could be read; guarded by drainMu
+	spare    []byte            // guarded by drainMu
+	behind   map[*segment]rows // of which something was in the ring when it faulted; guarded by drainMu
+	registry *registry         // guarded by opening
+	opening  sync.Mutex        // held while a log is opened; taken before mu
+	syncing  sync.Mutex        // held while files are synced; taken before drainMu
+	untold   error             // what a sync failed with that nobody was told of; guarded by syncing
+	drainMu  sync.Mutex        // held while frames move to the text; taken before mu
+	tailMu   sync.RWMutex      // readers of the ring hold it shared; taken before mu
+	unmapped bool              // changed under tailMu and drainMu
+	tail     atomic.Uint64     // of the ring; changed under tailMu
+	failing  atomic.Bool       // the last round did not reach the text
+	wake     chan struct{}     // to the writer: there is a record
+	urge     chan struct{}     // to the writer: do not wait for more
+	finish   chan struct{}     // closed: the writer writes what is left and ends
 	pumpDone chan struct{}
 
 	follow follower // readers only
@@ -240,7 +247,8 @@ func Open(dir string, o Options) (*Journal, error) {
 }
 
 // recover brings folder and tables to where the last process left them.
-func (j *Journal) recover(private string) error {
+func (j *Journal) recover(private string) (err error) {
+	defer caught(debug.SetPanicOnFault(true), &err)
 	left, found, err := readNumbers(j.fs, private)
 	if err != nil {
 		return err
@@ -496,18 +504,14 @@ func (j *Journal) Rotate(name string) error {
 	if err != nil {
 		return err
 	}
-	if j.ring == nil {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		if j.closed {
-			return ErrClosed
-		}
-		return f.text.Rotate()
-	}
 	j.mu.Lock()
 	if j.closed {
 		j.mu.Unlock()
 		return ErrClosed
+	}
+	if !j.ringed() {
+		defer j.mu.Unlock()
+		return f.text.Rotate()
 	}
 	turns := f.turns
 	if f.size > 0 {

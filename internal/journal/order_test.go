@@ -75,6 +75,7 @@ func TestHeadComesLast(t *testing.T) {
 	}
 	done.Store(true)
 	require.NoError(t, <-flushed)
+	require.Equal(t, journal.ModeJournal, f.Stats().Mode, "no frame was taken for a damaged one")
 	found := messages(t, f.Journal, "user")
 	require.Len(t, found, len(want))
 	for i := range want {
@@ -152,6 +153,7 @@ func TestReplayBeginsWhereTheTextEnds(t *testing.T) {
 	}
 	require.Positive(t, g.Recovery().Replayed)
 	require.Zero(t, g.Recovery().Foreign)
+	require.Zero(t, g.Recovery().LostBytes)
 	h := open(t, killed.Kill())
 	for log := range want {
 		require.Equal(t, want[log], messages(t, h.Journal, log))

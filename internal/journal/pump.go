@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -40,6 +41,9 @@ func (j *Journal) pump() {
 			return
 		}
 		err := j.drain()
+		if j.ringGone.Load() {
+			return
+		}
 		if err == nil {
 			j.failing.Store(false)
 			pause = retryFirst
@@ -91,18 +95,41 @@ func (j *Journal) drain() error {
 	if j.unmapped {
 		return ErrClosed
 	}
+	if j.ringGone.Load() {
+		return nil
+	}
+	if j.faulted.Load() {
+		return j.rescue()
+	}
+	err := j.drainRing()
+	if errors.Is(err, errFault) || errors.Is(err, errRingDamaged) {
+		j.touched(err)
+		return j.rescue()
+	}
+	return err
+}
+
+// drainRing is drain while the ring can be read.
+func (j *Journal) drainRing() (err error) {
+	defer caught(debug.SetPanicOnFault(true), &err)
 	head := j.ring.head().Load()
 	for j.pumped < head {
 		if err := j.round(min(head, j.pumped+roundBytes)); err != nil {
 			return err
 		}
 	}
+	j.turnTexts(head)
+	return nil
+}
+
+// turnTexts begins the texts of the segments that were begun below a position up
+// to which all is in the text.
+func (j *Journal) turnTexts(head uint64) {
 	for _, f := range *j.byCode.Load() {
 		for f != nil && f.behind(head) {
 			f.nextText()
 		}
 	}
-	return nil
 }
 
 // behind reports whether a file has begun a segment below a position up to which
@@ -120,9 +147,12 @@ func (j *Journal) round(upto uint64) error {
 	var fr frame
 	for pos < upto {
 		var ok bool
-		fr, ok = j.ring.frame(pos)
-		if !ok || int(fr.file) >= len(files) || files[fr.file] == nil {
-			return fmt.Errorf("%w, at %d", errRingDamaged, pos)
+		if fr, ok = j.ring.frame(pos); !ok || !j.readable(pos, &fr, files) {
+			if !j.copied {
+				return fmt.Errorf("%w, at %d", errRingDamaged, pos)
+			}
+			pos = j.nextMark(pos)
+			continue
 		}
 		if f := files[fr.file]; pos >= f.writtenTo && f.stuck == nil {
 			f.stuck = f.gather(&fr, pos)
@@ -272,11 +302,9 @@ func (j *Journal) growOn(f *File) {
 func (j *Journal) release(upto, seq uint64) {
 	j.tailMu.Lock()
 	j.tail.Store(upto)
-	j.ring.tail().Store(upto)
-	if seq > 0 {
-		j.ring.setWritten(seq)
-	}
+	err := j.ring.release(upto, seq)
 	j.tailMu.Unlock()
+	j.touched(err)
 	j.mu.Lock()
 	j.pumped = upto
 	for len(j.marks) > 0 && j.marks[0].at < upto {

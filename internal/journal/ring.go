@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 
@@ -141,6 +142,25 @@ func (r *ring) put(at uint64, f *frame, body []byte) {
 	place += frameHeader
 	n := copy(r.data[place:], body)
 	copy(r.data, body[n:])
+}
+
+// publish is put, and the head after it.
+func (r *ring) publish(at uint64, f *frame, body []byte, head uint64) (err error) {
+	defer caught(debug.SetPanicOnFault(true), &err)
+	r.put(at, f, body)
+	r.head().Store(head)
+	return nil
+}
+
+// release gives the space below a position back and publishes up to which seq
+// all is in the text, 0 when that is not known.
+func (r *ring) release(upto, seq uint64) (err error) {
+	defer caught(debug.SetPanicOnFault(true), &err)
+	r.tail().Store(upto)
+	if seq > 0 {
+		r.setWritten(seq)
+	}
+	return nil
 }
 
 // frame reads the header at a position; false when there is none.

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"hash/crc32"
+	"runtime/debug"
 	"sort"
 	"time"
 
@@ -20,18 +21,25 @@ func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
 	need := frameSize(len(body))
 	j.mu.Lock()
 	limit := j.ring.limit(m.Kind, m.Level)
-	if j.head+need-j.tail.Load() > limit || j.closed {
+	if j.head+need-j.tail.Load() > limit || j.closed || j.faulted.Load() {
 		if err := j.waitSpace(need, limit); err != nil {
-			f.drop(m, err)
+			seq := uint64(0)
+			if errors.Is(err, errNoRing) {
+				seq, err = f.append(o, m, body)
+			} else {
+				f.drop(m, err)
+			}
 			j.mu.Unlock()
-			return 0, err
+			return seq, err
 		}
 	}
 	if f.lost.count > 0 && !j.failing.Load() {
 		f.appendLost()
 	}
 	seq, err := f.put(o, m, body, crc)
-	if err != nil {
+	if errors.Is(err, errFault) {
+		seq, err = f.afterFault(o, m, body, need, limit)
+	} else if err != nil {
 		f.drop(m, err)
 	}
 	j.mu.Unlock()
@@ -52,12 +60,13 @@ func (f *File) put(o *Owner, m *Meta, body []byte, crc uint32) (uint64, error) {
 	}
 	at := j.head
 	fr := frame{length: uint32(len(body)), file: f.code, turn: uint16(f.turns), seq: seq, bodyCRC: crc}
-	j.ring.put(at, &fr, body)
+	if err := j.ring.publish(at, &fr, body, at+frameSize(len(body))); err != nil {
+		return 0, j.fault(err)
+	}
 	if seq%markEvery == 0 {
 		j.marks = append(j.marks, mark{seq, at})
 	}
 	j.head = at + frameSize(len(body))
-	j.ring.head().Store(j.head)
 	j.tables.publish(f.seg, Row{
 		Seq: seq, Time: m.Time.UnixNano(), Offset: uint32(f.size), Len: uint32(size - 1), Level: int8(m.Level), Kind: m.Kind,
 	}, o, m.Lifecycle)
@@ -117,7 +126,9 @@ func (j *Journal) waitSpace(need, limit uint64) error {
 		switch {
 		case j.closed:
 			return ErrClosed
-		case j.head+need-j.tail.Load() <= limit:
+		case j.ringGone.Load():
+			return errNoRing
+		case !j.faulted.Load() && j.head+need-j.tail.Load() <= limit:
 			return nil
 		case j.failing.Load() || need > limit:
 			return ErrFull
@@ -139,7 +150,7 @@ func (j *Journal) waitSpace(need, limit uint64) error {
 			expired = true
 		}
 		j.mu.Lock()
-		if expired && j.head+need-j.tail.Load() > limit {
+		if expired && !j.ringGone.Load() && (j.faulted.Load() || j.head+need-j.tail.Load() > limit) {
 			return ErrFull
 		}
 	}
@@ -158,6 +169,9 @@ func (j *Journal) wakeSpace() {
 // appendLost puts the record that says what was dropped, if there is room for
 // it. The caller holds mu.
 func (f *File) appendLost() {
+	if f.j.faulted.Load() {
+		return
+	}
 	body, m, o := f.lostRecord()
 	if f.j.head+frameSize(len(body))-f.j.tail.Load() > f.j.ring.size {
 		return
@@ -170,10 +184,20 @@ func (f *File) appendLost() {
 // readRing appends the line of a record to buf that is not in the text yet.
 // false means that by now it is.
 func (j *Journal) readRing(seg *segment, seq uint64, buf []byte) ([]byte, bool) {
+	line, ok, err := j.copyLine(seg, seq, buf)
+	if err != nil {
+		j.touched(err)
+		return buf, false
+	}
+	return line, ok
+}
+
+func (j *Journal) copyLine(seg *segment, seq uint64, buf []byte) (_ []byte, found bool, err error) {
 	j.tailMu.RLock()
 	defer j.tailMu.RUnlock()
+	defer caught(debug.SetPanicOnFault(true), &err)
 	if j.ring == nil || j.unmapped || seq <= seg.inText.Load() {
-		return buf, false
+		return buf, false, nil
 	}
 	at, ok := j.place(seq)
 	for ok {
@@ -182,12 +206,12 @@ func (j *Journal) readRing(seg *segment, seq uint64, buf []byte) ([]byte, bool) 
 			break
 		}
 		if fr.seq == seq {
-			return j.ring.body(line.AppendPrefix(buf, seq), at, &fr), true
+			return j.ring.body(line.AppendPrefix(buf, seq), at, &fr), true, nil
 		}
 		at += frameSize(int(fr.length))
 		ok = fr.seq < seq
 	}
-	return buf, false
+	return buf, false, nil
 }
 
 // place returns a position at or before a record's that is in the ring. The

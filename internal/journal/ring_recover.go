@@ -82,7 +82,10 @@ func (j *Journal) mapRing(path string) (*ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := openRing(m.Bytes())
+	var r *ring
+	if ferr := guarded(func() { r, err = openRing(m.Bytes()) }); ferr != nil {
+		err = fmt.Errorf("%w: %w", errNotRing, ferr)
+	}
 	if err != nil {
 		return nil, errors.Join(err, m.Unmap())
 	}
@@ -219,19 +222,24 @@ func (j *Journal) framesLeft() []leftFrame {
 	var body []byte
 	var last uint64 // seq of the frame before
 	for at := r.tail().Load(); at < head; {
-		fr, ok := r.frame(at)
-		if ok {
-			body = r.body(body[:0], at, &fr)
+		var fr frame
+		var ok bool
+		err := guarded(func() {
+			if fr, ok = r.frame(at); ok {
+				body = r.body(body[:0], at, &fr)
+			}
+		})
+		if ok && err == nil {
 			ok = crc32.Checksum(body, castagnoli) == fr.bodyCRC && int(fr.file) < len(j.registry.names) && isBody(fr.seq, body)
 		}
-		ok = ok && at+frameSize(int(fr.length)) <= head
+		ok = ok && err == nil && at+frameSize(int(fr.length)) <= head
 		if last > 0 && (fr.seq <= last || j.rebooted && fr.seq != last+1) {
 			ok = false
 		}
 		if !ok {
 			j.recovery.LostBytes += int64(head - at)
 			if !j.rebooted {
-				j.problem(fmt.Errorf("%w, at %d: %d bytes of accepted records are lost", errRingDamaged, at, head-at))
+				j.problem(fmt.Errorf("%w, at %d: %d bytes of accepted records are lost", errors.Join(errRingDamaged, err), at, head-at))
 			}
 			break
 		}

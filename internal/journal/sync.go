@@ -129,9 +129,11 @@ func (j *Journal) firstInText(f *File) uint64 {
 // noteSynced remembers in the ring how much of a text is durable, unless the
 // text was rotated since its first seq and its size were read, in this order.
 func (j *Journal) noteSynced(f *File, first uint64, size int64) {
+	var err error
 	j.tailMu.RLock()
-	defer j.tailMu.RUnlock()
 	if j.ring != nil && !j.unmapped && first != 0 && j.firstInText(f) == first {
-		j.ring.setSynced(f.code, first, uint64(size))
+		err = guarded(func() { j.ring.setSynced(f.code, first, uint64(size)) })
 	}
+	j.tailMu.RUnlock()
+	j.touched(err)
 }

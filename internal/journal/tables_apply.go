@@ -420,6 +420,13 @@ func (t *tables) newest() uint64 {
 	return t.asOf
 }
 
+// rowsOf returns the rows of a segment as they are now.
+func (t *tables) rowsOf(seg *segment) rows {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return seg.rows
+}
+
 // newestOf returns the largest seq of a log.
 func (t *tables) newestOf(file string) (newest uint64) {
 	t.mu.Lock()

@@ -30,7 +30,7 @@ type Stats struct {
 func (j *Journal) Stats() Stats {
 	s := Stats{Files: map[string]FileStats{}, Problems: j.problemCount.Load(), Newest: j.tables.newest(), Mode: ModeWrite}
 	j.mu.Lock()
-	if j.ring != nil {
+	if j.ringed() {
 		s.Mode, s.Waiting, s.RingSize, s.Failing = ModeJournal, int64(j.head-j.tail.Load()), int64(j.ring.size), j.failing.Load()
 	}
 	j.mu.Unlock()
@@ -117,11 +117,13 @@ func (j *Journal) work() {
 
 // seen tells other processes that somebody writes.
 func (j *Journal) seen() {
+	var err error
 	j.tailMu.RLock()
-	defer j.tailMu.RUnlock()
 	if j.ring != nil && !j.unmapped {
-		j.ring.setAlive(time.Now().UnixNano())
+		err = guarded(func() { j.ring.setAlive(time.Now().UnixNano()) })
 	}
+	j.tailMu.RUnlock()
+	j.touched(err)
 }
 
 // sayLost writes the records that say what was dropped, where nobody logs since
@@ -130,7 +132,7 @@ func (j *Journal) sayLost() {
 	for _, f := range *j.fileTable.Load() {
 		j.mu.Lock()
 		if !j.closed && f.lost.count > 0 {
-			if j.ring == nil {
+			if !j.ringed() {
 				_ = f.writeLost() // if it fails, that is the problem already reported
 			} else if !j.failing.Load() || j.head == j.tail.Load() {
 				// With nothing left in the ring, the disk took the rest for
@@ -197,7 +199,7 @@ func (j *Journal) closeWriter() error {
 		if f.lost.count == 0 {
 			continue
 		}
-		if j.ring != nil {
+		if j.ringed() {
 			f.appendLost()
 		} else {
 			errs = append(errs, f.writeLost())
@@ -239,6 +241,6 @@ func (j *Journal) unmapRing() error {
 		return nil
 	}
 	j.unmapped = true
-	j.ring.setAlive(0)
+	_ = guarded(func() { j.ring.setAlive(0) }) // readers see within two seconds that nobody writes
 	return j.mapping.Unmap()
 }

@@ -1,0 +1,193 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// Mapped memory is only as good as the file below it: when somebody cuts that, or
+// the disk cannot read a page back, touching the memory is a fault, which would
+// end the process. So every touch of the ring runs guarded. After a fault the
+// writer takes out what can still be read, writes it to the text and goes on in
+// mode write; what cannot be read is counted as dropped.
+
+// errFault is returned where the memory of the ring was touched and is not there.
+var errFault = errors.New("journal: the memory of the ring is gone")
+
+// errNoRing is returned by waitSpace once mode write is in force.
+var errNoRing = errors.New("journal: there is no ring any more")
+
+// caught ends a guarded function: it is deferred with what
+// debug.SetPanicOnFault(true) returned, and makes a fault an error.
+func caught(old bool, err *error) {
+	debug.SetPanicOnFault(old)
+	switch p := recover().(type) {
+	case nil:
+	case interface{ Addr() uintptr }:
+		*err = fmt.Errorf("%w: %v", errFault, p)
+	default:
+		panic(p)
+	}
+}
+
+// guarded calls touch and returns errFault for a fault in it.
+func guarded(touch func()) (err error) {
+	defer caught(debug.SetPanicOnFault(true), &err)
+	touch()
+	return nil
+}
+
+// ringed reports whether records go through the ring.
+func (j *Journal) ringed() bool { return j.ring != nil && !j.ringGone.Load() }
+
+// fault notes that the ring cannot be used: nothing is put into it any more, and
+// the writer saves what it can. The caller holds mu.
+func (j *Journal) fault(err error) error {
+	if !j.faulted.Swap(true) {
+		j.problem(err)
+		j.idle = false
+		signal(j.wake)
+		signal(j.urge)
+	}
+	return err
+}
+
+// touched notes what a guarded function returned. The caller does not hold mu.
+func (j *Journal) touched(err error) {
+	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		_ = j.fault(err)
+	}
+}
+
+// afterFault appends a record of which the ring faulted, or while it did, as soon
+// as mode write is in force. The caller holds mu.
+func (f *File) afterFault(o *Owner, m *Meta, body []byte, need, limit uint64) (uint64, error) {
+	err := f.j.waitSpace(need, limit)
+	if errors.Is(err, errNoRing) {
+		return f.append(o, m, body)
+	}
+	f.drop(m, err)
+	return 0, err
+}
+
+// rescue writes to the text what can be read of a ring that faulted, and sets
+// mode write in force. After an error it is called again. The caller holds
+// drainMu.
+func (j *Journal) rescue() error {
+	j.copyOut()
+	for j.pumped < j.head {
+		if err := j.round(min(j.head, j.pumped+roundBytes)); err != nil {
+			return err
+		}
+	}
+	j.turnTexts(j.head)
+	for _, seg := range j.tables.all() {
+		seg.inText.Store(allInText)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.skipped {
+		j.countLost()
+	}
+	j.ringGone.Store(true)
+	j.failing.Store(false)
+	if j.space != nil {
+		close(j.space)
+		j.space = nil
+	}
+	// Nobody finds half a ring at the next open.
+	return ignoreNotExist(j.fs.Remove(filepath.Join(j.dir, privateDir, ringName)))
+}
+
+// copyOut puts a copy of what can be read in the place of the mapped memory.
+// Nobody touches the ring meanwhile.
+func (j *Journal) copyOut() {
+	if j.copied {
+		return
+	}
+	j.tailMu.Lock()
+	defer j.tailMu.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	mem := make([]byte, len(j.ring.mem))
+	for at := 0; at < len(mem); at += ringHeader {
+		if guarded(func() { copy(mem[at:at+ringHeader], j.ring.mem[at:]) }) != nil {
+			clear(mem[at : at+ringHeader])
+		}
+	}
+	j.ring.mem, j.ring.data = mem, mem[ringHeader:]
+	j.copied = true
+	j.behind = map[*segment]rows{}
+	for _, seg := range j.tables.all() {
+		if seg.inText.Load() != allInText {
+			j.behind[seg] = j.tables.rowsOf(seg)
+		}
+	}
+	for _, f := range *j.fileTable.Load() {
+		f.block, f.stuck = f.block[:0], nil
+	}
+}
+
+// readable reports whether a frame can be written. Those of a copied ring may be
+// damaged anywhere.
+func (j *Journal) readable(pos uint64, fr *frame, files []*File) bool {
+	if int(fr.file) >= len(files) || files[fr.file] == nil {
+		return false
+	}
+	if !j.copied {
+		return true
+	}
+	j.spare = j.ring.body(j.spare[:0], pos, fr)
+	return crc32.Checksum(j.spare, castagnoli) == fr.bodyCRC
+}
+
+// nextMark returns the next position at which a frame is known to begin.
+func (j *Journal) nextMark(pos uint64) uint64 {
+	j.skipped = true
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, m := range j.marks {
+		if m.at > pos {
+			return m.at
+		}
+	}
+	return j.head
+}
+
+// countLost reads the texts again into which not everything came that was
+// accepted, and counts what is missing as dropped. The caller holds drainMu and
+// mu.
+func (j *Journal) countLost() {
+	files := *j.fileTable.Load()
+	again := maps.Clone(j.behind)
+	for _, f := range files {
+		again[f.writing] = rows{} // it may have begun since
+	}
+	for seg := range again {
+		if _, err := j.rescan(seg, 0, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			j.problem(fmt.Errorf("read %s again: %w", seg.file, err))
+		}
+	}
+	lost := 0
+	for seg, old := range j.behind {
+		f := files[seg.file]
+		for i := range old.n {
+			row := old.at(i)
+			if there, _ := j.tables.find(seg.file, row.Seq); there == nil && f != nil {
+				f.drop(&Meta{Time: time.Unix(0, row.Time).UTC(), Level: zapcore.Level(row.Level)}, errFault)
+				lost++
+			}
+		}
+	}
+	j.problem(fmt.Errorf("%w: %d accepted records are lost", errFault, lost))
+}
