@@ -60,8 +60,11 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	var figure tally
 	stride, rounds := 23, 1
-	if *reliability {
+	switch {
+	case *reliability:
 		stride, rounds = 1, 2
+	case underRace:
+		stride = 101
 	}
 	tries := rounds * 2 * len(ways) * 420 / stride
 	inBubbles(t, tries, func(t *testing.T, try int) {
@@ -96,7 +99,7 @@ func TestFaults(t *testing.T) {
 			j, err = journal.Open(dir, o)
 		}
 		defer func() { j.Close() }() // not at the end of the test: a journal holds its ring in memory
-		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(rng.Uint64(), 1)), book: book, burst: 6}
+		who := &session{t: t, j: j, rng: fork(rng), book: book, burst: 6}
 		for range 30 {
 			who.step()
 		}

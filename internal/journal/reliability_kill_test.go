@@ -129,7 +129,7 @@ func TestKillAtEveryOperation(t *testing.T) {
 		s := anySetup(rng)
 		mem, book := vfs.NewMem(), &ledger{}
 		// Each scene holds a ring: in the short run not every operation is filmed.
-		lens := &camera{mem: mem, book: book, phase: "work", chance: float64(sized(2, 10)) / 10, figure: &figure, rng: rand.New(rand.NewPCG(rng.Uint64(), 1))}
+		lens := &camera{mem: mem, book: book, phase: "work", chance: float64(sized(2, 10)) / 10, figure: &figure, rng: fork(rng)}
 		j, err := journal.Open(dir, s.options(vfs.Wrap(mem, lens.hooks()), "one"))
 		require.NoError(t, err)
 		defer func() { j.Close() }() // not at the end of the test: a journal holds its ring in memory
@@ -155,7 +155,7 @@ func TestKillAtEveryOperation(t *testing.T) {
 // too.
 func recoverFrom(t *testing.T, sc scene, s setup, rng *rand.Rand, figure *tally, depth int) {
 	note := fmt.Sprintf("%v, killed %s", s, sc.where)
-	lens := &camera{mem: sc.fs, book: sc.book, phase: "recovery", figure: figure, rng: rand.New(rand.NewPCG(rng.Uint64(), 1))}
+	lens := &camera{mem: sc.fs, book: sc.book, phase: "recovery", figure: figure, rng: fork(rng)}
 	if depth < 3 && rng.IntN(40) == 0 {
 		lens.chance = 0.4
 	}
@@ -174,7 +174,7 @@ func recoverFrom(t *testing.T, sc scene, s setup, rng *rand.Rand, figure *tally,
 		lens.stop()
 		next := sc.book.copy()
 		next.settle(s, found)
-		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(rng.Uint64(), 1)), book: next, burst: 3}
+		who := &session{t: t, j: j, rng: fork(rng), book: next, burst: 3}
 		for range 5 {
 			who.step()
 		}

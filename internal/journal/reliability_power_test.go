@@ -87,7 +87,7 @@ func TestPowerCuts(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(n), 4))
 		s := anySetup(rng)
 		mem, book := vfs.NewMem(), &ledger{}
-		w := &weather{mem: mem, book: book, chance: 0.06, kills: 0.25, most: 10, rng: rand.New(rand.NewPCG(rng.Uint64(), 1))}
+		w := &weather{mem: mem, book: book, chance: 0.06, kills: 0.25, most: 10, rng: fork(rng)}
 		j, err := journal.Open(dir, s.options(vfs.Wrap(mem, w.hooks()), "boot"))
 		require.NoError(t, err)
 		defer func() { j.Close() }() // not at the end of the test: a journal holds its ring in memory
@@ -125,7 +125,7 @@ func afterCut(t *testing.T, c cut, s setup, boot string, rng *rand.Rand, figure 
 		boot += "'"
 		figure.add("cuts", 1)
 	}
-	w := &weather{mem: c.fs, book: c.book, rng: rand.New(rand.NewPCG(rng.Uint64(), 1))}
+	w := &weather{mem: c.fs, book: c.book, rng: fork(rng)}
 	if depth < 3 && (c.killed || rng.IntN(6) == 0) {
 		w.chance, w.kills, w.most = 0.1, 0.3, 3
 	}
@@ -147,9 +147,9 @@ func afterCut(t *testing.T, c cut, s setup, boot string, rng *rand.Rand, figure 
 		// Life goes on, and what was found may be lost again as far as it was not
 		// synced.
 		w.stop()
-		next := &weather{mem: c.fs, book: c.book.copy(), chance: 0.05, kills: 0.3, most: 2, rng: rand.New(rand.NewPCG(rng.Uint64(), 1))}
+		next := &weather{mem: c.fs, book: c.book.copy(), chance: 0.05, kills: 0.3, most: 2, rng: fork(rng)}
 		next.book.settle(s, found)
-		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(rng.Uint64(), 1)), book: next.book, burst: 12}
+		who := &session{t: t, j: j, rng: fork(rng), book: next.book, burst: 12}
 		for range 8 {
 			who.step()
 			next.still()

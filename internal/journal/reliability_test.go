@@ -37,6 +37,9 @@ func sized(quick, full int) int {
 	if *reliability {
 		return full
 	}
+	if underRace {
+		return max(1, quick/4)
+	}
 	return quick
 }
 
@@ -61,6 +64,9 @@ func inBubbles(t *testing.T, tries int, try func(t *testing.T, n int)) {
 		synctest.Test(t, func(t *testing.T) { try(t, n) })
 	})
 }
+
+// fork makes a source of its own for a goroutine.
+func fork(rng *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(rng.Uint64(), 0)) }
 
 // setup is how a folder is used.
 type setup struct {
