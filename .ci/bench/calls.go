@@ -7,139 +7,131 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 )
 
-// round is what one round of one candidate took.
-type round struct {
-	Calls     int
-	CPU, Wall time.Duration // of all calls and the closing
-	Allocs    uint64        // of all calls
-	Bytes     int64         // of the text, 0 without one
-	Stored    int64         // of the closed files as they lie on the disk
-	Gzip      int64         // of the text after gzip -6
-}
+// results are the rounds of each candidate, the n-th of one beside the n-th of
+// the others.
+type results map[string][]round
 
-// measure logs n records with the named candidate below dir.
-func measure(name, dir string, n int) (*round, error) {
-	i := slices.IndexFunc(candidates, func(c candidate) bool { return c.name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("no candidate %q", name)
-	}
-	c := candidates[i]
-	s := samples()
-	t, err := c.open(dir)
-	if err != nil {
-		return nil, err
-	}
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	began, cpu := time.Now(), processTime()
-	for i := range n * max(c.times, 1) {
-		t.log(i, &s[i%len(s)])
-	}
-	calls := processTime() - cpu
-	runtime.ReadMemStats(&after) // it stops the world: not in the measured time
-	cpu = processTime()
-	if t.close != nil {
-		if err := t.close(); err != nil {
-			return nil, err
-		}
-	}
-	r := &round{Calls: n * max(c.times, 1), CPU: calls + processTime() - cpu, Wall: time.Since(began), Allocs: after.Mallocs - before.Mallocs}
-	if c.text {
-		if r.Bytes, err = check(t.read, n); err != nil {
-			return nil, err
-		}
-	}
-	if c.name == closedCandidate {
-		r.Stored, r.Gzip, err = sizes(dir, t.read)
-	}
-	return r, err
-}
-
-// processTime is the CPU time of all threads of this process so far.
-func processTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // it takes no argument that could be wrong
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// compareCalls runs the rounds and prints the table.
+// compareCalls runs the rounds and prints the tables.
 func compareCalls(ctx context.Context, s settings, dir string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	var chosen []candidate
 	for _, c := range candidates {
 		if s.only == "" || slices.ContainsFunc(strings.Split(s.only, ","), func(w string) bool { return strings.Contains(c.name, w) }) {
 			chosen = append(chosen, c)
 		}
 	}
-	rounds := map[string][]round{}
+	all := results{}
+	why := map[string]error{}
 	for r := range s.rounds {
 		for i := range chosen {
 			// Each round begins with another one, so that none always follows
 			// the same neighbour.
 			c := chosen[(i+r)%len(chosen)]
-			below := filepath.Join(dir, fmt.Sprint(r, "-", i))
-			if err := os.MkdirAll(below, 0o700); err != nil {
-				return err
+			if c.name == stepShm && fileSystem(shm) != "tmpfs" {
+				why[c.name] = fmt.Errorf("%s is no tmpfs", shm)
+				continue
 			}
-			cmd := exec.CommandContext(ctx, self, "-child", c.name, "-dir", below, "-records", fmt.Sprint(s.records))
-			cmd.Stderr = os.Stderr
-			out, err := cmd.Output()
+			one, err := inProcess(ctx, c.name, s.records, filepath.Join(dir, fmt.Sprint(r, "-", i)))
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			var one round
-			if err := json.Unmarshal(out, &one); err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			rounds[c.name] = append(rounds[c.name], one)
-			if err := os.RemoveAll(below); err != nil {
-				return err
-			}
+			all[c.name] = append(all[c.name], *one)
 		}
 	}
-
-	cpu := func(name string) float64 {
-		return median(rounds[name], func(r round) float64 { return float64(r.CPU) / float64(r.Calls) })
-	}
-	ratio := func(name, base string) string {
-		if len(rounds[base]) == 0 {
-			return "-"
-		}
-		return fmt.Sprintf("%.2f", cpu(name)/cpu(base))
-	}
-	fmt.Printf("\nA call with a message and 7 typed fields, 8 identifiers bound: median of %d rounds of %d records, nothing dropped\n\n",
-		s.rounds, s.records)
-	fmt.Printf("%-34s %10s %10s %10s %10s %12s %12s\n", "", "CPU ns", "wall ns", "allocs", "bytes", "× nowhere", "× lumberjack")
-	for _, c := range chosen {
-		disabled := strings.HasSuffix(c.name, ", disabled")
-		nowhere, lumber := ratio(c.name, candidates[0].name), ratio(c.name, candidates[1].name)
-		if disabled {
-			nowhere, lumber = ratio(c.name, "zap, disabled")+" of zap", "-"
-		}
-		all := rounds[c.name]
-		fmt.Printf("%-34s %10.0f %10.0f %10.2f %10.0f %12s %12s\n", c.name, cpu(c.name),
-			median(all, func(r round) float64 { return float64(r.Wall) / float64(r.Calls) }),
-			median(all, func(r round) float64 { return float64(r.Allocs) / float64(r.Calls) }),
-			median(all, func(r round) float64 { return float64(r.Bytes) / float64(r.Calls) }), nowhere, lumber)
-	}
-	if all := rounds[closedCandidate]; len(all) > 0 {
-		fmt.Printf("\nA closed file takes %.1f bytes a record; gzip -6 of its text takes %.1f\n",
-			float64(all[0].Stored)/float64(s.records), float64(all[0].Gzip)/float64(s.records))
-	}
+	printCalls(s, chosen, all)
+	printLatency(chosen, all)
+	printTargets(all, why)
 	return nil
+}
+
+// inProcess runs one round in a process and a folder of its own.
+func inProcess(ctx context.Context, name string, records int, dir string) (*round, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-child", name, "-dir", dir, "-records", fmt.Sprint(records))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	r := new(round)
+	if err := json.Unmarshal(out, r); err != nil {
+		return nil, err
+	}
+	return r, os.RemoveAll(dir)
+}
+
+// printCalls prints what every candidate takes on average.
+func printCalls(s settings, chosen []candidate, all results) {
+	fmt.Printf("\nA call with a message and 7 typed fields: median of %d rounds of %d records, nothing dropped, count and hash of every text checked.\n", s.rounds, s.records)
+	fmt.Printf("Bound: 8 identifiers besides. Files rotate at %d MiB here, which no round reaches; Store.Sync and every closing are within the time.\n\n", roundBytes>>20)
+	fmt.Printf("%-42s %9s %9s %9s %9s %9s\n", "", "CPU ns", "wall ns", "call ns", "allocs", "bytes")
+	for _, c := range chosen {
+		if c.latency {
+			continue
+		}
+		rounds := all[c.name]
+		per := func(f func(*round) float64) float64 {
+			return median(rounds, func(r round) float64 { return f(&r) / float64(r.Calls) })
+		}
+		fmt.Printf("%-42s %9.0f %9.0f %9.0f %9.2f %9.0f\n", c.name, per(cpu),
+			per(func(r *round) float64 { return float64(r.Wall) }), per(calling), per(allocs),
+			per(func(r *round) float64 { return float64(r.Bytes) }))
+	}
+	if rounds := all[stepClosed+bound]; len(rounds) > 0 {
+		fmt.Printf("\nA closed file takes %.1f bytes a record; gzip -6 of its text takes %.1f\n",
+			float64(rounds[0].Stored)/float64(s.records), float64(rounds[0].Gzip)/float64(s.records))
+	}
+}
+
+// What is compared of rounds.
+func cpu(r *round) float64     { return float64(r.CPU) }
+func thread(r *round) float64  { return float64(r.Thread) }
+func calling(r *round) float64 { return float64(r.Calling) }
+func allocs(r *round) float64  { return float64(r.Allocs) }
+func speed(r *round) float64   { return float64(r.Calls) / r.Calling.Seconds() }
+
+// printLatency prints what single calls take.
+func printLatency(chosen []candidate, all results) {
+	title := false
+	var empty []round
+	for _, c := range chosen {
+		rounds := all[c.name]
+		if !c.latency || len(rounds) == 0 {
+			continue
+		}
+		if !title {
+			fmt.Printf("\nSingle calls, in ns, files rotating at %d MiB: medians of the rounds' own quantiles\n", rotatingBytes>>20)
+			fmt.Printf("From when it was due: what the caller is late by is in it.\n\n")
+			fmt.Printf("%-42s %9s %9s %9s %9s %9s\n", "", "median", "p99", "p99.9", "slowest", "files")
+			title = true
+		}
+		printQuantiles(c.name, rounds, func(l *latency) quantiles { return l.Call })
+		if c.at > 0 {
+			printQuantiles("  from when it was due", rounds, func(l *latency) quantiles { return l.Due })
+		}
+		empty = append(empty, rounds...)
+	}
+	if title {
+		printQuantiles("no call: what measuring takes", empty, func(l *latency) quantiles { return l.Empty })
+	}
+}
+
+func printQuantiles(name string, rounds []round, of func(*latency) quantiles) {
+	m := func(f func(quantiles) float64) float64 {
+		return median(rounds, func(r round) float64 { return f(of(r.Latency)) })
+	}
+	files := median(rounds, func(r round) float64 { return float64(r.Files) })
+	fmt.Printf("%-42s %9.0f %9.0f %9.0f %9.0f %9.0f\n", name, m(func(q quantiles) float64 { return q.Median }),
+		m(func(q quantiles) float64 { return q.P99 }), m(func(q quantiles) float64 { return q.P999 }), m(func(q quantiles) float64 { return q.Most }), files)
 }
 
 // median of what f takes from each.

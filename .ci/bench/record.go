@@ -71,11 +71,11 @@ func (h *sum) add(n int, message, sku, warehouse string, rows int, price float64
 	*h = sum(f.Sum64())
 }
 
-// offered is the sum of the first n calls.
-func offered(n int) sum {
+// offered is the sum of the calls first, first+step, first+2*step ... below n.
+func offered(n, first, step int) sum {
 	var h sum
 	s := samples()
-	for i := range n {
+	for i := first; i < n; i += step {
 		r := &s[i%len(s)]
 		h.add(i, r.message, r.sku, r.warehouse, r.rows, r.price, r.cached)
 	}

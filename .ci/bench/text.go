@@ -79,20 +79,25 @@ type fields struct {
 }
 
 // check reads the text back and returns an error when its records are not the
-// n offered, each once and in order. It also returns the length of the text.
-func check(read func() (io.ReadCloser, error), n int) (bytes int64, err error) {
+// n offered, each once. Each of the callers, who took turns in numbering them,
+// must find its own in order, and numbers that the library gave must rise. It
+// also returns the length of the text.
+func check(read func() (io.ReadCloser, error), n, callers int) (bytes int64, err error) {
 	r, err := read()
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
-	var got sum
+	got := make([]sum, callers)
 	count := 0
+	var seq uint64
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 1<<16), 1<<22)
 	for lines.Scan() {
 		var l struct {
+			Seq     *uint64
 			Kind    string
+			Topic   string
 			Message string
 			Msg     string // slog's word
 			fields
@@ -101,14 +106,25 @@ func check(read func() (io.ReadCloser, error), n int) (bytes int64, err error) {
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
 			return 0, fmt.Errorf("line %d: %w: %.200s", count+1, err, lines.Bytes())
 		}
-		if l.Kind != "" && l.Kind != "line" {
-			continue // captures stand in the same file
+		if l.Seq != nil {
+			if *l.Seq <= seq {
+				return 0, fmt.Errorf("record %d comes after record %d", *l.Seq, seq)
+			}
+			seq = *l.Seq
+		}
+		switch {
+		case l.Kind == "" || l.Kind == "line" || l.Kind == "event" && l.Topic == "application":
+		default:
+			continue // captures and steplog's own events stand in the same file
 		}
 		f := &l.fields
 		if l.Details != nil {
 			f = l.Details
 		}
-		got.add(f.N, l.Message+l.Msg, f.SKU, f.Warehouse, f.Rows, f.Price, f.Cached)
+		if f.N < 0 {
+			return 0, fmt.Errorf("line %d has the number %d", count+1, f.N)
+		}
+		got[f.N%callers].add(f.N, l.Message+l.Msg, f.SKU, f.Warehouse, f.Rows, f.Price, f.Cached)
 		bytes += int64(len(lines.Bytes())) + 1
 		count++
 	}
@@ -118,8 +134,10 @@ func check(read func() (io.ReadCloser, error), n int) (bytes int64, err error) {
 	if count != n {
 		return 0, fmt.Errorf("%d records were offered and %d are in the text", n, count)
 	}
-	if want := offered(n); got != want {
-		return 0, fmt.Errorf("the text holds other records than were offered: sum %x, not %x", got, want)
+	for i, sum := range got {
+		if want := offered(n, i, callers); sum != want {
+			return 0, fmt.Errorf("the text holds other records than caller %d offered: sum %x, not %x", i, sum, want)
+		}
 	}
 	return bytes, nil
 }
