@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 // compressRetry is how long a compression that failed is not tried again: a
@@ -78,23 +79,29 @@ func (f *File) compress(s *stored, format block.Format) error {
 			}
 			return err
 		}
+		// What retention deletes meanwhile must not come back, not even when the
+		// process dies here, for younger files may have gone after it.
+		if f.gone(plain) {
+			return vfs.IgnoreNotExist(f.fs.Remove(temp))
+		}
 		if err := errors.Join(f.fs.Rename(temp, final), f.fs.SyncDir(f.dir)); err != nil {
 			return err
 		}
-		if _, err := f.fs.Lstat(plain); errors.Is(err, fs.ErrNotExist) {
-			// Deleted meanwhile, and so must be what was made of it.
-			if err := f.fs.Remove(final); !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			return nil
+		if f.gone(plain) { // by somebody else than this goroutine
+			return vfs.IgnoreNotExist(f.fs.Remove(final))
 		}
 		f.keep.done[s.base] = true
 	}
-	if err := f.fs.Remove(plain); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := vfs.IgnoreNotExist(f.fs.Remove(plain)); err != nil {
 		return err // a reader holds it, on some systems
 	}
 	delete(f.keep.done, s.base)
 	return nil
+}
+
+func (f *File) gone(name string) bool {
+	_, err := f.fs.Lstat(name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (f *File) writeCompressed(plain, temp string, format block.Format) (err error) {
@@ -104,7 +111,7 @@ func (f *File) writeCompressed(plain, temp string, format block.Format) (err err
 	}
 	defer in.Close() // only read
 	// What is left over from a failed try.
-	if err := f.fs.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := vfs.IgnoreNotExist(f.fs.Remove(temp)); err != nil {
 		return err
 	}
 	out, err := f.fs.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)

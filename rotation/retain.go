@@ -1,11 +1,11 @@
 package rotation
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"time"
+
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 // retain deletes the closed files that the rule does not keep, in the order of
@@ -73,7 +73,7 @@ func (f *File) remove(s *stored) error {
 // sees that it is gone and takes its own file back.
 func removeForms(remove func(name string) error, base string) error {
 	for _, ext := range []string{"", gzipExt, zstdExt, indexExt} {
-		if err := remove(base + ext); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := vfs.IgnoreNotExist(remove(base + ext)); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 // Mapped memory is only as good as the file below it: when somebody cuts that, or
@@ -106,7 +108,7 @@ func (j *Journal) rescue() error {
 		j.space = nil
 	}
 	// Nobody finds half a ring at the next open.
-	return ignoreNotExist(j.fs.Remove(filepath.Join(j.dir, privateDir, ringName)))
+	return vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(j.dir, privateDir, ringName)))
 }
 
 // copyOut puts a copy of what can be read in the place of the mapped memory.

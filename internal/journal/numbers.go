@@ -191,14 +191,7 @@ func writeFile(fsys vfs.FS, name string, content []byte) error {
 		err = fsys.Rename(temporary, name)
 	}
 	if err != nil {
-		return errors.Join(err, ignoreNotExist(fsys.Remove(temporary)))
+		return errors.Join(err, vfs.IgnoreNotExist(fsys.Remove(temporary)))
 	}
 	return fsys.SyncDir(filepath.Dir(name))
-}
-
-func ignoreNotExist(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -61,6 +61,7 @@ func (c *camera) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.chance = 0
+	clear(c.sizes) // operations under way too
 }
 
 func (c *camera) take(op vfs.Op, when string) {

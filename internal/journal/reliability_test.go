@@ -371,11 +371,11 @@ func check(t *testing.T, j *journal.Journal, s setup, book *ledger, must fate, n
 				there = there[1:]
 				retained = false
 			case e.fate >= must && !retained:
-				require.Fail(t, "lost", "%v: %s, seq %d; next found %q", note, e.text, e.seq, there[:min(3, len(there))])
+				require.Fail(t, "lost", "%v: %s, seq %d; next found %q; closed files %v", note, e.text, e.seq, there[:min(3, len(there))], closed)
 			}
 		}
 		if len(there) > 0 {
-			require.Fail(t, "twice, out of order or never offered", "%v: %s: %q", note, log, there[:min(3, len(there))])
+			require.Fail(t, "twice, out of order or never offered", "%v: %s: %q of %q", note, log, there[:min(3, len(there))], found[log])
 		}
 	}
 	return found

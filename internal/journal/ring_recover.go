@@ -97,7 +97,7 @@ func (j *Journal) mapRing(path string) (*ring, error) {
 // maps what may shrink, and no kill leaves half of one.
 func (j *Journal) makeRing(path string) (*ring, error) {
 	temporary := path + ".tmp"
-	if err := ignoreNotExist(j.fs.Remove(temporary)); err != nil {
+	if err := vfs.IgnoreNotExist(j.fs.Remove(temporary)); err != nil {
 		return nil, err
 	}
 	f, err := j.fs.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -112,7 +112,7 @@ func (j *Journal) makeRing(path string) (*ring, error) {
 		m, err = j.fs.Map(f, int(size))
 	}
 	if err != nil {
-		return nil, errors.Join(err, ignoreNotExist(j.fs.Remove(temporary)))
+		return nil, errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(temporary)))
 	}
 	r := newRing(m.Bytes())
 	if err = f.Sync(); err == nil {
@@ -122,7 +122,7 @@ func (j *Journal) makeRing(path string) (*ring, error) {
 		err = j.fs.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
-		return nil, errors.Join(err, m.Unmap(), ignoreNotExist(j.fs.Remove(temporary)))
+		return nil, errors.Join(err, m.Unmap(), vfs.IgnoreNotExist(j.fs.Remove(temporary)))
 	}
 	j.mapping = m
 	return r, nil
@@ -306,5 +306,5 @@ func (j *Journal) startRing(private string) error {
 		}
 		j.problem(fmt.Errorf("%s: records go to the text at once, without a ring: %w", path, err))
 	}
-	return ignoreNotExist(j.fs.Remove(path))
+	return vfs.IgnoreNotExist(j.fs.Remove(path))
 }

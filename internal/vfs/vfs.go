@@ -22,6 +22,15 @@ var ErrLocked = errors.New("vfs: locked by another process")
 // asked. It will not be able to later either.
 var ErrNotSupported = errors.New("vfs: not supported here")
 
+// IgnoreNotExist returns nil for an error that says that something is not there,
+// as removing it may, and any other error as it is.
+func IgnoreNotExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // FS is a file system. Errors are those of package os: [fs.PathError], for
 // renames [os.LinkError], with causes that errors.Is finds ([fs.ErrNotExist],
 // [fs.ErrExist], [fs.ErrClosed], syscall.ENOSPC).
