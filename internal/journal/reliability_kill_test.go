@@ -22,6 +22,10 @@ type scene struct {
 	where string
 }
 
+// parts is into how many tries the operations of one session are divided: each
+// scene holds a ring in memory.
+const parts = 10
+
 // camera takes a scene before and after every operation that changes something
 // on the disk, and of every append to a text also one in which the kill came in
 // the middle of it.
@@ -29,7 +33,8 @@ type camera struct {
 	mem    *vfs.Mem
 	book   *ledger
 	phase  string
-	chance float64 // of an operation to be filmed
+	part   int64   // of parts: which operations are filmed
+	chance float64 // of those to be filmed
 	figure *tally
 
 	mu     sync.Mutex
@@ -72,7 +77,7 @@ func (c *camera) take(op vfs.Op, when string) {
 	defer c.mu.Unlock()
 	filmed := c.sizes[op.N] > 0
 	if when == "before" {
-		if filmed = c.rng.Float64() < c.chance; filmed {
+		if filmed = op.N%parts == c.part && c.rng.Float64() < c.chance; filmed {
 			c.sizes[op.N] = c.size(op.Name) + 1
 		}
 	}
@@ -125,19 +130,20 @@ func (c *camera) size(name string) int64 {
 func TestKillAtEveryOperation(t *testing.T) {
 	t.Parallel()
 	var figure tally
-	inBubbles(t, sized(6, 60), func(t *testing.T, n int) {
-		rng := rand.New(rand.NewPCG(uint64(n), 2))
+	inBubbles(t, sized(6, 60*parts), func(t *testing.T, n int) {
+		rng := rand.New(rand.NewPCG(uint64(n/parts), 2))
 		s := anySetup(rng)
 		mem, book := vfs.NewMem(), &ledger{}
-		// Each scene holds a ring: in the short run not every operation is filmed.
-		lens := &camera{mem: mem, book: book, phase: "work", chance: float64(sized(2, 10)) / 10, figure: &figure, rng: fork(rng)}
+		lens := &camera{mem: mem, book: book, phase: "work", part: int64(n % parts), chance: 1, figure: &figure, rng: fork(rng)}
 		j, err := journal.Open(dir, s.options(vfs.Wrap(mem, lens.hooks()), "one"))
 		require.NoError(t, err)
 		defer func() { j.Close() }() // not at the end of the test: a journal holds its ring in memory
-		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(uint64(n), 3)), book: book, burst: 3}
-		for range 30 {
+		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(uint64(n/parts), 3)), book: book, burst: 3}
+		for i := range 30 {
 			who.step()
-			lens.still()
+			if i%parts == n%parts {
+				lens.still()
+			}
 		}
 		require.NoError(t, j.Close())
 		require.Empty(t, who.errs)
@@ -156,8 +162,8 @@ func TestKillAtEveryOperation(t *testing.T) {
 // too.
 func recoverFrom(t *testing.T, sc scene, s setup, rng *rand.Rand, figure *tally, depth int) {
 	note := fmt.Sprintf("%v, killed %s", s, sc.where)
-	lens := &camera{mem: sc.fs, book: sc.book, phase: "recovery", figure: figure, rng: fork(rng)}
-	if depth < 3 && rng.IntN(40) == 0 {
+	lens := &camera{mem: sc.fs, book: sc.book, phase: "recovery", part: rng.Int64N(parts), figure: figure, rng: fork(rng)}
+	if depth < 3 && rng.IntN(8) == 0 {
 		lens.chance = 0.4
 	}
 	o := s.options(vfs.Wrap(sc.fs, lens.hooks()), "one")
