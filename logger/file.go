@@ -198,7 +198,7 @@ func panicText(p any) (text string) {
 // call with it.
 func (s *Store) now() (now time.Time) {
 	if s.options.Clock == nil {
-		return time.Now()
+		return s.clock.now()
 	}
 	return s.hostNow()
 }

@@ -31,8 +31,9 @@ type Store struct {
 	tree    *levels.Tree
 	masker  *mask.Masker
 	encoder *line.Encoder
-	root    *Logger   // of the library's own records; immutable after Open
-	buffers sync.Pool // of *buffer
+	root    *Logger     // of the library's own records; immutable after Open
+	buffers sync.Pool   // of *buffer
+	clock   systemClock // where the host gave none
 
 	mu    sync.RWMutex        // guards the maps below
 	files map[string]*file    // by name

@@ -53,8 +53,8 @@ type File struct {
 
 	maxBytes atomic.Int64
 	dirty    atomic.Bool // written since the last sync
-	records  atomic.Int64
-	bytes    atomic.Int64
+	records  int64       // guarded by Journal.mu
+	bytes    int64       // guarded by Journal.mu
 	dropped  [len(line.Levels{})]atomic.Int64
 }
 
@@ -282,8 +282,8 @@ func (f *File) write(o *Owner, m *Meta, body []byte) (uint64, error) {
 	size := len(j.buf)
 	f.newestInText.Store(seq)
 	f.dirty.Store(true)
-	f.records.Add(1)
-	f.bytes.Add(int64(size))
+	f.records++
+	f.bytes += int64(size)
 	j.tables.publish(f.seg, Row{
 		Seq:    seq,
 		Time:   m.Time.UnixNano(),

@@ -62,7 +62,7 @@ func TestFaults(t *testing.T) {
 	stride, rounds := 23, 1
 	switch {
 	case *reliability:
-		stride, rounds = 1, 2
+		stride, rounds = 1, 3
 	case underRace:
 		stride = 101
 	}

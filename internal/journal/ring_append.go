@@ -71,8 +71,8 @@ func (f *File) put(o *Owner, m *Meta, body []byte, crc uint32) (uint64, error) {
 		Seq: seq, Time: m.Time.UnixNano(), Offset: uint32(f.size), Len: uint32(size - 1), Level: int8(m.Level), Kind: m.Kind,
 	}, o, m.Lifecycle)
 	f.size += size
-	f.records.Add(1)
-	f.bytes.Add(size)
+	f.records++
+	f.bytes += size
 	if j.idle {
 		j.idle = false
 		signal(j.wake)

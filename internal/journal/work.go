@@ -33,15 +33,15 @@ func (j *Journal) Stats() Stats {
 	if j.ringed() {
 		s.Mode, s.Waiting, s.RingSize, s.Failing = ModeJournal, int64(j.head-j.tail.Load()), int64(j.ring.size), j.failing.Load()
 	}
-	j.mu.Unlock()
 	for name, f := range *j.fileTable.Load() {
-		fs := FileStats{Records: f.records.Load(), Bytes: f.bytes.Load()}
+		fs := FileStats{Records: f.records, Bytes: f.bytes}
 		for i := range f.dropped {
 			fs.DroppedByLevel[i] = f.dropped[i].Load()
 			fs.Dropped += fs.DroppedByLevel[i]
 		}
 		s.Files[name] = fs
 	}
+	j.mu.Unlock()
 	return s
 }
 
