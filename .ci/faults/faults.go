@@ -31,7 +31,7 @@ var faults = []fault{
 	{"the folder of reserved numbers is not synced", inJournal,
 		"return fsys.SyncDir(filepath.Dir(name))", "return nil", inJournal, "^TestNumbersAreNotGivenTwice$"},
 	{"closed files are not synced", inRotation,
-		"errs = append(errs, t.Sync(), t.Close())", "errs = append(errs, t.Close())", inRotation, "^TestPowerCuts$"},
+		"errs = append(errs, t.release(), t.Sync(), t.Close())", "errs = append(errs, t.release(), t.Close())", inRotation, "^TestPowerCuts$"},
 	{"a failed sync is believed the second time", inRotation,
 		"\t\t\tf.sick = sick\n", "\t\t\t_ = sick\n", inRotation, "^TestFailedSync$"},
 	{"compression removes the plain file before the other is synced", inRotation,

@@ -130,18 +130,20 @@ func (c *camera) size(name string) int64 {
 func TestKillAtEveryOperation(t *testing.T) {
 	t.Parallel()
 	var figure tally
-	inBubbles(t, sized(6, 60*parts), func(t *testing.T, n int) {
-		rng := rand.New(rand.NewPCG(uint64(n/parts), 2))
+	const sessions = 60
+	inBubbles(t, sized(24, sessions*parts), func(t *testing.T, n int) {
+		seed, part := uint64(n%sessions), (n/sessions+n)%parts
+		rng := rand.New(rand.NewPCG(seed, 2))
 		s := anySetup(rng)
 		mem, book := vfs.NewMem(), &ledger{}
-		lens := &camera{mem: mem, book: book, phase: "work", part: int64(n % parts), chance: 1, figure: &figure, rng: fork(rng)}
+		lens := &camera{mem: mem, book: book, phase: "work", part: int64(part), chance: 1, figure: &figure, rng: fork(rng)}
 		j, err := journal.Open(dir, s.options(vfs.Wrap(mem, lens.hooks()), "one"))
 		require.NoError(t, err)
 		defer func() { j.Close() }() // not at the end of the test: a journal holds its ring in memory
-		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(uint64(n/parts), 3)), book: book, burst: 3}
+		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(seed, 3)), book: book, burst: 3}
 		for i := range 30 {
 			who.step()
-			if i%parts == n%parts {
+			if i%parts == part {
 				lens.still()
 			}
 		}
