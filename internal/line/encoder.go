@@ -41,6 +41,7 @@ type Encoder struct {
 	maxBody int
 
 	keys    keyCache
+	second  secondCache
 	types   sync.Map     // reflect.Type to *typeInfo
 	foreign atomic.Int64 // calls of methods of logged values under way
 }
@@ -52,7 +53,9 @@ func NewEncoder(o Options) *Encoder {
 		size = MaxLine
 	}
 	size = min(max(size, MinLine), MaxLine)
-	return &Encoder{mask: o.Mask, maxBody: size - maxPrefix}
+	e := &Encoder{mask: o.Mask, maxBody: size - maxPrefix}
+	e.keys.init()
+	return e
 }
 
 // AppendPrefix appends the beginning of a line, which says its number. The line
@@ -96,74 +99,120 @@ func (e *Encoder) Append(dst []byte, en *Entry, fields []zap.Field) (out []byte)
 			out = e.appendFailed(dst[:start], en, r)
 		}
 	}()
+	return e.body(dst, en, fields)
+}
+
+// body is Append, without its guard.
+func (e *Encoder) body(dst []byte, en *Entry, fields []zap.Field) []byte {
 	st := e.newState()
-	st.start, st.topic, st.truncated = start, en.Topic, en.Truncated
+	st.start, st.topic, st.truncated = len(dst), en.Topic, en.Truncated
 	c := en.Context
 	if c == nil {
 		c = &emptyContext
+	} else {
+		if c.topic != "" {
+			st.topic = c.topic
+		}
+		st.code = c.code
+		st.ns, st.hide = c.ns, c.hide
+		st.truncated = st.truncated || c.truncated
 	}
-	if c.topic != "" {
-		st.topic = c.topic
-	}
-	st.code = c.code
-	st.ns, st.hide = c.ns, c.hide
-	st.truncated = st.truncated || c.truncated
 	hasErr := en.Err != nil || c.hasErr
 	marks(fields, &st, !hasErr)
 
-	b := append(dst, `"timestamp":"`...)
-	b = appendTimestamp(b, en.Time)
-	kind := en.Kind
-	if int(kind) >= len(kindNames) {
-		kind = KindNone
-	}
-	b = append(b, heads[LevelIndex(en.Level)][kind]...)
+	b := e.head(dst, en)
 	b = append(b, en.Identity...)
-	b = e.member(b, `"topic":`, st.topic, &st)
-	b = e.member(b, `"trace":`, en.Trace, &st)
-	b = e.member(b, `"span":`, en.Span, &st)
-	b = e.member(b, `"logger":`, en.Logger, &st)
-	b = e.member(b, `"caller":`, en.Caller, &st)
-	if en.Label != "" {
-		b = e.member(b, `"label":`, en.Label, &st)
-	} else {
-		b = e.member(b, `"label":`, c.label, &st)
-	}
-	if en.Lifecycle != nil {
-		b = e.lifecycle(b, en.Lifecycle, &st)
-	} else {
-		b = e.member(b, `"phase":`, en.Phase, &st)
+	if len(st.topic)|len(en.Trace)|len(en.Span)|len(en.Logger)|len(en.Caller)|len(en.Label)|len(c.label)|len(en.Phase) != 0 || en.Lifecycle != nil {
+		b = e.names(b, en, c, &st)
 	}
 	if en.Message != "" || en.Kind == KindLine || en.Kind == KindEvent {
-		b = e.fixed(b, `"message":`, en.Message, &st)
+		b = append(b, `"message":`...)
+		if st.secrets || len(en.Message) > maxInline {
+			b = e.text(b, en.Message, `"message":`, &st)
+		} else {
+			b = appendQuoted(b, en.Message)
+		}
+		b = append(b, ',')
 	}
 	if hasErr || st.skip >= 0 || st.code != "" {
 		b = e.errorKey(b, en, c, fields, &st)
 	}
-	b = e.member(b, `"stack":`, en.Stack, &st)
+	if en.Stack != "" {
+		b = e.fixed(b, `"stack":`, en.Stack, &st)
+	}
 
 	mark := len(b)
-	b = append(b, `"details":{`...)
-	open := len(b)
-	b = append(b, c.details...)
-	b = e.fields(b, fields, &st)
-	for ; st.ns > 0; st.ns-- {
-		b = append(closeObject(b), ',')
-	}
-	b = append(b, st.notes...)
-	if len(b) == open {
-		b = b[:mark]
-	} else {
-		b = append(closeObject(b), ',')
+	if len(fields)|len(c.details)|len(st.notes)|st.ns != 0 {
+		b = e.details(b, c, fields, &st)
 	}
 	if st.truncated {
 		b = insert(b, mark, truncatedMember)
 	}
-	b = closeObject(b)
-	if len(b)-start > e.maxBody {
-		b = e.shrink(b, start)
+	b[len(b)-1] = '}' // in place of the last comma: a body has its level at least
+	if len(b)-st.start > e.maxBody {
+		b = e.shrink(b, st.start)
 	}
 	return b
+}
+
+// details appends the details, if there are any.
+func (e *Encoder) details(b []byte, c *Context, fields []zap.Field, st *state) []byte {
+	mark := len(b)
+	b = append(b, `"details":{`...)
+	open := len(b)
+	if len(c.details) > 0 {
+		b = append(b, c.details...)
+	}
+	b = e.fields(b, fields, st)
+	for ; st.ns > 0; st.ns-- {
+		b = append(closeObject(b), ',')
+	}
+	if len(st.notes) > 0 {
+		b = append(b, st.notes...)
+	}
+	if len(b) == open {
+		return b[:mark]
+	}
+	b[len(b)-1] = '}'
+	return append(b, ',')
+}
+
+// head appends what every body begins with: its time, its level and its kind.
+func (e *Encoder) head(b []byte, en *Entry) []byte {
+	const begin = `"timestamp":"`
+	kind := en.Kind
+	if int(kind) >= len(kindNames) {
+		kind = KindNone
+	}
+	h := &heads[LevelIndex(en.Level)][kind]
+	b = reserve(b, len(begin)+timestampRoom+headRoom)
+	n := len(b)
+	p := (*[len(begin) + timestampRoom + headRoom]byte)(b[n : n+len(begin)+timestampRoom+headRoom])
+	copy(p[:], begin)
+	sec, nsec := instant(en.Time)
+	at := (*[timestampRoom]byte)(p[len(begin):])
+	e.second.put(at, sec)
+	putNanoseconds(at, nsec)
+	*(*[headRoom]byte)(p[len(begin)+timestampSize:]) = h.text
+	return b[:n+len(begin)+timestampSize+h.size]
+}
+
+// names appends the fixed keys between the identifiers and the message.
+func (e *Encoder) names(b []byte, en *Entry, c *Context, st *state) []byte {
+	b = e.member(b, `"topic":`, st.topic, st)
+	b = e.member(b, `"trace":`, en.Trace, st)
+	b = e.member(b, `"span":`, en.Span, st)
+	b = e.member(b, `"logger":`, en.Logger, st)
+	b = e.member(b, `"caller":`, en.Caller, st)
+	if en.Label != "" {
+		b = e.member(b, `"label":`, en.Label, st)
+	} else {
+		b = e.member(b, `"label":`, c.label, st)
+	}
+	if en.Lifecycle != nil {
+		return e.lifecycle(b, en.Lifecycle, st)
+	}
+	return e.member(b, `"phase":`, en.Phase, st)
 }
 
 const truncatedMember = `"truncated":true,`
@@ -250,12 +299,12 @@ func (e *Encoder) headFor(b []byte, size int, st *state) int {
 // key appends a key of the host's and its colon, and reports whether its value is
 // secret.
 func (e *Encoder) key(b []byte, key string, st *state) ([]byte, bool) {
-	id := idOf(key)
-	slot := e.keys.slot(id)
-	if k := slot.Load(); k != nil && k.version == st.version && k.is(id, key) {
-		return k.append(b), k.hidden || st.hide
+	slot := e.keys.slot(idOf(key))
+	k := slot.Load()
+	if !k.is(key, st.version) {
+		return e.newKey(b, key, st, slot)
 	}
-	return e.newKey(b, key, st, slot)
+	return append(b, k.full.text...), k.full.hidden || st.hide
 }
 
 func (e *Encoder) newKey(b []byte, key string, st *state, slot *atomic.Pointer[keyEntry]) ([]byte, bool) {
@@ -294,9 +343,7 @@ func sumOf(s string) string {
 // defect of this package: no input is known to cause it.
 func (e *Encoder) appendFailed(b []byte, en *Entry, reason any) []byte {
 	st := e.newState()
-	b = append(b, `"timestamp":"`...)
-	b = appendTimestamp(b, en.Time)
-	b = append(b, heads[LevelIndex(en.Level)][min(en.Kind, KindAudit)]...)
+	b = e.head(b, en)
 	b = append(b, en.Identity...)
 	b = e.fixed(b, `"message":`, escapedHead(en.Message, MinLine/4), &st)
 	b = append(b, `"truncated":true,"details":{"$panic":`...)

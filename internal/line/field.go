@@ -32,22 +32,24 @@ func Topic(topic string) zap.Field {
 // the last counts, and, if wanted, the first error.
 func marks(fields []zap.Field, st *state, wantErr bool) {
 	for i := range fields {
-		f := &fields[i]
-		switch f.Type {
-		case zapcore.StringType:
-			if f.Interface == nil {
-				continue
-			}
-			switch f.Interface.(type) {
-			case codeMark:
-				st.code = f.String
-			case topicMark:
-				st.topic = f.String
-			}
-		case zapcore.ErrorType:
-			if wantErr && st.skip < 0 && f.Interface != nil {
-				st.skip = i
-			}
+		if f := &fields[i]; f.Interface != nil {
+			mark(f, i, st, wantErr)
+		}
+	}
+}
+
+func mark(f *zap.Field, i int, st *state, wantErr bool) {
+	switch f.Type {
+	case zapcore.StringType:
+		switch f.Interface.(type) {
+		case codeMark:
+			st.code = f.String
+		case topicMark:
+			st.topic = f.String
+		}
+	case zapcore.ErrorType:
+		if wantErr && st.skip < 0 {
+			st.skip = i
 		}
 	}
 }
@@ -60,39 +62,33 @@ func marked(f *zap.Field) bool {
 	return false
 }
 
-// fields appends fields as members, each with a comma after it.
-func (e *Encoder) fields(b []byte, fields []zap.Field, st *state) []byte {
-	for i := range fields {
-		f := &fields[i]
-		switch f.Type {
-		case zapcore.SkipType:
-			continue
-		case zapcore.StringType:
-			if f.Interface != nil && marked(f) {
-				continue
-			}
-		case zapcore.ErrorType:
-			if i == st.skip {
-				continue
-			}
-		case zapcore.NamespaceType:
-			b, st.hide = e.key(b, f.Key, st)
-			b = append(b, '{')
-			st.ns++
-			continue
-		case zapcore.InlineMarshalerType:
-			b = e.inline(b, f, st)
-			continue
+// field appends one field, as fields does.
+func (e *Encoder) field(b []byte, f *zap.Field, i int, st *state) []byte {
+	switch f.Type {
+	case zapcore.SkipType:
+		return b
+	case zapcore.StringType:
+		if f.Interface != nil && marked(f) {
+			return b
 		}
-		var secret bool
-		if b, secret = e.key(b, f.Key, st); secret {
-			b = append(b, hidden...)
-		} else {
-			b = e.fieldValue(b, f, st)
+	case zapcore.ErrorType:
+		if i == st.skip {
+			return b
 		}
-		b = append(b, ',')
+	case zapcore.NamespaceType:
+		b, st.hide = e.key(b, f.Key, st)
+		st.ns++
+		return append(b, '{')
+	case zapcore.InlineMarshalerType:
+		return e.inline(b, f, st)
 	}
-	return b
+	b, secret := e.key(b, f.Key, st)
+	if secret {
+		b = append(b, hidden...)
+	} else {
+		b = e.fieldValue(b, f, st)
+	}
+	return append(b, ',')
 }
 
 func (e *Encoder) fieldValue(b []byte, f *zap.Field, st *state) []byte {

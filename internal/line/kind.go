@@ -75,14 +75,24 @@ func parseLevel(name []byte) (zapcore.Level, bool) {
 
 // heads has, for each level and kind, what stands between a line's time and the
 // first key that varies.
-var heads = func() (h [len(levelNames)][len(kindNames)]string) {
+var heads = func() (h [len(levelNames)][len(kindNames)]head) {
 	for l, level := range levelNames {
 		for k, kind := range kindNames {
-			h[l][k] = `","level":"` + level + `","kind":"` + kind + `",`
+			text := `","level":"` + level + `","kind":"` + kind + `",`
 			if kind == "" {
-				h[l][k] = `","level":"` + level + `",`
+				text = `","level":"` + level + `",`
 			}
+			h[l][k].size = copy(h[l][k].text[:], text)
 		}
 	}
 	return h
 }()
+
+// headRoom is the length of the longest head, in whole words.
+const headRoom = 40
+
+// head is copied whole, whatever its length.
+type head struct {
+	text [headRoom]byte
+	size int
+}

@@ -14,11 +14,11 @@ const (
 )
 
 // special returns a word that is not zero if one of the eight bytes of x cannot
-// stand in a JSON string as it is: below 0x20, '"', '\\', 0x7f or above.
+// stand in a JSON string as it is: below 0x20, '"', '\\', 0x7f or above. Which one
+// it is the word does not say: what the lowest one borrows or carries may mark
+// others above it.
 func special(x uint64) uint64 {
-	quote := x ^ ones*'"'
-	slash := x ^ ones*'\\'
-	return (x | (x + ones) | (x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+	return ((x + ones) | (x - ones*0x20) | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & highs
 }
 
 func load8(s string, i int) uint64 {
@@ -68,13 +68,14 @@ func appendQuoted(b []byte, s string) []byte {
 	// Short texts are looked at and copied in one go.
 	p := b[n : n+size+2]
 	p[0], p[size+1] = '"', '"'
+	d := p[1:][:len(s)]
 	var bad uint64
-	switch d := p[1:]; {
+	switch {
 	case size >= 8:
-		for i := 0; i+8 < size; i += 8 {
+		for i := 0; i < len(s)-8; i += 8 {
 			x := load8(s, i)
 			bad |= special(x)
-			binary.LittleEndian.PutUint64(d[i:], x)
+			binary.LittleEndian.PutUint64(d[i:i+8], x)
 		}
 		x := load8(s, size-8)
 		bad |= special(x)
@@ -85,7 +86,7 @@ func appendQuoted(b []byte, s string) []byte {
 		binary.LittleEndian.PutUint32(d, x)
 		binary.LittleEndian.PutUint32(d[size-4:], y)
 	default:
-		for i := range size {
+		for i := range len(s) {
 			if d[i] = s[i]; !safe[s[i]] {
 				bad = 1
 			}

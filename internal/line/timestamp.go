@@ -1,6 +1,10 @@
 package line
 
-import "time"
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+)
 
 const (
 	firstSecond = -62167219200 // 0000-01-01T00:00:00Z
@@ -9,28 +13,46 @@ const (
 	daysPerEra  = 146097       // days in 400 years
 )
 
+const (
+	timestampSize = 30 // bytes of a timestamp
+	timestampRoom = 32 // that putTimestamp may write
+)
+
 // appendTimestamp appends t in UTC as RFC 3339 with nine digits, without quotes.
 // Times outside the years 0 to 9999, which RFC 3339 cannot say, become the
 // nearest one that it can.
 func appendTimestamp(b []byte, t time.Time) []byte {
-	sec, nsec := t.Unix(), uint64(t.Nanosecond())
+	b = reserve(b, timestampRoom)
+	n := len(b)
+	sec, nsec := instant(t)
+	p := (*[timestampRoom]byte)(b[n : n+timestampRoom])
+	w := secondText(sec)
+	w.put(p)
+	putNanoseconds(p, nsec)
+	return b[:n+timestampSize]
+}
+
+// instant returns t as seconds and nanoseconds, t being moved into the years 0 to
+// 9999.
+func instant(t time.Time) (sec int64, nsec uint64) {
+	sec, nsec = t.Unix(), uint64(t.Nanosecond())
 	if sec < firstSecond {
-		sec, nsec = firstSecond, 0
-	} else if sec > lastSecond {
-		sec, nsec = lastSecond, 999999999
+		return firstSecond, 0
 	}
-	return appendSeconds(b, sec, nsec)
+	if sec > lastSecond {
+		return lastSecond, 999999999
+	}
+	return sec, nsec
 }
 
 // appendTime appends t as a JSON string. Unlike [appendTimestamp] it keeps years
 // outside 0 to 9999, with as many digits and the sign that they need.
 func appendTime(b []byte, t time.Time) []byte {
-	b = append(b, '"')
 	if sec := t.Unix(); sec >= firstSecond && sec <= lastSecond {
-		b = appendSeconds(b, sec, uint64(t.Nanosecond()))
-	} else {
-		b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000000Z")
+		return appendSeconds(b, sec, uint64(t.Nanosecond()))
 	}
+	b = append(b, '"')
+	b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000000Z")
 	return append(b, '"')
 }
 
@@ -40,51 +62,97 @@ func appendUnix(b []byte, ns int64) []byte {
 	if nsec < 0 {
 		sec, nsec = sec-1, nsec+1e9
 	}
-	b = append(b, '"')
-	b = appendSeconds(b, sec, uint64(nsec))
-	return append(b, '"')
+	return appendSeconds(b, sec, uint64(nsec))
 }
 
-// appendSeconds appends a time between firstSecond and lastSecond. The calendar
-// is Howard Hinnant's days-to-civil, whose years begin in March.
+// appendSeconds appends a time between firstSecond and lastSecond as a JSON string.
 func appendSeconds(b []byte, sec int64, nsec uint64) []byte {
-	at := uint64(sec + epochDays*86400) // not negative: firstSecond is 60 days before 0000-03-01, see below
-	if sec < -epochDays*86400 {
-		at = uint64(sec + (epochDays+daysPerEra)*86400)
-	}
-	days, clock := at/86400, at%86400
-	era, doe := days/daysPerEra, days%daysPerEra
+	b = reserve(b, timestampRoom+2)
+	n := len(b)
+	b[:n+1][n] = '"'
+	p := (*[timestampRoom]byte)(b[n+1 : n+1+timestampRoom])
+	w := secondText(sec)
+	w.put(p)
+	putNanoseconds(p, nsec)
+	return append(b[:n+1+timestampSize], '"')
+}
+
+// secondWords is the text of a second, up to and including the point.
+type secondWords struct {
+	a, b uint64
+	c    uint32
+}
+
+func (w *secondWords) put(p *[timestampRoom]byte) {
+	binary.LittleEndian.PutUint64(p[:], w.a)
+	binary.LittleEndian.PutUint64(p[8:], w.b)
+	binary.LittleEndian.PutUint32(p[16:], w.c)
+}
+
+// secondText returns the text of a second between firstSecond and lastSecond. The
+// calendar is Howard Hinnant's days-to-civil, whose years begin in March.
+func secondText(sec int64) (w secondWords) {
+	at := uint64(sec + (epochDays+daysPerEra)*86400) // since -400-03-01
+	day := at / 86400
+	clock := at - day*86400
+	era, doe := day/daysPerEra, day%daysPerEra
 	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
 	doy := doe - (365*yoe + yoe/4 - yoe/100)
 	mp := (5*doy + 2) / 153
-	day := doy - (153*mp+2)/5 + 1
-	year := yoe + era*400
+	date := doy - (153*mp+2)/5 + 1
+	year := yoe + era*400 - 400
 	month := mp + 3
 	if month > 12 {
 		month -= 12
 		year++
 	}
-	if sec < -epochDays*86400 {
-		year -= 400
-	}
-
-	n := len(b)
-	b = append(b, "2006-01-02T15:04:05.000000000Z"...)
-	p := b[n : n+30]
-	put2(p[0:2], year/100)
-	put2(p[2:4], year%100)
-	put2(p[5:7], month)
-	put2(p[8:10], day)
-	put2(p[11:13], clock/3600)
-	put2(p[14:16], clock/60%60)
-	put2(p[17:19], clock%60)
-	put9(p[20:29], nsec)
-	return b
+	century := year / 100
+	hour := clock / 3600
+	minute := clock / 60 % 60
+	two := func(n uint64) uint64 { return uint64(pair(n)) }
+	w.a = two(century) | two(year-century*100)<<16 | '-'<<32 | two(month)<<40 | '-'<<56
+	w.b = two(date) | 'T'<<16 | two(hour)<<24 | ':'<<40 | two(minute)<<48
+	w.c = ':' | uint32(pair(clock%60))<<8 | '.'<<24
+	return w
 }
 
-func put2(p []byte, n uint64) {
-	_ = p[1]
-	p[0], p[1] = pairs[n*2], pairs[n*2+1]
+// putNanoseconds writes what stands after the point.
+func putNanoseconds(p *[timestampRoom]byte, nsec uint64) {
+	high := nsec / 10
+	binary.LittleEndian.PutUint64(p[20:], eightDigits(high)|zeros)
+	p[28] = byte('0' + nsec - high*10)
+	p[29] = 'Z'
+}
+
+// secondCache remembers the text of the second that was written last: most records
+// have the second of the one before. It is safe for concurrent use and never
+// waits: version is odd while someone writes, and who finds it odd or changed goes
+// without.
+type secondCache struct {
+	version atomic.Uint64
+	sec     atomic.Int64
+	a, b, c atomic.Uint64
+}
+
+// put writes the text of a second to p.
+func (s *secondCache) put(p *[timestampRoom]byte, sec int64) {
+	version := s.version.Load()
+	if s.sec.Load() == sec {
+		w := secondWords{s.a.Load(), s.b.Load(), uint32(s.c.Load())}
+		w.put(p)
+		if version&1 == 0 && s.version.Load() == version && w.c != 0 {
+			return
+		}
+	}
+	w := secondText(sec)
+	w.put(p)
+	if version&1 == 0 && s.version.CompareAndSwap(version, version+1) {
+		s.sec.Store(sec)
+		s.a.Store(w.a)
+		s.b.Store(w.b)
+		s.c.Store(uint64(w.c))
+		s.version.Store(version + 2)
+	}
 }
 
 // parseTimestamp reads the form that appendTimestamp writes, and any other form
