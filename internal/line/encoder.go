@@ -122,17 +122,14 @@ func (e *Encoder) body(dst []byte, en *Entry, fields []zap.Field) []byte {
 
 	b := e.head(dst, en)
 	b = append(b, en.Identity...)
-	if len(st.topic)|len(en.Trace)|len(en.Span)|len(en.Logger)|len(en.Caller)|len(en.Label)|len(c.label)|len(en.Phase) != 0 || en.Lifecycle != nil {
+	if st.topic != "" {
+		b = e.fixed(b, `"topic":`, st.topic, &st)
+	}
+	if len(en.Trace)|len(en.Span)|len(en.Logger)|len(en.Caller)|len(en.Label)|len(c.label)|len(en.Phase) != 0 || en.Lifecycle != nil {
 		b = e.names(b, en, c, &st)
 	}
 	if en.Message != "" || en.Kind == KindLine || en.Kind == KindEvent {
-		b = append(b, `"message":`...)
-		if st.secrets || len(en.Message) > maxInline {
-			b = e.text(b, en.Message, `"message":`, &st)
-		} else {
-			b = appendQuoted(b, en.Message)
-		}
-		b = append(b, ',')
+		b = e.fixed(b, `"message":`, en.Message, &st)
 	}
 	if hasErr || st.skip >= 0 || st.code != "" {
 		b = e.errorKey(b, en, c, fields, &st)
@@ -197,9 +194,9 @@ func (e *Encoder) head(b []byte, en *Entry) []byte {
 	return b[:n+len(begin)+timestampSize+h.size]
 }
 
-// names appends the fixed keys between the identifiers and the message.
+// names appends the fixed keys between the topic and the message, which most
+// records do not have.
 func (e *Encoder) names(b []byte, en *Entry, c *Context, st *state) []byte {
-	b = e.member(b, `"topic":`, st.topic, st)
 	b = e.member(b, `"trace":`, en.Trace, st)
 	b = e.member(b, `"span":`, en.Span, st)
 	b = e.member(b, `"logger":`, en.Logger, st)
@@ -256,6 +253,9 @@ func (e *Encoder) fixed(b []byte, key, value string, st *state) []byte {
 // text appends the text of a fixed key, masked. Of one that no line could hold
 // only the beginning, and a note for details that says so.
 func (e *Encoder) text(b []byte, s, key string, st *state) []byte {
+	if !st.secrets && len(s) <= maxInline {
+		return appendQuoted(b, s)
+	}
 	if st.secrets {
 		s, _ = e.mask.Mask(s)
 	}
