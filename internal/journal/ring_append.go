@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"hash/crc32"
+	"math/bits"
 	"runtime/debug"
 	"sort"
 	"time"
@@ -93,13 +94,16 @@ func signal(ch chan struct{}) {
 
 // prefixLen is the length of {"seq":N, for a number.
 func prefixLen(seq uint64) int {
-	n := len(`{"seq":,`) + 1
-	for seq >= 10 {
-		seq /= 10
-		n++
+	seq |= 1                               // changes no number's length but that of 0
+	digits := bits.Len64(seq) * 1233 >> 12 // 1233/4096 is a little more than log10(2)
+	if seq >= powersOf10[digits] {
+		digits++
 	}
-	return n
+	return len(`{"seq":,`) + digits
 }
+
+// powersOf10 reach beyond maxSeq; immutable.
+var powersOf10 = [...]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
 // mayTurn reports whether a file may begin a new segment: not right after it
 // could not be rotated. The caller holds mu.
