@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -150,7 +149,7 @@ func (j *Journal) readable(pos uint64, fr *frame, files []*File) bool {
 		return true
 	}
 	j.spare = j.ring.body(j.spare[:0], pos, fr)
-	return crc32.Checksum(j.spare, castagnoli) == fr.bodyCRC
+	return checksum(j.spare) == fr.bodyCRC
 }
 
 // nextMark returns the next position at which a frame is known to begin.

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"errors"
-	"hash/crc32"
 	"math/bits"
 	"runtime/debug"
 	"sort"
@@ -18,7 +17,7 @@ var ErrFull = errors.New("journal: no room for the record")
 // appendRing copies a record into the ring. crc is of the body.
 func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
 	j := f.j
-	crc := crc32.Checksum(body, castagnoli)
+	crc := checksum(body)
 	need := frameSize(len(body))
 	j.mu.Lock()
 	limit := j.ring.limit(m.Kind, m.Level)
@@ -180,7 +179,7 @@ func (f *File) appendLost() {
 	if f.j.head+frameSize(len(body))-f.j.tail.Load() > f.j.ring.size {
 		return
 	}
-	if _, err := f.put(o, m, body, crc32.Checksum(body, castagnoli)); err == nil {
+	if _, err := f.put(o, m, body, checksum(body)); err == nil {
 		f.lost = Lost{}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -230,7 +229,7 @@ func (j *Journal) framesLeft() []leftFrame {
 			}
 		})
 		if ok && err == nil {
-			ok = crc32.Checksum(body, castagnoli) == fr.bodyCRC && int(fr.file) < len(j.registry.names) && isBody(fr.seq, body)
+			ok = checksum(body) == fr.bodyCRC && int(fr.file) < len(j.registry.names) && isBody(fr.seq, body)
 		}
 		ok = ok && err == nil && at+frameSize(int(fr.length)) <= head
 		if last > 0 && (fr.seq <= last || j.rebooted && fr.seq != last+1) {
