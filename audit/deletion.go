@@ -1,0 +1,45 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// deletion is what a record of retention says: the file of the trail that is
+// about to be deleted.
+type deletion struct {
+	file string
+	end  uint64 // the seq after its last record
+}
+
+// deletionMark is how the records that are looked for are found among the
+// others. It cannot occur inside a text, where quotes are escaped.
+var deletionMark = []byte(`"event":"` + SegmentDeleted.Name + `"`) // immutable
+
+// segmentType is the type of the target of such a record.
+const segmentType = "segment"
+
+// extent is what a record of retention says of a file, as a diff's value.
+type extent struct {
+	First uint64 `json:"first"`
+	End   uint64 `json:"end"`
+}
+
+// deletionOf returns what a record of retention says, nil for every other.
+func deletionOf(line []byte) *deletion {
+	if !bytes.Contains(line, deletionMark) {
+		return nil
+	}
+	r, err := ParseRecord(line)
+	if err != nil || r.Event != SegmentDeleted.Name || r.Target.Type != segmentType {
+		return nil
+	}
+	d := deletion{file: r.Target.ID}
+	for _, c := range r.Changes {
+		var e extent
+		if c.Path == "" && json.Unmarshal(c.Before, &e) == nil {
+			d.end = e.End
+		}
+	}
+	return &d
+}

@@ -1,0 +1,157 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// Hold keeps records from being deleted by retention until it is released: those
+// that fit every condition it has. It needs at least one.
+type Hold struct {
+	// ID names it.
+	ID string `json:"id"`
+	// From and To are the times of the records, both inclusive.
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
+	// Actor is the id or the e-mail address of who acted.
+	Actor string `json:"actor,omitempty"`
+	// FlowID is the flow that the records are about.
+	FlowID string `json:"flow,omitempty"`
+	// Reason says why.
+	Reason string `json:"reason,omitempty"`
+}
+
+// selects reports whether a record is on hold.
+func (h *Hold) selects(r *Record) bool {
+	return (h.From.IsZero() || !r.Time.Before(h.From)) &&
+		(h.To.IsZero() || !r.Time.After(h.To)) &&
+		(h.Actor == "" || h.Actor == r.Actor.ID || h.Actor == r.Actor.Email ||
+			h.Actor == r.OnBehalfOf.ID || h.Actor == r.OnBehalfOf.Email) &&
+		(h.FlowID == "" || h.FlowID == r.FlowID)
+}
+
+// holds are the holds in force.
+type holds struct {
+	mu   sync.Mutex // guards list, and held while it is written
+	list []Hold
+}
+
+const holdsVersion = 1
+
+type holdsFile struct {
+	Version int    `json:"version"`
+	Holds   []Hold `json:"holds"`
+}
+
+func (h *holds) load(fsys vfs.FS, dir string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	text, err := readSmall(fsys, filepath.Join(dir, holdsName))
+	if errors.Is(err, fs.ErrNotExist) {
+		h.list = nil
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var doc holdsFile
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return fmt.Errorf("audit: %s: %w", holdsName, err)
+	}
+	if doc.Version != holdsVersion {
+		return fmt.Errorf("audit: %s: version %d is not one that this program knows", holdsName, doc.Version)
+	}
+	h.list = doc.Holds
+	return nil
+}
+
+// write puts a list in force. The caller holds mu.
+func (h *holds) write(fsys vfs.FS, dir string, list []Hold) error {
+	text, err := json.MarshalIndent(holdsFile{Version: holdsVersion, Holds: list}, "", "  ")
+	if err == nil {
+		err = writeWhole(fsys, filepath.Join(dir, holdsName), append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	h.list = list
+	return nil
+}
+
+// Hold puts records on hold: no file of the trail that has one of them is deleted
+// until the hold is released, however old it is. It is durable and recorded when
+// Hold returns nil; when it cannot be recorded it is in force all the same. It
+// returns [ErrHold] for a hold without an id or a condition, or whose id is
+// taken.
+func (r *Recorder) Hold(ctx context.Context, h Hold) error {
+	if h.ID == "" || h.From.IsZero() && h.To.IsZero() && h.Actor == "" && h.FlowID == "" {
+		return fmt.Errorf("%w: an id and a condition are needed", ErrHold)
+	}
+	r.holds.mu.Lock()
+	defer r.holds.mu.Unlock()
+	if slices.ContainsFunc(r.holds.list, func(o Hold) bool { return o.ID == h.ID }) {
+		return fmt.Errorf("%w: the id %.80q is taken", ErrHold, h.ID)
+	}
+	if err := r.holds.write(r.fs, r.dir, append(slices.Clone(r.holds.list), h)); err != nil {
+		return err
+	}
+	_, err := r.Record(ctx, Entry{Event: HoldPlaced, Target: Target{Type: "hold", ID: h.ID},
+		FlowID: h.FlowID, Reason: h.Reason, After: h})
+	return err
+}
+
+// Release ends a hold. It returns [ErrHold] when there is none with this id, and
+// leaves the hold in force when its end cannot be recorded.
+func (r *Recorder) Release(ctx context.Context, id string) error {
+	r.holds.mu.Lock()
+	defer r.holds.mu.Unlock()
+	i := slices.IndexFunc(r.holds.list, func(o Hold) bool { return o.ID == id })
+	if i < 0 {
+		return fmt.Errorf("%w: %.80q", ErrHold, id)
+	}
+	h := r.holds.list[i]
+	_, err := r.Record(ctx, Entry{Event: HoldReleased, Target: Target{Type: "hold", ID: h.ID}, FlowID: h.FlowID, Before: h})
+	if err != nil {
+		return err
+	}
+	return r.holds.write(r.fs, r.dir, slices.Delete(slices.Clone(r.holds.list), i, i+1))
+}
+
+// Holds returns the holds in force.
+func (r *Recorder) Holds() []Hold {
+	r.holds.mu.Lock()
+	defer r.holds.mu.Unlock()
+	return slices.Clone(r.holds.list)
+}
+
+// held returns the id of a hold that a text of the trail has records of, "" for
+// none. The caller holds mu.
+func (h *holds) held(text []byte) (string, error) {
+	for len(text) > 0 {
+		line, rest, _ := bytes.Cut(text, []byte("\n"))
+		text = rest
+		if !bytes.HasPrefix(line, []byte(recordOpen)) {
+			continue
+		}
+		r, err := ParseRecord(line)
+		if err != nil {
+			return "", err
+		}
+		for i := range h.list {
+			if h.list[i].selects(&r) {
+				return h.list[i].ID, nil
+			}
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,301 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// ErrNotProvable is returned for a record that is not in the trail, or no longer
+// in it because retention deleted its file.
+var ErrNotProvable = errors.New("audit: the record is not in the trail")
+
+// Prover makes proofs that a record is in a trail. It sees the trail as it was
+// when it was opened. It is safe for concurrent use.
+type Prover struct {
+	checkpoint Checkpoint
+	first      int64
+	before     frontier // of what stood before first
+	parts      []*part  // by first record
+	fs         vfs.FS
+	dir        string
+	folder     *rotation.Folder
+}
+
+// Proof shows that a record is in a trail: the hashes on the way from its line
+// to the root that a checkpoint signs (RFC 6962 §2.1.1).
+type Proof struct {
+	// Seq is the record's number.
+	Seq uint64
+	// Hashes are those beside the way, from the leaf to the root.
+	Hashes []tlog.Hash
+	// Checkpoint is the signed text.
+	Checkpoint []byte
+}
+
+// Check reports whether a line, without its newline, is the record that the
+// proof is of. It needs nothing but the key. It returns [ErrSignature] for a
+// checkpoint that no trusted key signed, and [ErrRoot] when the line is not, or
+// not as it stands here, what was signed.
+func (p Proof) Check(line []byte, trusted note.Verifiers) error {
+	point, err := OpenCheckpoint(p.Checkpoint, trusted)
+	if err != nil {
+		return err
+	}
+	if seq, ok := seqOf(line); !ok || uint64(seq) != p.Seq || p.Seq >= point.Size {
+		return fmt.Errorf("%w: the line is not record %d", ErrRoot, p.Seq)
+	}
+	err = tlog.CheckRecord(p.Hashes, int64(point.Size), point.Root, int64(p.Seq), tlog.RecordHash(line))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRoot, err)
+	}
+	return nil
+}
+
+// OpenProver opens the trail in a folder to prove what is in it. Sealed files
+// are not read when their hashes lie beside them. It does not check signatures:
+// whoever gets a proof does. The caller must Close it.
+func OpenProver(dir string) (*Prover, error) { return OpenProverFS(vfs.OS(), dir) }
+
+// OpenProverFS is OpenProver on any file system. It is for the other packages of
+// this module.
+func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {
+	names, err := readOrder(fsys, dir)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := rotation.OpenFolderFS(fsys, dir)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	p := &Prover{fs: fsys, dir: dir, folder: folder}
+	for i, name := range names {
+		if err := p.add(name, i == len(names)-1); err != nil {
+			return nil, errors.Join(fmt.Errorf("audit: prove: %s: %w", name, err), p.Close())
+		}
+	}
+	return p, nil
+}
+
+// add takes in a file.
+func (p *Prover) add(name string, last bool) error {
+	if !last {
+		part, err := openHashes(p.fs, p.dir, name)
+		if err == nil {
+			return p.join(part)
+		}
+		// Without a sidecar that can be used the text says the same.
+	}
+	t, err := openText(p.fs, p.folder, p.dir, name)
+	if err != nil {
+		return err
+	}
+	defer t.Close() // only read
+	c, part, err := hashText(t, name)
+	if err != nil {
+		return err
+	}
+	if last {
+		p.checkpoint = c.last
+	}
+	return p.join(part)
+}
+
+// join puts a file after those before it.
+func (p *Prover) join(q *part) error {
+	if len(p.parts) == 0 {
+		p.first = q.first
+		p.before.set(&q.before)
+	} else if end := p.parts[len(p.parts)-1]; end.first+end.count != q.first {
+		q.close()
+		return fmt.Errorf("%w: records %d to %d", ErrMissing, end.first+end.count, q.first-1)
+	}
+	p.parts = append(p.parts, q)
+	return nil
+}
+
+// hashText hashes the lines of a file up to its last checkpoint. Signatures are
+// not looked at.
+func hashText(t text, name string) (*checker, *part, error) {
+	c := &checker{}
+	q := &part{name: name, levels: make([][]tlog.Hash, 1)}
+	c.onLeaf = func(h tlog.Hash) { q.levels[0] = append(q.levels[0], h) }
+	c.open(name)
+	scan := lineScan{text: t, size: t.Size()}
+	if _, err := scan.each(context.Background(), c.chunk); err != nil && (!damaged(err) || !c.begun) {
+		return nil, nil, err
+	}
+	if !c.begun {
+		return nil, nil, ErrLine
+	}
+	q.first, q.count = c.first, c.good.size-c.first
+	q.before.set(&c.start)
+	q.levels[0] = q.levels[0][:q.count]
+	q.build()
+	return c, q, nil
+}
+
+// Checkpoint returns the newest checkpoint, which the proofs lead to.
+func (p *Prover) Checkpoint() Checkpoint { return p.checkpoint }
+
+// First returns the seq of the first record that is there.
+func (p *Prover) First() uint64 { return uint64(p.first) }
+
+// Prove makes the proof for a record. It returns [ErrNotProvable] for one that
+// is not there.
+func (p *Prover) Prove(ctx context.Context, seq uint64) (Proof, error) {
+	if err := ctx.Err(); err != nil {
+		return Proof{}, err
+	}
+	if seq < uint64(p.first) || seq >= p.checkpoint.Size {
+		return Proof{}, fmt.Errorf("%w: %d of %d to %d", ErrNotProvable, seq, p.first, p.checkpoint.Size)
+	}
+	hashes, err := tlog.ProveRecord(int64(p.checkpoint.Size), int64(seq), p)
+	if err != nil {
+		return Proof{}, fmt.Errorf("audit: prove %d: %w", seq, err)
+	}
+	return Proof{Seq: seq, Hashes: hashes, Checkpoint: bytes.Clone(p.checkpoint.Note)}, nil
+}
+
+// ReadHashes returns hashes of the tree by their stored index. It makes the
+// Prover a tlog.HashReader.
+func (p *Prover) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		level, n := tlog.SplitStoredHashIndex(index)
+		h, err := p.hash(level, n)
+		if err != nil {
+			return nil, err
+		}
+		hashes[i] = h
+	}
+	return hashes, nil
+}
+
+// hash is the root of the n-th complete subtree of a level.
+func (p *Prover) hash(level int, n int64) (tlog.Hash, error) {
+	from, to := n<<level, (n+1)<<level
+	if to <= p.first {
+		return p.below(level, n)
+	}
+	i := sort.Search(len(p.parts), func(i int) bool { return p.parts[i].first+p.parts[i].count > from })
+	if i < len(p.parts) && p.parts[i].first <= from && to <= p.parts[i].first+p.parts[i].count {
+		return p.parts[i].hash(level, n)
+	}
+	if level == 0 {
+		return tlog.Hash{}, fmt.Errorf("%w: %d", ErrNotProvable, from)
+	}
+	left, err := p.hash(level-1, 2*n)
+	if err != nil {
+		return left, err
+	}
+	right, err := p.hash(level-1, 2*n+1)
+	if err != nil {
+		return right, err
+	}
+	return tlog.NodeHash(left, right), nil
+}
+
+// below finds a subtree among those that are kept of what was deleted.
+func (p *Prover) below(level int, n int64) (tlog.Hash, error) {
+	var at int64
+	i := 0
+	for bit := 62; bit >= 0; bit-- {
+		if p.before.size&(1<<bit) == 0 {
+			continue
+		}
+		if bit == level && at == n<<level {
+			return p.before.hashes[i], nil
+		}
+		at += 1 << bit
+		i++
+	}
+	return tlog.Hash{}, fmt.Errorf("%w: it was deleted by retention", ErrNotProvable)
+}
+
+// Lines returns the lines of the records from one on, without their newlines, up
+// to the newest checkpoint. A line is valid until the next one.
+func (p *Prover) Lines(from uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, q := range p.parts {
+			if uint64(q.first+q.count) <= from {
+				continue
+			}
+			if !p.lines(q, from, yield) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Prover) lines(q *part, from uint64, yield func([]byte, error) bool) bool {
+	t, err := openText(p.fs, p.folder, p.dir, q.name)
+	if err != nil {
+		yield(nil, fmt.Errorf("audit: %w", err))
+		return false
+	}
+	defer t.Close() // only read
+	r := newLineReader(t)
+	for {
+		line, err := r.next()
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("audit: read %s: %w", q.name, err))
+			return false
+		}
+		seq, ok := seqOf(line)
+		if !ok || uint64(seq) < from {
+			continue
+		}
+		if seq >= q.first+q.count {
+			return true
+		}
+		if !yield(line, nil) {
+			return false
+		}
+	}
+}
+
+// Close lets go of the files.
+func (p *Prover) Close() error {
+	var err error
+	for _, q := range p.parts {
+		err = errors.Join(err, q.close())
+	}
+	p.parts = nil
+	return errors.Join(err, p.folder.Close())
+}
+
+// openPlain opens a file that no Folder lists.
+func openPlain(fsys vfs.FS, dir, name string) (text, error) {
+	f, err := fsys.OpenFile(filepath.Join(dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return plainText{f, info.Size()}, nil
+}
+
+type plainText struct {
+	vfs.File
+	size int64
+}
+
+func (p plainText) Size() int64 { return p.size }

@@ -1,0 +1,471 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/steplog/steplog/internal/mask"
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// Recorder writes an audit trail. It is safe for concurrent use.
+type Recorder struct {
+	fs     vfs.FS    // immutable
+	dir    string    // immutable
+	opts   Options   // complete; immutable
+	events catalogue // immutable
+	mask   *mask.Masker
+
+	opening sync.Mutex // held while the trail is opened or closed
+	closed  bool       // guarded by opening
+	state   atomic.Pointer[state]
+	dropped atomic.Int64
+	holds   holds
+	rule    atomic.Pointer[rotation.Rule] // in force
+}
+
+// state is either an open trail or the reason why there is none.
+type state struct {
+	trail   *trail
+	encoder *encoder
+	err     error
+}
+
+// Receipt says that a record is durable.
+type Receipt struct {
+	// Seq is the record's number in the trail.
+	Seq uint64
+	// Checkpoint is the signed text that covers the record; see
+	// [OpenCheckpoint]. It is nil when there is no record: of a query that is not
+	// recorded, or with Options.BestEffort when the trail failed.
+	Checkpoint []byte
+}
+
+// Open opens the trail in a folder for recording, making both when they are
+// absent, with access for the owner only. What a killed process left behind its
+// last commit is put aside in audit.log.broken, and a record says how much it
+// was. nil options are the defaults.
+//
+// It returns an error that wraps [ErrDamaged], and changes nothing, when the
+// trail was tampered with; [ErrLocked] when another Recorder writes it;
+// [ErrOptions] or [ErrEvent] for options that cannot be used; [ErrKey] when its
+// key is absent.
+func Open(dir string, options *Options) (*Recorder, error) {
+	r, err := OpenHosted(dir, options, Host{})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// OpenHosted is Open for the other packages of this module. The Recorder that it
+// returns is never nil: after an error it refuses every record with that error
+// until [Recorder.Reopen] succeeds.
+func OpenHosted(dir string, options *Options, h Host) (*Recorder, error) {
+	r := &Recorder{fs: h.FS, dir: dir, mask: h.Mask}
+	if r.fs == nil {
+		r.fs = vfs.OS()
+	}
+	o, err := options.complete()
+	if err == nil {
+		r.opts = o
+		r.rule.Store(&o.Rule)
+		r.events, err = newCatalogue(o.Events)
+	}
+	if err != nil {
+		r.closed = true // it will never open
+		r.state.Store(&state{err: fmt.Errorf("%w: %w", ErrUnavailable, err)})
+		return r, err
+	}
+	if r.mask == nil {
+		r.mask = mask.New(o.MaskKeys)
+	}
+	return r, r.Reopen(context.Background())
+}
+
+// Reopen opens the trail again after it has failed, with the same checks as
+// [Open]. Of a trail that has not failed it does nothing. A failed write or sync
+// is never tried again by itself: what is on the disk is only known once it was
+// read back.
+func (r *Recorder) Reopen(ctx context.Context) error {
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	if s := r.state.Load(); s != nil && s.trail != nil {
+		s.trail.mu.Lock()
+		failed := s.trail.failed
+		s.trail.mu.Unlock()
+		if failed == nil {
+			return nil
+		}
+		r.state.Store(&state{err: failed})
+		_ = s.trail.close() // it has failed, and said so
+	}
+	s, err := r.open(ctx)
+	if err != nil {
+		r.state.Store(&state{err: fmt.Errorf("%w: %w", ErrUnavailable, err)})
+		return err
+	}
+	r.state.Store(s)
+	signal(s.trail.sealed)
+	return nil
+}
+
+// open opens the trail and begins to record.
+func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
+	if err := r.fs.MkdirAll(r.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("audit: open: %w", err)
+	}
+	lock, err := lockTrail(r.fs, r.dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &trail{fs: r.fs, dir: r.dir, lock: lock, clock: r.opts.Clock, problem: r.opts.OnProblem,
+		hook: r.opts.OnCheckpoint, keep: r.retain}
+	t.rule.Store(r.rule.Load())
+	enc := &encoder{mask: r.mask, maxChanges: r.opts.MaxChanges, maxValue: r.opts.MaxValueBytes,
+		process: Actor{ID: r.opts.Server, Type: "process"}}
+	if t.signer, t.trusted, err = r.keys(); err == nil && !r.opts.DropSecrets {
+		enc.hmac, err = folderHMAC(r.fs, r.dir)
+	}
+	if err == nil {
+		err = r.holds.load(r.fs, r.dir)
+	}
+	if err == nil {
+		err = t.openActive(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("audit: open %s: %w", r.dir, errors.Join(err, lock.Close()))
+	}
+	t.start()
+	s := &state{trail: t, encoder: enc}
+	if err := r.announce(ctx, s); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return s, nil
+}
+
+// keys returns the key that signs and those that are trusted.
+func (r *Recorder) keys() (note.Signer, note.Verifiers, error) {
+	if r.opts.Signer != nil {
+		return r.opts.Signer, r.opts.Verifiers, nil
+	}
+	pair, err := folderKey(r.fs, r.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		sealed, active, err := trailFiles(r.fs, r.dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		published, err := exists(r.fs, r.dir, checkpointName)
+		if err != nil {
+			return nil, nil, err
+		}
+		if active || published || len(sealed) > 0 {
+			return nil, nil, fmt.Errorf("%w: %s is gone, and the trail is not", ErrKey, keyName)
+		}
+		if pair, err = makeFolderKey(r.fs, r.dir); err != nil {
+			return nil, nil, err
+		}
+	} else if err != nil {
+		return nil, nil, err
+	}
+	signer, err := note.NewSigner(pair.signer)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, keyName, err)
+	}
+	verifier, err := note.NewVerifier(pair.verifier)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, keyName, err)
+	}
+	return signer, verifiers{note.VerifierList(verifier), r.opts.Verifiers}, nil
+}
+
+// verifiers asks one after the other.
+type verifiers []note.Verifiers
+
+// Verifier returns the first that is known.
+func (v verifiers) Verifier(name string, hash uint32) (note.Verifier, error) {
+	err := error(&note.UnknownVerifierError{Name: name, KeyHash: hash})
+	for _, list := range v {
+		if list == nil {
+			continue
+		}
+		var found note.Verifier
+		if found, err = list.Verifier(name, hash); err == nil {
+			return found, nil
+		}
+	}
+	return nil, err
+}
+
+// Key returns the text of the key that checks the checkpoints of a trail whose
+// key lies in the folder, for note.NewVerifier. Kept elsewhere it lets others
+// check the trail. It returns [ErrKey] when the host signs.
+func (r *Recorder) Key() (string, error) {
+	if r.opts.Signer != nil {
+		return "", fmt.Errorf("%w: the host has it", ErrKey)
+	}
+	pair, err := folderKey(r.fs, r.dir)
+	return pair.verifier, err
+}
+
+// announce writes the records that a trail begins with after it was opened.
+func (r *Recorder) announce(ctx context.Context, s *state) error {
+	if found := s.trail.found; found.dropped > 0 {
+		after := map[string]any{"dropped_bytes": found.dropped, "sha256": found.sum, "kept_in": brokenName}
+		if _, err := r.append(ctx, s, Entry{Event: TrailRecovered, After: after}, 0); err != nil {
+			return err
+		}
+	}
+	_, err := r.append(ctx, s, Entry{Event: TrailOpened}, 0)
+	return err
+}
+
+// Record records one act. When it returns without an error the record is on the
+// disk and under a signature, and the receipt says which. It waits for that
+// until the context ends, or for Options.Timeout when the context has no
+// deadline.
+//
+// An error that wraps [ErrUnavailable] means that the act is not known to be
+// recorded, so it should not be done. [ErrEvent] and [ErrEntry] say that the
+// entry is wrong. A value that cannot be compared is no error: the record says
+// so in place of the diff.
+func (r *Recorder) Record(ctx context.Context, e Entry) (Receipt, error) {
+	return r.record(ctx, e, nil, 0)
+}
+
+// record records an entry; prepared, when it is not nil, is the same with its
+// values already compared.
+func (r *Recorder) record(ctx context.Context, e Entry, prepared *entry, intent uint64) (Receipt, error) {
+	if r == nil {
+		return Receipt{}, ErrClosed
+	}
+	s := r.state.Load()
+	if s.trail == nil {
+		return r.settle(s.err)
+	}
+	full, err := r.complete(ctx, s, e)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if full.Event.Verb == VerbQuery && !r.opts.RecordQueries {
+		return Receipt{}, nil
+	}
+	if prepared != nil {
+		full.before, full.after, full.compared, full.err = prepared.before, prepared.after, prepared.compared, prepared.err
+	}
+	full.intent = intent
+	receipt, err := r.put(ctx, s, &full)
+	if err != nil {
+		return r.settle(err)
+	}
+	return receipt, nil
+}
+
+func (r *Recorder) complete(ctx context.Context, s *state, e Entry) (entry, error) {
+	full, err := r.events.complete(ctx, e, s.encoder.process)
+	if err != nil {
+		return full, err
+	}
+	full.at = r.opts.Clock()
+	return full, nil
+}
+
+// append records an act of the library's own on a trail.
+func (r *Recorder) append(ctx context.Context, s *state, e Entry, intent uint64) (Receipt, error) {
+	full, err := r.complete(ctx, s, e)
+	if err != nil {
+		return Receipt{}, err
+	}
+	full.intent = intent
+	return r.put(ctx, s, &full)
+}
+
+func (r *Recorder) put(ctx context.Context, s *state, e *entry) (Receipt, error) {
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.opts.Timeout)
+		defer cancel()
+	}
+	return s.trail.append(ctx, s.encoder.body(make([]byte, 0, 512), e))
+}
+
+// settle is what becomes of an error that says that the trail failed.
+func (r *Recorder) settle(err error) (Receipt, error) {
+	if !r.opts.BestEffort {
+		return Receipt{}, err
+	}
+	r.dropped.Add(1)
+	r.opts.OnProblem(fmt.Errorf("audit: a record was dropped: %w", err))
+	return Receipt{}, nil
+}
+
+// Dropped returns how many records were not written since Open although their
+// callers were told nothing; it is 0 without Options.BestEffort.
+func (r *Recorder) Dropped() int64 {
+	if r == nil {
+		return 0
+	}
+	return r.dropped.Load()
+}
+
+// Do runs an act between two records: one of the intent before, and one of how
+// it ended after, which names the first. Where the intent cannot be recorded the
+// act is not run. An intent without an answer is one whose process died.
+//
+// The outcome is success when act returns nil, denied when its error wraps
+// [ErrDenied], and failure for any other error, whose text becomes the reason.
+// When act panics the outcome is panic, and Do panics again with the same value.
+// Entry.Before is looked at before the act, and Entry.After when it has ended.
+//
+// Do returns the error of act. When the act was done and its outcome could not
+// be recorded, it returns an error that wraps [ErrUnavailable].
+func (r *Recorder) Do(ctx context.Context, e Entry, act func() error) error {
+	intended := e
+	intended.Outcome, intended.Before, intended.After = Intent, nil, nil
+	receipt, err := r.record(ctx, intended, nil, 0)
+	if err != nil {
+		return err
+	}
+	var intent uint64
+	if receipt.Checkpoint != nil {
+		intent = receipt.Seq + 1
+	}
+	values := entry{}
+	values.before, values.err = normal(e.Before)
+	// The outcome is recorded also when the caller has gone away meanwhile.
+	end := func(outcome Outcome, reason string) error {
+		e.Outcome = outcome
+		if reason != "" {
+			e.Reason = reason
+		}
+		if values.err == nil {
+			values.after, values.err = normal(e.After)
+		}
+		values.compared = true
+		_, err := r.record(context.WithoutCancel(ctx), e, &values, intent)
+		return err
+	}
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		p := recover()
+		_ = end(Panic, panicText(p)) // the panic says more than the trail's error
+		if p != nil {
+			panic(p)
+		}
+	}()
+	err = act()
+	returned = true
+	switch {
+	case err == nil:
+		return end(Success, "")
+	case errors.Is(err, ErrDenied):
+		return errors.Join(err, end(Denied, errorText(err)))
+	default:
+		return errors.Join(err, end(Failure, errorText(err)))
+	}
+}
+
+// panicText is the text of what was panicked with, whose own methods may panic.
+func panicText(p any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T", p)
+		}
+	}()
+	if p == nil {
+		return "the goroutine ended"
+	}
+	return fmt.Sprint(p)
+}
+
+func errorText(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T", err)
+		}
+	}()
+	return err.Error()
+}
+
+// AddSecret hides a value from now on wherever it occurs in what is recorded. It
+// returns an error for less than 4 bytes.
+func (r *Recorder) AddSecret(value string) error { return r.mask.AddSecret(value) }
+
+// Rule returns the rule of the trail's file.
+func (r *Recorder) Rule() rotation.Rule { return *r.rule.Load() }
+
+// SetRule changes when the trail's file is sealed and how long sealed files are
+// kept, and records it. It returns an error that wraps rotation.ErrRule, and
+// changes nothing, when the rule cannot be; and one that wraps [ErrUnavailable]
+// when the change cannot be recorded.
+func (r *Recorder) SetRule(ctx context.Context, rule rotation.Rule) error {
+	if err := rule.Validate(); err != nil {
+		return err
+	}
+	_, err := r.Record(ctx, Entry{Event: RetentionChanged, Target: Target{Type: "file", ID: logName},
+		Before: r.Rule(), After: rule})
+	if err != nil {
+		return err
+	}
+	r.rule.Store(&rule)
+	if t := r.state.Load().trail; t != nil {
+		t.rule.Store(&rule)
+		signal(t.sealed)
+	}
+	return nil
+}
+
+// Rotate seals the active file and starts a new one. An empty one stays.
+func (r *Recorder) Rotate(ctx context.Context) error {
+	s := r.state.Load()
+	if s.trail == nil {
+		return s.err
+	}
+	return s.trail.sealNow(ctx)
+}
+
+// Checkpoint returns the newest checkpoint, which covers everything that was
+// acknowledged before the call; nil when the trail could not be opened.
+func (r *Recorder) Checkpoint() []byte {
+	if r == nil {
+		return nil
+	}
+	if t := r.state.Load().trail; t != nil {
+		return t.checkpoint()
+	}
+	return nil
+}
+
+// Close makes what is on its way durable, publishes the last checkpoint and ends
+// the goroutines of the Recorder. Closing twice is fine. It returns an error when
+// the trail had failed before.
+func (r *Recorder) Close() error {
+	if r == nil {
+		return nil
+	}
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	s := r.state.Load()
+	r.closed = true
+	if s.trail == nil {
+		return nil
+	}
+	return s.trail.close()
+}
+
+// path is where one of the trail's files lies.
+func (r *Recorder) path(name string) string { return filepath.Join(r.dir, name) }

@@ -1,0 +1,241 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// recovery is what opening a trail found.
+type recovery struct {
+	dropped int64  // bytes behind the last commit
+	sum     string // their SHA-256, in hexadecimal
+}
+
+// openActive brings the trail to its last commit and leaves it ready to be
+// written. It changes nothing when it finds damage.
+func (t *trail) openActive(ctx context.Context) error {
+	published, err := publishedCheckpoint(t.fs, t.dir)
+	if err != nil {
+		return err
+	}
+	var anchors []Checkpoint
+	if published != nil {
+		p, err := OpenCheckpoint(published, t.trusted)
+		if err != nil {
+			return &DamageError{File: checkpointName, Err: err}
+		}
+		anchors = append(anchors, p)
+	}
+	if err := t.resolve(anchors); err != nil {
+		return err
+	}
+	path := filepath.Join(t.dir, activeName)
+	if t.file, err = t.fs.OpenFile(path, os.O_RDWR, 0); err != nil {
+		return err
+	}
+	if err := t.recover(ctx, anchors); err != nil {
+		return errors.Join(err, t.file.Close())
+	}
+	return nil
+}
+
+// resolve finishes or undoes a rotation that was interrupted, and begins the
+// trail when there is none.
+func (t *trail) resolve(anchors []Checkpoint) error {
+	sealed, active, err := trailFiles(t.fs, t.dir)
+	if err != nil {
+		return err
+	}
+	next := filepath.Join(t.dir, nextName)
+	path := filepath.Join(t.dir, activeName)
+	ahead, err := exists(t.fs, t.dir, nextName)
+	if err != nil {
+		return err
+	}
+	switch {
+	case active && ahead:
+		return t.fs.Remove(next)
+	case active:
+		return nil
+	case ahead && len(sealed) > 0:
+		if err := t.fs.RenameNew(next, path); err != nil {
+			return err
+		}
+		return t.fs.SyncDir(t.dir)
+	case len(sealed) > 0 || len(anchors) > 0 && anchors[0].Size > 0:
+		return &DamageError{File: activeName, Err: fmt.Errorf("%w: %s", ErrMissing, activeName)}
+	}
+	// A trail begins with a checkpoint of no records.
+	point, err := signCheckpoint(t.signer.Name(), &frontier{}, t.signer)
+	if err != nil {
+		return err
+	}
+	if err := writeNew(t.fs, next, appendPoint(nil, &point, &frontier{})); err != nil {
+		return err
+	}
+	if err := t.fs.RenameNew(next, path); err != nil {
+		return err
+	}
+	return t.fs.SyncDir(t.dir)
+}
+
+// recover reads the active file up to its last commit.
+func (t *trail) recover(ctx context.Context, anchors []Checkpoint) error {
+	info, err := t.file.Stat()
+	if err != nil {
+		return err
+	}
+	c := &checker{}
+	c.open(activeName)
+	c.expect(anchors)
+	scan := lineScan{text: t.file, size: info.Size(), trusted: t.trusted}
+	_, err = scan.each(ctx, c.chunk)
+	if err != nil && !damaged(err) {
+		return err
+	}
+	if !c.begun || errors.Is(err, ErrFork) {
+		if err == nil {
+			err = &DamageError{File: activeName, Err: fmt.Errorf("%w: the file does not begin with a checkpoint", ErrLine)}
+		}
+		return err
+	}
+	if err := t.drop(c, info.Size(), err); err != nil {
+		return err
+	}
+	if err := t.renew(c); err != nil {
+		return err
+	}
+	t.head.set(&c.good)
+	t.last, t.origin, t.size, t.first = c.last, c.origin, c.goodEnd, c.first
+	return nil
+}
+
+// drop removes what lies behind the last commit, when that can be a commit that
+// was interrupted: there is one at most, because each begins after the one
+// before is durable. found is what is wrong there, nil for nothing.
+func (t *trail) drop(c *checker, size int64, found error) error {
+	n := size - c.goodEnd
+	if found == nil {
+		found = &DamageError{File: activeName, Offset: c.goodEnd, Seq: uint64(c.good.size), Err: ErrUncovered}
+	}
+	if short := c.rolledBack(); short != nil {
+		if n > 0 {
+			return found
+		}
+		return short
+	}
+	if n == 0 {
+		return nil
+	}
+	if n > maxCommit {
+		return found
+	}
+	tail := make([]byte, n)
+	if m, err := t.file.ReadAt(tail, c.goodEnd); int64(m) < n {
+		return fmt.Errorf("audit: read %s: %w", activeName, noEOF(err))
+	}
+	if t.signedBefore(tail) {
+		return found
+	}
+	if err := t.setAside(tail); err != nil {
+		return err
+	}
+	if err := t.file.Truncate(c.goodEnd); err != nil {
+		return err
+	}
+	if err := t.file.Sync(); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(tail)
+	t.found = recovery{dropped: n, sum: hex.EncodeToString(sum[:])}
+	return nil
+}
+
+// rolledBack reports whether the last commit is older than a published
+// checkpoint.
+func (c *checker) rolledBack() error {
+	for _, a := range c.anchors {
+		if a.Size > uint64(c.good.size) {
+			return &DamageError{File: c.file, Offset: c.goodEnd, Seq: uint64(c.good.size),
+				Err: fmt.Errorf("%w: %d records instead of %d", ErrRollback, c.good.size, a.Size)}
+		}
+	}
+	return nil
+}
+
+// signedBefore reports whether a text has a signed checkpoint before its last
+// line: what stands before such a one was durable once.
+func (t *trail) signedBefore(text []byte) bool {
+	for {
+		line, rest, ok := bytes.Cut(text, []byte("\n"))
+		if !ok || len(rest) == 0 {
+			return false
+		}
+		if _, _, err := parsePoint(line, t.trusted); err == nil {
+			return true
+		}
+		text = rest
+	}
+}
+
+// setAside keeps what is dropped in audit.log.broken, for people to look at.
+func (t *trail) setAside(tail []byte) error {
+	f, err := t.fs.OpenFile(filepath.Join(t.dir, brokenName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	n, err := f.Write(tail)
+	if err == nil && n < len(tail) {
+		err = io.ErrShortWrite
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return t.fs.SyncDir(t.dir)
+}
+
+// renew writes again what was not published as durable: the process may have
+// died between writing and syncing it, or its sync may have failed, after which
+// the system shows it and does not have it on the disk.
+func (t *trail) renew(c *checker) error {
+	buf := make([]byte, chunkBytes)
+	from := c.afterMet
+	if from == c.goodEnd {
+		return nil
+	}
+	for at := from; at < c.goodEnd; {
+		n := int(min(int64(len(buf)), c.goodEnd-at))
+		if m, err := t.file.ReadAt(buf[:n], at); m < n {
+			return fmt.Errorf("audit: read %s: %w", activeName, noEOF(err))
+		}
+		if m, err := t.file.WriteAt(buf[:n], at); err != nil || m < n {
+			return fmt.Errorf("audit: renew %s: %w", activeName, errors.Join(err, io.ErrShortWrite))
+		}
+		at += int64(n)
+	}
+	if err := t.file.Sync(); err != nil {
+		return err
+	}
+	return t.fs.SyncDir(t.dir)
+}
+
+// lockTrail takes the lock of a trail.
+func lockTrail(fsys vfs.FS, dir string) (io.Closer, error) {
+	lock, err := fsys.Lock(filepath.Join(dir, lockName))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("open %s: %w", dir, ErrLocked)
+	}
+	return lock, err
+}

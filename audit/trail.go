@@ -1,0 +1,375 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+const (
+	// maxBatch and maxBatchBytes bound what one commit makes durable.
+	maxBatch      = 1024
+	maxBatchBytes = 1 << 20
+	// maxCommit bounds a commit: the lines of a batch, the last of which may go
+	// over the limit, and a checkpoint.
+	maxCommit = maxBatchBytes + MaxLine + maxPoint
+	// publishEvery is how often audit.checkpoint is written at most.
+	publishEvery = time.Second
+	// keepEvery is how often retention looks for files that became too old.
+	keepEvery = time.Hour
+	// rotateAgain is how far the file grows before a rotation that went wrong is
+	// tried again.
+	rotateAgain = 1 << 20
+)
+
+// request is a record on its way.
+type request struct {
+	body  []byte
+	state atomic.Int32 // one of the states below
+	done  chan struct{}
+	// Set before done is closed.
+	receipt Receipt
+	err     error
+}
+
+// A request is given up by its caller, or taken by the writer; never both.
+const (
+	requestWaits int32 = iota
+	requestTaken
+	requestGivenUp
+)
+
+// trail is an open log file and what is known of it. One goroutine writes it;
+// another publishes checkpoints, a third compresses and deletes sealed files.
+type trail struct {
+	fs      vfs.FS           // immutable
+	dir     string           // immutable
+	lock    io.Closer        // immutable
+	signer  note.Signer      // immutable
+	trusted note.Verifiers   // immutable
+	clock   func() time.Time // immutable
+	problem func(error)      // immutable
+	hook    func([]byte)     // OnCheckpoint; immutable; may be nil
+	keep    func(*trail)     // retains; called by the keeper; immutable
+	found   recovery         // what open found; immutable
+	rule    atomic.Pointer[rotation.Rule]
+
+	// The writer's own.
+	file    vfs.File
+	origin  string
+	size    int64    // of the file, in bytes
+	first   int64    // seq of the file's first record
+	head    frontier // of everything that is durable
+	next    frontier // of the commit that is being made
+	last    Checkpoint
+	hasher  leafHasher
+	buf     []byte
+	retryAt int64 // the file's size from which on a rotation is tried again
+
+	mu     sync.Mutex // guards what follows
+	queue  []*request
+	closed bool
+	failed error // why nothing can be written any more
+
+	wake     chan struct{} // to the writer
+	rotate   chan chan error
+	latest   atomic.Pointer[Checkpoint]
+	publish  chan struct{} // to the publisher
+	sealed   chan struct{} // to the keeper
+	stop     chan struct{} // to both: closed
+	written  sync.WaitGroup
+	others   sync.WaitGroup
+	closing  sync.Once
+	closeErr error
+}
+
+// start begins to write.
+func (t *trail) start() {
+	t.wake, t.publish, t.sealed = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
+	t.rotate, t.stop = make(chan chan error), make(chan struct{})
+	first := t.last
+	t.latest.Store(&first)
+	t.written.Go(t.write)
+	t.others.Go(t.publishAll)
+	t.others.Go(t.keepAll)
+	signal(t.publish)
+	signal(t.sealed)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// append makes a record durable. It returns when that is done, or gives up when
+// the context ends.
+func (t *trail) append(ctx context.Context, body []byte) (Receipt, error) {
+	r := &request{body: body, done: make(chan struct{})}
+	t.mu.Lock()
+	if err := t.refusal(); err != nil {
+		t.mu.Unlock()
+		return Receipt{}, err
+	}
+	t.queue = append(t.queue, r)
+	t.mu.Unlock()
+	signal(t.wake)
+	select {
+	case <-r.done:
+		return r.receipt, r.err
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(requestWaits, requestGivenUp) {
+			return Receipt{}, fmt.Errorf("%w: nothing was written: %w", ErrUnavailable, context.Cause(ctx))
+		}
+		select {
+		case <-r.done: // it was on its way, and arrived
+			return r.receipt, r.err
+		default:
+			return Receipt{}, fmt.Errorf("%w: not known to be on the disk: %w", ErrUnavailable, context.Cause(ctx))
+		}
+	}
+}
+
+// refusal says why nothing can be appended, nil when it can. The caller holds
+// mu.
+func (t *trail) refusal() error {
+	if t.failed != nil {
+		return t.failed
+	}
+	if t.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// write is the writer: it commits what waits, as much at a time as there is.
+func (t *trail) write() {
+	for {
+		batch, closed := t.take()
+		switch {
+		case len(batch) > 0:
+			t.commit(batch)
+		case closed:
+			return
+		default:
+			select {
+			case <-t.wake:
+			case done := <-t.rotate:
+				done <- t.seal()
+			}
+		}
+	}
+}
+
+// take returns the next batch.
+func (t *trail) take() (batch []*request, closed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	bytes, n := 0, 0
+	for n < len(t.queue) && n < maxBatch && bytes < maxBatchBytes {
+		r := t.queue[n]
+		n++
+		if r.state.CompareAndSwap(requestWaits, requestTaken) {
+			bytes += len(r.body)
+			batch = append(batch, r)
+		}
+	}
+	if n == len(t.queue) {
+		clear(t.queue)
+		t.queue = t.queue[:0]
+	} else {
+		t.queue = append(t.queue[:0:0], t.queue[n:]...)
+	}
+	return batch, t.closed && len(t.queue) == 0
+}
+
+// commit writes records and the checkpoint that covers them, makes both durable
+// at once, and answers.
+func (t *trail) commit(batch []*request) {
+	t.rotateIfFull(batch)
+	t.mu.Lock()
+	err := t.failed
+	t.mu.Unlock()
+	if err != nil {
+		answer(batch, err)
+		return
+	}
+	from := t.head.size
+	point, err := t.encode(batch)
+	if err != nil {
+		answer(batch, fmt.Errorf("%w: nothing was written: %w", ErrUnavailable, err))
+		return
+	}
+	if err := t.writeOut(); err != nil {
+		t.fail(err)
+		answer(batch, fmt.Errorf("%w: not known to be on the disk: %w", ErrUnavailable, err))
+		return
+	}
+	t.size += int64(len(t.buf))
+	t.head.set(&t.next)
+	t.last = point
+	t.latest.Store(&point)
+	for i, r := range batch {
+		r.receipt = Receipt{Seq: uint64(from) + uint64(i), Checkpoint: point.Note}
+		close(r.done)
+	}
+	signal(t.publish)
+	if cap(t.buf) > 2*maxCommit {
+		t.buf = nil
+	}
+}
+
+// encode fills buf with the lines of a batch and their checkpoint.
+func (t *trail) encode(batch []*request) (Checkpoint, error) {
+	t.next.set(&t.head)
+	b := t.buf[:0]
+	for _, r := range batch {
+		start := len(b)
+		b = append(b, recordOpen...)
+		b = append(strconv.AppendInt(b, t.next.size, 10), ',')
+		b = append(b, r.body...)
+		t.next.add(t.hasher.hash(b[start:]))
+		b = append(b, '\n')
+	}
+	t.buf = b
+	point, err := signCheckpoint(t.origin, &t.next, t.signer)
+	if err != nil {
+		return point, err
+	}
+	t.buf = appendPoint(b, &point, nil)
+	return point, nil
+}
+
+// writeOut writes buf and makes it durable. Neither is ever tried twice: after a
+// failed sync the system may take pages for written that are not.
+func (t *trail) writeOut() error {
+	n, err := t.file.WriteAt(t.buf, t.size)
+	if err == nil && n < len(t.buf) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", activeName, err)
+	}
+	if err := t.file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", activeName, err)
+	}
+	return nil
+}
+
+func answer(batch []*request, err error) {
+	for _, r := range batch {
+		r.err = err
+		close(r.done)
+	}
+}
+
+// fail ends the trail's life: nothing is written until it is opened again.
+func (t *trail) fail(err error) {
+	t.mu.Lock()
+	first := t.failed == nil
+	if first {
+		t.failed = fmt.Errorf("%w until it is opened again: %w", ErrUnavailable, err)
+	}
+	t.mu.Unlock()
+	if first {
+		t.problem(fmt.Errorf("audit: %w", err))
+	}
+}
+
+// checkpoint is the newest one that is durable.
+func (t *trail) checkpoint() []byte { return t.latest.Load().Note }
+
+// publishAll is the publisher.
+func (t *trail) publishAll() {
+	var toldSize, writtenSize uint64
+	var told, written bool
+	var last time.Time
+	timer := time.NewTimer(publishEvery)
+	defer timer.Stop()
+	for ending := false; !ending; {
+		select {
+		case <-t.publish:
+		case <-timer.C:
+		case <-t.stop:
+			ending = true
+		}
+		point := t.latest.Load()
+		if t.hook != nil && (!told || point.Size > toldSize) {
+			told, toldSize = true, point.Size
+			t.callHook(point.Note)
+		}
+		if written && point.Size == writtenSize {
+			continue
+		}
+		if wait := publishEvery - time.Since(last); wait > 0 && written && !ending {
+			timer.Reset(wait)
+			continue
+		}
+		last = time.Now()
+		if err := writeWhole(t.fs, filepath.Join(t.dir, checkpointName), point.Note); err != nil {
+			t.problem(fmt.Errorf("audit: publish %s: %w", checkpointName, err))
+			timer.Reset(publishEvery)
+			continue
+		}
+		written, writtenSize = true, point.Size
+	}
+}
+
+func (t *trail) callHook(text []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.problem(fmt.Errorf("audit: Options.OnCheckpoint panicked: %v", p))
+		}
+	}()
+	t.hook(append([]byte(nil), text...))
+}
+
+// keepAll is the keeper.
+func (t *trail) keepAll() {
+	ticker := time.NewTicker(keepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-t.sealed:
+		case <-ticker.C:
+		case <-t.stop:
+			return
+		}
+		t.finishSealed()
+		t.keep(t)
+	}
+}
+
+// close writes what waits and ends the goroutines.
+func (t *trail) close() error {
+	t.closing.Do(func() {
+		t.mu.Lock()
+		t.closed = true
+		failed := t.failed
+		t.mu.Unlock()
+		signal(t.wake)
+		t.written.Wait()
+		close(t.stop)
+		t.others.Wait()
+		if t.file != nil {
+			t.closeErr = t.file.Close()
+		}
+		t.closeErr = errors.Join(t.closeErr, t.lock.Close())
+		if t.closeErr == nil && failed != nil {
+			t.closeErr = failed
+		}
+	})
+	return t.closeErr
+}

@@ -1,0 +1,61 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"math/bits"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// frontier is what has to be known of a Merkle tree to add leaves to it and to
+// tell its root: the roots of its largest complete subtrees, from left to right
+// (RFC 6962 §2.1). There is one for each bit that is set in size.
+type frontier struct {
+	size   int64
+	hashes []tlog.Hash
+}
+
+// add appends a leaf. It allocates only while the tree is small.
+func (f *frontier) add(leaf tlog.Hash) {
+	n := len(f.hashes)
+	for range bits.TrailingZeros64(^uint64(f.size)) {
+		n--
+		leaf = tlog.NodeHash(f.hashes[n], leaf)
+	}
+	f.hashes = append(f.hashes[:n], leaf)
+	f.size++
+}
+
+// root is the tree's hash.
+func (f *frontier) root() tlog.Hash {
+	n := len(f.hashes)
+	if n == 0 {
+		return sha256.Sum256(nil)
+	}
+	root := f.hashes[n-1]
+	for i := n - 2; i >= 0; i-- {
+		root = tlog.NodeHash(f.hashes[i], root)
+	}
+	return root
+}
+
+// set makes f a copy of g, in the memory that f has.
+func (f *frontier) set(g *frontier) {
+	f.size = g.size
+	f.hashes = append(f.hashes[:0], g.hashes...)
+}
+
+// whole reports whether f can be a frontier at all.
+func (f *frontier) whole() bool {
+	return f.size >= 0 && bits.OnesCount64(uint64(f.size)) == len(f.hashes)
+}
+
+// leafHasher computes the hashes of leaves without allocating. It is for one
+// goroutine at a time.
+type leafHasher struct{ buf []byte }
+
+// hash is the hash of a leaf (RFC 6962 §2.1).
+func (h *leafHasher) hash(leaf []byte) tlog.Hash {
+	h.buf = append(append(h.buf[:0], 0), leaf...)
+	return sha256.Sum256(h.buf)
+}

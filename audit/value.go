@@ -1,0 +1,157 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/mask"
+)
+
+// normal makes a value what JSON sees in it: maps, lists, strings, booleans, nil
+// and json.Number. nil itself is nothing at all.
+func normal(v any) (any, error) {
+	if v == nil {
+		return absent{}, nil
+	}
+	text, err := marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var tree any
+	if err := d.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDiff, err)
+	}
+	return tree, nil
+}
+
+// cutter cuts values that are too long; it hides nothing.
+var cutter = line.NewEncoder(line.Options{}) // immutable
+
+// canonical appends a value as JSON with sorted keys.
+func canonical(dst []byte, v any) []byte {
+	h := hider{}
+	dst, _ = h.append(dst, v, false)
+	return dst
+}
+
+// hiddenOpen begins what stands for a hidden value, as a string in JSON.
+const hiddenOpen = "hmac:"
+
+// hiddenDigits is how many hexadecimal digits of the HMAC are kept: enough to
+// tell values apart, too few to be sure of a guess without the key.
+const hiddenDigits = 16
+
+// hider writes values with the secrets among them replaced. The zero hider hides
+// nothing.
+type hider struct {
+	mask *mask.Masker
+	key  []byte // of the HMAC; nil to drop values
+}
+
+// append appends a value as JSON and reports whether anything in it was hidden.
+// With secret all of it is.
+func (h *hider) append(dst []byte, v any, secret bool) (out []byte, hidden bool) {
+	if secret {
+		return h.stand(dst, v), true
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		dst = append(dst, '{')
+		for i, k := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			name, hid := h.name(k)
+			dst = append(appendText(dst, name), ':')
+			var below bool
+			dst, below = h.append(dst, v[k], h.mask.Key(k))
+			hidden = hidden || hid || below
+		}
+		return append(dst, '}'), hidden
+	case []any:
+		dst = append(dst, '[')
+		for i, e := range v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			var below bool
+			dst, below = h.append(dst, e, false)
+			hidden = hidden || below
+		}
+		return append(dst, ']'), hidden
+	case string:
+		if h.mask.HasSecrets() && h.mask.Contains([]byte(v)) {
+			return h.stand(dst, v), true
+		}
+		return appendText(dst, v), false
+	case json.Number:
+		if h.mask.HasSecrets() && h.mask.Contains([]byte(v)) {
+			return h.stand(dst, v), true
+		}
+		return append(dst, v...), false
+	case bool:
+		if v {
+			return append(dst, "true"...), false
+		}
+		return append(dst, "false"...), false
+	default:
+		return append(dst, "null"...), false
+	}
+}
+
+// name is the name of a key, with the secrets in it hidden.
+func (h *hider) name(k string) (shown string, hidden bool) { return h.mask.Mask(k) }
+
+// stand appends what stands for a hidden value: it is the same for the same
+// value and says nothing else of it.
+func (h *hider) stand(dst []byte, v any) []byte {
+	if h.key == nil {
+		return append(append(append(dst, '"'), mask.Hidden...), '"')
+	}
+	mac := hmac.New(sha256.New, h.key)
+	mac.Write(canonical(nil, v))
+	var sum [sha256.Size]byte
+	dst = append(append(dst, '"'), hiddenOpen...)
+	dst = hex.AppendEncode(dst, mac.Sum(sum[:0])[:hiddenDigits/2])
+	return append(dst, '"')
+}
+
+// appendText appends a string as JSON. What is not UTF-8 becomes U+FFFD.
+func appendText(dst []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += n
+			continue
+		}
+		i++
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, `\n`...)
+		case c == '\t':
+			dst = append(dst, `\t`...)
+		case c < 0x20 || c == 0x7f:
+			dst = append(dst, `\u00`...)
+			dst = append(dst, digits[c>>4], digits[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}

@@ -1,0 +1,226 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// VerifyOptions say what a trail is checked against; nil is ready to use.
+type VerifyOptions struct {
+	// Verifiers are the keys that are trusted. nil trusts the key that lies in
+	// the folder itself, and with it everybody who could read or replace that.
+	Verifiers note.Verifiers
+	// Anchors are checkpoints of this trail that were kept elsewhere, see
+	// Options.OnCheckpoint. The trail must have grown out of each.
+	Anchors [][]byte
+}
+
+// Report is what [Verify] found to be intact.
+type Report struct {
+	// Origin is the trail's own name.
+	Origin string
+	// First is the seq of the first record that is there, and Size the number
+	// after the last one: First is above 0 when retention deleted older ones.
+	First, Size uint64
+	// Files and Checkpoints are how many of them were checked.
+	Files, Checkpoints int64
+	// Checkpoint is the newest.
+	Checkpoint Checkpoint
+	// Anchors is how many anchors the trail was compared with, that in its own
+	// folder among them, and OlderAnchors how many lie before First, where there
+	// is nothing left to compare.
+	Anchors, OlderAnchors int
+	// FolderKey is true when the key in the folder was trusted.
+	FolderKey bool
+}
+
+// Verify checks every byte of the trail in a folder, without changing anything:
+// that each record is where it belongs, that each checkpoint is signed by a
+// trusted key and fits the records before it, that every record is covered by
+// one, and that the trail grew out of the anchors and of audit.checkpoint. It
+// needs nothing but the folder or a copy of it.
+//
+// A finding is a [*DamageError] with the place, whose cause is one of
+// [ErrLine], [ErrSequence], [ErrRoot], [ErrSignature], [ErrUncovered],
+// [ErrMissing], [ErrRollback] and [ErrFork], all of which wrap [ErrDamaged]. The
+// report then says what is intact up to there. Of a folder that is being
+// written it may find [ErrUncovered] in the middle of a commit.
+//
+// Without an anchor it cannot see that the whole folder was replaced by an older
+// state of itself, or, by somebody who has the key, by another trail.
+func Verify(ctx context.Context, dir string, o *VerifyOptions) (Report, error) {
+	return VerifyFS(ctx, vfs.OS(), dir, o)
+}
+
+// VerifyFS is Verify on any file system. It is for the other packages of this
+// module.
+func VerifyFS(ctx context.Context, fsys vfs.FS, dir string, o *VerifyOptions) (Report, error) {
+	if o == nil {
+		o = &VerifyOptions{}
+	}
+	v := verification{checker: &checker{}, trusted: o.Verifiers}
+	if v.trusted == nil {
+		pair, err := folderKey(fsys, dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return v.report, fmt.Errorf("%w: no Verifiers, and no %s in the folder", ErrKey, keyName)
+		}
+		if err != nil {
+			return v.report, err
+		}
+		key, err := note.NewVerifier(pair.verifier)
+		if err != nil {
+			return v.report, fmt.Errorf("%w: %s: %w", ErrKey, keyName, err)
+		}
+		v.trusted, v.report.FolderKey = note.VerifierList(key), true
+	}
+	err := v.run(ctx, fsys, dir, o.Anchors)
+	v.finish()
+	return v.report, err
+}
+
+// verification is one run of Verify.
+type verification struct {
+	*checker
+	trusted note.Verifiers
+	report  Report
+}
+
+func (v *verification) run(ctx context.Context, fsys vfs.FS, dir string, anchors [][]byte) error {
+	published, err := publishedCheckpoint(fsys, dir)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	var known []Checkpoint
+	for i, text := range anchors {
+		a, err := OpenCheckpoint(text, v.trusted)
+		if err != nil {
+			return &DamageError{File: fmt.Sprintf("anchor %d", i), Err: err}
+		}
+		known = append(known, a)
+	}
+	if published != nil {
+		p, err := OpenCheckpoint(published, v.trusted)
+		if err != nil {
+			return &DamageError{File: checkpointName, Err: err}
+		}
+		known = append(known, p)
+	}
+	v.expect(known)
+	names, err := readOrder(fsys, dir)
+	if err != nil {
+		return err
+	}
+	folder, err := rotation.OpenFolderFS(fsys, dir)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer folder.Close()
+	for _, name := range names {
+		if err := v.file(ctx, fsys, folder, dir, name); err != nil {
+			return err
+		}
+	}
+	return v.whole()
+}
+
+// readOrder lists the files of a trail, the active one last. When a rotation was
+// interrupted, that is the one made ahead.
+func readOrder(fsys vfs.FS, dir string) ([]string, error) {
+	names, active, err := trailFiles(fsys, dir)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	if active {
+		return append(names, activeName), nil
+	}
+	ahead, err := exists(fsys, dir, nextName)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	if ahead && len(names) > 0 {
+		return append(names, nextName), nil
+	}
+	return nil, &DamageError{File: activeName, Err: fmt.Errorf("%w: %s", ErrMissing, activeName)}
+}
+
+// text is the text of a file, for reading anywhere.
+type text interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// openText opens a file of the trail, whether it is compressed or not.
+func openText(fsys vfs.FS, folder *rotation.Folder, dir, name string) (text, error) {
+	if name != nextName {
+		return folder.ReaderAt(name)
+	}
+	return openPlain(fsys, dir, name)
+}
+
+// file follows the lines of one file.
+func (v *verification) file(ctx context.Context, fsys vfs.FS, folder *rotation.Folder, dir, name string) error {
+	t, err := openText(fsys, folder, dir, name)
+	if err != nil {
+		return &DamageError{File: name, Seq: uint64(v.head.size), Err: fmt.Errorf("%w: %w", ErrMissing, err)}
+	}
+	defer t.Close() // only read
+	first := !v.started
+	v.open(name)
+	scan := lineScan{text: t, size: t.Size(), trusted: v.trusted}
+	end, err := scan.each(ctx, v.chunk)
+	if first && v.started {
+		v.report.First = uint64(v.checker.first)
+	}
+	if v.started {
+		v.report.Files++
+	}
+	if err != nil {
+		if ctx.Err() != nil || damaged(err) {
+			return err
+		}
+		// What cannot be read, such as a compressed file with a wrong checksum.
+		return &DamageError{File: name, Offset: end, Seq: uint64(v.good.size), Err: fmt.Errorf("%w: %w", ErrLine, err)}
+	}
+	if end < t.Size() || v.good.size != v.head.size || !v.begun {
+		return &DamageError{File: name, Offset: v.goodEnd, Seq: uint64(v.good.size), Err: ErrUncovered}
+	}
+	return nil
+}
+
+// whole checks what only the end can tell.
+func (v *verification) whole() error {
+	if err := v.unmet(); err != nil {
+		return err
+	}
+	first := v.report.First
+	if first == 0 {
+		return nil
+	}
+	for _, d := range v.deleted {
+		if d.end == first {
+			return nil
+		}
+	}
+	return &DamageError{File: v.checker.file, Err: fmt.Errorf("%w: no record says that records 0 to %d were deleted", ErrMissing, first-1)}
+}
+
+func (v *verification) finish() {
+	r := &v.report
+	r.Origin, r.Size, r.Checkpoints, r.Checkpoint = v.origin, uint64(v.good.size), v.points, v.last
+	for _, a := range v.anchors[:v.met] {
+		if a.Size < r.First {
+			r.OlderAnchors++
+		} else {
+			r.Anchors++
+		}
+	}
+}
