@@ -26,6 +26,7 @@ type checker struct {
 	deleted  []deletion
 	anchors  []Checkpoint // to be met, by size
 	met      int          // how many of them were
+	forked   error        // what the comparison found, said at the next checkpoint
 	afterMet int64        // where in the file the checkpoint of the last one met ends, 0 when it is not there
 	onLeaf   func(tlog.Hash)
 }
@@ -72,7 +73,8 @@ func (c *checker) take(it *item) error {
 		if it.deleted != nil {
 			c.deleted = append(c.deleted, *it.deleted)
 		}
-		return c.meet(it)
+		c.meet()
+		return nil
 	}
 	switch {
 	case it.frontier != nil:
@@ -106,9 +108,7 @@ func (c *checker) begin(it *item) error {
 	for c.met < len(c.anchors) && c.anchors[c.met].Size < uint64(c.head.size) {
 		c.met++ // it lies in what retention deleted, or in an earlier file
 	}
-	if err := c.meet(it); err != nil {
-		return err
-	}
+	c.meet()
 	return c.point(it)
 }
 
@@ -121,6 +121,9 @@ func (c *checker) point(it *item) error {
 	if p.Size != uint64(c.head.size) || p.Root != c.head.root() {
 		return c.damage(it, ErrRoot)
 	}
+	if c.forked != nil {
+		return c.damage(it, c.forked)
+	}
 	c.good.set(&c.head)
 	c.goodEnd = it.offset + int64(it.length)
 	c.last = *p
@@ -131,16 +134,17 @@ func (c *checker) point(it *item) error {
 	return nil
 }
 
-// meet compares the trail with the anchors of its present size.
-func (c *checker) meet(it *item) error {
+// meet compares the trail with the anchors of its present size. What it finds is
+// said at the next checkpoint: when that does not fit either, the records were
+// changed, and nobody signed them.
+func (c *checker) meet() {
 	for c.met < len(c.anchors) && c.anchors[c.met].Size == uint64(c.head.size) {
 		a := &c.anchors[c.met]
-		if a.Root != c.head.root() || a.Origin != c.origin {
-			return c.damage(it, fmt.Errorf("%w: at %d records", ErrFork, a.Size))
+		if c.forked == nil && (a.Root != c.head.root() || a.Origin != c.origin) {
+			c.forked = fmt.Errorf("%w: at %d records", ErrFork, a.Size)
 		}
 		c.met++
 	}
-	return nil
 }
 
 // unmet returns what to say of anchors that the trail is too short for.

@@ -124,7 +124,7 @@ func (s *lineScan) read(ctx context.Context, free <-chan *chunk, jobs, ordered c
 		}
 		n := int(min(chunkBytes, s.size-at))
 		if cap(c.text) < n {
-			c.text = make([]byte, chunkBytes)
+			c.text = make([]byte, n)
 		}
 		c.text = c.text[:n]
 		if m, err := s.text.ReadAt(c.text, at); m < n {

@@ -17,7 +17,7 @@ import (
 // rotateIfFull seals the file when a batch would make it too long. A rotation
 // that did not begin is reported and put off.
 func (t *trail) rotateIfFull(batch []*request) {
-	bytes := int64(maxPoint)
+	bytes := int64(len(t.last.Note)) + 128 // and the checkpoint's line
 	for _, r := range batch {
 		bytes += int64(len(r.body)) + 32
 	}

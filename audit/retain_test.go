@@ -1,0 +1,148 @@
+package audit_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// sealedFiles counts the sealed files of a trail.
+func sealedFiles(t *testing.T, fsys vfs.FS) int {
+	t.Helper()
+	infos, err := fsys.ReadDir(dir)
+	require.NoError(t, err)
+	n := 0
+	for _, info := range infos {
+		if log, ok := rotation.LogOf(info.Name()); ok && log == "audit" && info.Name() != "audit.log" {
+			n++
+		}
+	}
+	return n
+}
+
+// fill seals n files of five records each; the flow of a file's records is its
+// number.
+func fill(t *testing.T, r *audit.Recorder, from, n int) {
+	t.Helper()
+	for i := range n {
+		for range 5 {
+			_, err := flow(r, fmt.Sprint(from+i))
+			require.NoError(t, err)
+		}
+		require.NoError(t, r.Rotate(t.Context()))
+	}
+}
+
+func TestRetention(t *testing.T) {
+	mem := vfs.NewMem()
+	r, err := hosted(mem, audit.Options{Rule: rotation.Rule{MaxFiles: 2}})
+	require.NoError(t, err)
+	fill(t, r, 0, 6)
+	two := func() bool { return sealedFiles(t, mem) == 2 }
+	require.Eventually(t, two, 10*time.Second, time.Millisecond)
+	anchor := r.Checkpoint()
+	require.NoError(t, r.Close())
+	report, err := verify(t, mem, anchor)
+	require.NoError(t, err)
+	require.Positive(t, report.First)
+	require.Equal(t, 2, report.Anchors)
+	p, err := audit.OpenProverFS(mem, dir)
+	require.NoError(t, err)
+	seq := p.First()
+	for line, err := range p.Lines(0) {
+		require.NoError(t, err)
+		proof, err := p.Prove(t.Context(), seq)
+		require.NoError(t, err)
+		require.NoError(t, proof.Check(line, quick("a").list()), "the frontier stands for what was deleted")
+		seq++
+	}
+	require.Equal(t, report.Size, seq)
+	_, err = p.Prove(t.Context(), report.First-1)
+	require.ErrorIs(t, err, audit.ErrNotProvable)
+	require.NoError(t, p.Close())
+	require.Contains(t, string(content(t, mem, "audit.frontiers")), `"frontier":["`)
+
+	// The next file in line, deleted by hand, is missed.
+	infos, err := mem.ReadDir(dir)
+	require.NoError(t, err)
+	for _, info := range infos {
+		if strings.HasPrefix(info.Name(), "audit-") && !strings.HasSuffix(info.Name(), ".hashes") {
+			require.NoError(t, mem.Remove(dir+"/"+info.Name()))
+			break
+		}
+	}
+	_, err = verify(t, mem)
+	require.ErrorIs(t, err, audit.ErrMissing)
+}
+
+func TestHolds(t *testing.T) {
+	mem := vfs.NewMem()
+	r, err := hosted(mem, audit.Options{})
+	require.NoError(t, err)
+	fill(t, r, 0, 3)
+	require.NoError(t, r.Hold(t.Context(), audit.Hold{ID: "case-1", FlowID: "1", Reason: "court"}))
+	require.ErrorIs(t, r.Hold(t.Context(), audit.Hold{ID: "case-1", FlowID: "2"}), audit.ErrHold)
+	require.ErrorIs(t, r.Hold(t.Context(), audit.Hold{ID: "case-2"}), audit.ErrHold)
+	require.ErrorIs(t, r.Release(t.Context(), "case-9"), audit.ErrHold)
+	require.NoError(t, r.Close())
+
+	r, err = hosted(mem, audit.Options{}) // it is kept
+	require.NoError(t, err)
+	require.Len(t, r.Holds(), 1)
+	require.NoError(t, r.SetRule(t.Context(), rotation.Rule{MaxTotalBytes: 1}))
+	require.Eventually(t, func() bool { return sealedFiles(t, mem) == 2 }, 10*time.Second, time.Millisecond, "file 0 goes, 1 is held")
+	fill(t, r, 3, 1)
+	require.Never(t, func() bool { return sealedFiles(t, mem) < 3 }, 50*time.Millisecond, time.Millisecond)
+	require.NoError(t, r.Release(t.Context(), "case-1"))
+	fill(t, r, 4, 1)
+	require.Eventually(t, func() bool { return sealedFiles(t, mem) == 0 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, r.Close())
+	_, err = verify(t, mem)
+	require.NoError(t, err)
+}
+
+func TestHoldConditions(t *testing.T) {
+	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	for name, h := range map[string]audit.Hold{
+		"from":  {ID: "h", From: at.Add(-time.Hour)},
+		"to":    {ID: "h", To: at.Add(time.Hour)},
+		"actor": {ID: "h", Actor: "a@example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			r, err := hosted(mem, audit.Options{Clock: func() time.Time { return at }})
+			require.NoError(t, err)
+			defer r.Close()
+			_, err = r.Record(t.Context(), audit.Entry{Event: audit.UserLoggedIn, Actor: audit.User("a@example.com")})
+			require.NoError(t, err)
+			require.NoError(t, r.Rotate(t.Context()))
+			require.NoError(t, r.Hold(t.Context(), h))
+			require.NoError(t, r.SetRule(t.Context(), rotation.Rule{MaxTotalBytes: 1}))
+			require.Never(t, func() bool { return sealedFiles(t, mem) != 1 }, 30*time.Millisecond, time.Millisecond)
+		})
+	}
+}
+
+func TestRetentionByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		r, err := hosted(mem, audit.Options{Rule: rotation.Rule{MaxAge: 3 * time.Hour}})
+		require.NoError(t, err)
+		fill(t, r, 0, 2)
+		time.Sleep(2 * time.Hour) // of the bubble's clock
+		synctest.Wait()
+		require.Equal(t, 2, sealedFiles(t, mem))
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		require.Zero(t, sealedFiles(t, mem))
+		require.NoError(t, r.Close())
+	})
+}
