@@ -148,7 +148,7 @@ func (w *follower) refresh(j *Journal) error {
 	files := map[string]fs.FileInfo{} // by base name; a plain file goes before a compressed one
 	for _, info := range infos {
 		name := baseName(info.Name())
-		if _, ok := rotation.LogOf(name); !ok || !info.Mode().IsRegular() {
+		if _, ok := logOf(name); !ok || !info.Mode().IsRegular() {
 			continue
 		}
 		if _, have := files[name]; !have || name == info.Name() {

@@ -369,6 +369,9 @@ func (j *Journal) load() error {
 	// Usage first: lines then find the runs they belong to.
 	slices.SortStableFunc(infos, func(a, b rotation.Info) int { return usageFirst(a.Log) - usageFirst(b.Log) })
 	for _, info := range infos {
+		if info.Log == fileAudit {
+			continue
+		}
 		if info.Active {
 			if _, err := j.open(info.Log); err != nil {
 				return err
@@ -392,7 +395,7 @@ func (j *Journal) loadAhead() error {
 	}
 	for _, info := range infos {
 		log, ahead := strings.CutSuffix(info.Name(), nextExt)
-		if name, ok := rotation.LogOf(log + logExt); !ahead || !ok || name != log || info.Size() == 0 {
+		if name, ok := logOf(log + logExt); !ahead || !ok || name != log || info.Size() == 0 {
 			continue
 		}
 		if (*j.fileTable.Load())[log] == nil {

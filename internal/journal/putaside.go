@@ -16,7 +16,6 @@ import (
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
-	"github.com/steplog/steplog/rotation"
 )
 
 // What rotation names files: see FORMAT.md there.
@@ -65,7 +64,7 @@ func plainText(info fs.FileInfo) (log string, ok bool) {
 	if !strings.HasSuffix(name, logExt) {
 		return "", false
 	}
-	return rotation.LogOf(name)
+	return logOf(name)
 }
 
 // putAside does so for one file and returns how many bytes it cut. What it did

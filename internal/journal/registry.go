@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/vfs"
-	"github.com/steplog/steplog/rotation"
 )
 
 const registryName = "files.json"
@@ -57,7 +56,7 @@ func openRegistry(fsys vfs.FS, private string) (*registry, error) {
 	}
 	seen := map[string]bool{}
 	for _, name := range f.Names {
-		if log, ok := rotation.LogOf(name + logExt); !ok || log != name || seen[name] {
+		if log, ok := logOf(name + logExt); !ok || log != name || seen[name] {
 			return r, fmt.Errorf("%w: name %q", errTable, name)
 		}
 		seen[name] = true
