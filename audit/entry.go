@@ -87,31 +87,35 @@ type Origin struct {
 	Request string
 }
 
-type contextKey int
+// ContextKey is the type of the keys under which a context holds values for
+// records.
+type ContextKey int
 
 const (
-	actorKey contextKey = iota
-	originKey
+	// ActorKey holds an [Actor].
+	ActorKey ContextKey = iota
+	// OriginKey holds an [Origin].
+	OriginKey
 )
 
 // WithActor returns a context whose records are those of an actor, where an
 // entry does not name one.
 func WithActor(ctx context.Context, a Actor) context.Context {
-	return context.WithValue(ctx, actorKey, a)
+	return context.WithValue(ctx, ActorKey, a)
 }
 
 // WithOrigin returns a context whose records come from an origin, where an entry
 // does not say otherwise. The middleware of package access sets it.
 func WithOrigin(ctx context.Context, o Origin) context.Context {
-	return context.WithValue(ctx, originKey, o)
+	return context.WithValue(ctx, OriginKey, o)
 }
 
 func actorOf(ctx context.Context) Actor {
-	a, _ := ctx.Value(actorKey).(Actor)
+	a, _ := ctx.Value(ActorKey).(Actor)
 	return a
 }
 
 func originOf(ctx context.Context) Origin {
-	o, _ := ctx.Value(originKey).(Origin)
+	o, _ := ctx.Value(OriginKey).(Origin)
 	return o
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
@@ -22,26 +23,39 @@ func Open(dir string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query: open %s: %w", dir, err)
 	}
-	return New(&journalBackend{j: j, own: true}), nil
+	return New(overJournal(j, true)), nil
 }
 
 // OverJournal returns a Backend over a journal. It is for package logger, which
-// opens the journal, and closes it: the Backend's Close does nothing.
-func OverJournal(j *journal.Journal) Backend { return &journalBackend{j: j} }
+// opens the journal, and closes it: the Backend's Close lets go of the audit
+// trail only.
+func OverJournal(j *journal.Journal) Backend { return overJournal(j, false) }
+
+func overJournal(j *journal.Journal, own bool) *journalBackend {
+	return &journalBackend{j: j, own: own, trail: newTrailIndex(j.Place())}
+}
 
 // journalBackend answers from the rows that a journal holds in memory and the
-// lines of its files. It is a [Histogrammer], a [Faceter] and a [Tailer].
+// lines of its files. It is a [Histogrammer], a [Faceter], a [Tailer], an [Auditor] and
+// an [Accessor].
 type journalBackend struct {
-	j   *journal.Journal
-	own bool // close j too
+	j     *journal.Journal
+	own   bool // close j too
+	trail *trailIndex
 }
 
 // Close closes the journal of a Backend that opened it itself.
 func (b *journalBackend) Close() error {
+	err := b.trail.close()
 	if b.own {
-		return b.j.Close()
+		return errors.Join(b.j.Close(), err)
 	}
-	return nil
+	return err
+}
+
+// Audit returns audit records.
+func (b *journalBackend) Audit(ctx context.Context, f AuditFilter, w Window) (Result[audit.Record], error) {
+	return b.trail.page(ctx, &f, w)
 }
 
 // maxTries is how often a query is run when files vanish under it. Each time

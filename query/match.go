@@ -125,6 +125,8 @@ type textMatcher struct {
 	topic string
 	parts []string // folded
 	where *Expr    // nil when it matches everything
+
+	access *accessMatcher // nil for every other question
 }
 
 func newTextMatcher(f *Filter) *textMatcher {
@@ -142,6 +144,9 @@ func newTextMatcher(f *Filter) *textMatcher {
 }
 
 func (t *textMatcher) match(rec *line.Record) bool {
+	if t.access != nil && !t.access.match(rec) {
+		return false
+	}
 	if t.topic != "" && rec.Topic != t.topic {
 		return false
 	}

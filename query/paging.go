@@ -124,6 +124,8 @@ const (
 	cursorRecords cursorKind = 1
 	cursorRuns    cursorKind = 2
 	cursorSteps   cursorKind = 3
+	cursorAudit   cursorKind = 4
+	cursorAccess  cursorKind = 5
 )
 
 // cursor is the place where a page ended.

@@ -1,0 +1,158 @@
+package access
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/internal/mask"
+)
+
+// Options are the settings of a [Recorder]; nil and the zero value are ready to
+// use. They are copied by New.
+type Options struct {
+	// ForwardedHeader is the header in which proxies say who asked them:
+	// "X-Forwarded-For", "Forwarded" (RFC 7239), or one with a single address. It
+	// is believed only as far as it was written by TrustedProxies. "" believes
+	// none.
+	ForwardedHeader string
+	// TrustedProxies are the networks of the host's own proxies.
+	TrustedProxies []netip.Prefix
+	// Query keeps the query of requests, with the values of keys that look like
+	// secrets hidden. By default it is left out: people put secrets there.
+	Query bool
+	// MaskKeys are names of such keys, in addition to the built-in list.
+	MaskKeys []string
+	// RequestIDHeader is the header that has the request's id: "" means
+	// X-Request-Id.
+	RequestIDHeader string
+	// Attributor says where addresses belong. Private ones are "LAN" without it.
+	Attributor Attributor
+	// Attributes returns further facts of a request, nil for none. It is called
+	// before the handler and must not change the request.
+	Attributes func(*http.Request) map[string]string
+	// Clock tells the time, nil for time.Now. It must be safe for concurrent use.
+	Clock func() time.Time
+}
+
+// Attributor says where an address belongs. It must be safe for concurrent use;
+// what it does not know it leaves "". Package audit/access/maxmind, a module of
+// its own, has one over MaxMind's files.
+type Attributor interface {
+	Attribute(netip.Addr) Attribution
+}
+
+// Recorder records requests. It is safe for concurrent use.
+type Recorder struct {
+	record  func(Record)
+	opts    Options
+	proxies proxies
+	mask    *mask.Masker
+}
+
+// New returns a Recorder that hands each request to record, which must be safe
+// for concurrent use. It is called when the request has ended, by the goroutine
+// that handled it.
+func New(record func(Record), options *Options) *Recorder {
+	r := &Recorder{record: record}
+	if options != nil {
+		r.opts = *options
+	}
+	if r.opts.RequestIDHeader == "" {
+		r.opts.RequestIDHeader = "X-Request-Id"
+	}
+	r.opts.RequestIDHeader = http.CanonicalHeaderKey(r.opts.RequestIDHeader)
+	if r.opts.Clock == nil {
+		r.opts.Clock = time.Now
+	}
+	r.proxies.header = http.CanonicalHeaderKey(r.opts.ForwardedHeader)
+	for _, p := range r.opts.TrustedProxies {
+		r.proxies.trusted = append(r.proxies.trusted, p.Masked())
+	}
+	r.mask = mask.New(r.opts.MaskKeys)
+	return r
+}
+
+// Record records a request that did not come through the middleware. A zero Time
+// is now, and an IP without Origin is attributed. A nil Recorder drops it.
+func (r *Recorder) Record(rec Record) {
+	if r == nil {
+		return
+	}
+	if rec.Time.IsZero() {
+		rec.Time = r.opts.Clock().UTC()
+	}
+	if rec.Origin == (Attribution{}) {
+		rec.Origin = r.attribute(rec.IP)
+	}
+	r.record(rec)
+}
+
+// attribute says where an address belongs.
+func (r *Recorder) attribute(a netip.Addr) Attribution {
+	switch {
+	case !a.IsValid():
+		return Attribution{}
+	case a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast():
+		return Attribution{Network: "LAN"}
+	case r.opts.Attributor == nil:
+		return Attribution{}
+	}
+	return r.opts.Attributor.Attribute(a)
+}
+
+// Limits of what a request may say, in bytes.
+const (
+	maxText = 1024
+	maxPath = 4096
+)
+
+// begin fills in what is known of a request before it is handled.
+func (r *Recorder) begin(rec *Record, req *http.Request) {
+	rec.Time = r.opts.Clock().UTC()
+	rec.Peer, _ = address(req.RemoteAddr) // a connection without an address has none
+	rec.IP, rec.IPFrom = r.proxies.origin(rec.Peer, req.Header)
+	rec.Method, rec.Path = clip(req.Method, maxText), clip(req.URL.Path, maxPath)
+	rec.Host, rec.Protocol = clip(req.Host, maxText), req.Proto
+	rec.UserAgent, rec.Referrer = header(req, "User-Agent"), header(req, "Referer")
+	rec.RequestID = header(req, r.opts.RequestIDHeader)
+	if r.opts.Query && req.URL.RawQuery != "" {
+		rec.Query = clip(r.query(req.URL.RawQuery), maxPath)
+	}
+	if r.opts.Attributes != nil {
+		rec.Attributes = r.opts.Attributes(req)
+	}
+}
+
+// header is Header.Get for a key that is canonical.
+func header(req *http.Request, key string) string {
+	if v := req.Header[key]; len(v) > 0 {
+		return clip(v[0], maxText)
+	}
+	return ""
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// query hides the values of secret keys.
+func (r *Recorder) query(raw string) string {
+	var b strings.Builder
+	for i, pair := range strings.FieldsFunc(raw, func(c rune) bool { return c == '&' || c == ';' }) {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		key, _, has := strings.Cut(pair, "=")
+		if has && r.mask.Key(unescape(key)) {
+			b.WriteString(key + "=" + mask.Hidden)
+			continue
+		}
+		b.WriteString(pair)
+	}
+	return b.String()
+}

@@ -1,0 +1,186 @@
+package access
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/steplog/steplog/audit"
+)
+
+// Middleware returns a handler that records each request once next has handled
+// it. When next panics, that is recorded and the panic goes on. The context that
+// next gets knows the request's origin, so that audit records made in it do, and
+// takes [SetAccount] and [SetMemo].
+func (r *Recorder) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		x := &exchange{Context: req.Context(), ResponseWriter: w}
+		r.begin(&x.record, req)
+		start := x.record.Time
+		defer func() {
+			if x.returned {
+				return
+			}
+			p := recover()
+			// A panic that says "break off the answer" is no accident.
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				x.record.Aborted = true
+			} else {
+				x.record.Panic = true
+				if !x.wrote {
+					x.record.Status = http.StatusInternalServerError
+				}
+			}
+			r.end(x, start)
+			if p != nil {
+				panic(p)
+			}
+		}()
+		next.ServeHTTP(x, req.WithContext(x))
+		x.returned = true
+		r.end(x, start)
+	})
+}
+
+// end records a request that was handled.
+func (r *Recorder) end(x *exchange, start time.Time) {
+	x.mu.Lock()
+	rec := x.record
+	x.mu.Unlock()
+	rec.Duration = r.opts.Clock().Sub(start)
+	if rec.Status == 0 {
+		rec.Status = http.StatusOK
+	}
+	if x.Context.Err() != nil {
+		rec.Aborted = true
+	}
+	rec.Origin = r.attribute(rec.IP)
+	r.record(rec)
+}
+
+// exchange is one request while it is handled: the writer of its answer and its
+// context at once, so that both cost one allocation.
+type exchange struct {
+	context.Context
+	http.ResponseWriter
+	wrote    bool // the status is out
+	returned bool
+	mu       sync.Mutex // guards what other goroutines may set
+	record   Record
+}
+
+type exchangeKey struct{}
+
+// Value has the exchange found in the contexts made from it.
+func (x *exchange) Value(key any) any {
+	switch key {
+	case exchangeKey{}:
+		return x
+	case audit.OriginKey:
+		return audit.Origin{IP: x.record.IP, From: x.record.IPFrom, Request: x.record.RequestID}
+	}
+	return x.Context.Value(key)
+}
+
+// SetAccount says who the request of a context comes from: their account and the
+// name of their company. It is for handlers that find that out further in than
+// the middleware, and may be called from any goroutine until the request has
+// ended. Outside of the middleware it does nothing.
+func SetAccount(ctx context.Context, account, tenant string) {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		x.mu.Lock()
+		x.record.Account, x.record.Tenant = clip(account, maxText), clip(tenant, maxText)
+		x.mu.Unlock()
+	}
+}
+
+// SetMemo adds a remark to the record of a context's request, as [SetAccount]
+// does.
+func SetMemo(ctx context.Context, memo string) {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		x.mu.Lock()
+		x.record.Memo = clip(memo, maxPath)
+		x.mu.Unlock()
+	}
+}
+
+// Unwrap lets http.ResponseController find what the server's writer can do.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// WriteHeader notes the status. Informational ones come before the answer.
+func (x *exchange) WriteHeader(status int) {
+	if !x.wrote && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		x.wrote, x.record.Status = true, status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts the bytes of the answer.
+func (x *exchange) Write(p []byte) (int, error) {
+	x.implied()
+	n, err := x.ResponseWriter.Write(p)
+	x.record.Bytes += int64(n)
+	return n, err
+}
+
+// WriteString is Write without a copy where the server can.
+func (x *exchange) WriteString(s string) (int, error) {
+	x.implied()
+	n, err := io.WriteString(x.ResponseWriter, s)
+	x.record.Bytes += int64(n)
+	return n, err
+}
+
+// implied notes the status that a body without one has.
+func (x *exchange) implied() {
+	if !x.wrote {
+		x.wrote, x.record.Status = true, http.StatusOK
+	}
+}
+
+// ReadFrom lets the server send a file without copying it.
+func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
+	to, ok := x.ResponseWriter.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{x}, src)
+	}
+	x.implied()
+	n, err := to.ReadFrom(src)
+	x.record.Bytes += n
+	return n, err
+}
+
+// Flush sends what was written so far.
+func (x *exchange) Flush() { _ = x.FlushError() }
+
+// FlushError is Flush for those who want to know.
+func (x *exchange) FlushError() error {
+	x.implied()
+	return http.NewResponseController(x.ResponseWriter).Flush()
+}
+
+// Hijack hands the connection over.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	if err == nil {
+		x.record.Hijacked = true
+		if !x.wrote {
+			x.wrote, x.record.Status = true, http.StatusSwitchingProtocols
+		}
+	}
+	return conn, rw, err
+}
+
+// unescape undoes a query's escapes, as far as they are any.
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
