@@ -22,6 +22,18 @@ var (
 	ErrNotFound = fmt.Errorf("rotation: no such log file: %w", fs.ErrNotExist)
 	// ErrActive is returned by Delete for a file that may be being written.
 	ErrActive = errors.New("rotation: the active file cannot be deleted")
+	// ErrKept is returned by Delete for the files of a log that only its own
+	// retention may delete.
+	ErrKept = errors.New("rotation: only its own retention deletes a file of this log")
+)
+
+// Act is what somebody did with a file of a [Folder].
+type Act uint8
+
+// The acts.
+const (
+	Downloaded Act = iota + 1 // by Download
+	Deleted                   // by Delete
 )
 
 // Folder is the files of all logs in one folder, to read and to delete. Create
@@ -33,6 +45,8 @@ type Folder struct {
 	dir      string
 	root     vfs.Root
 	onDelete atomic.Pointer[func(name string)]
+	onAct    atomic.Pointer[func(ctx context.Context, act Act, name string)]
+	kept     string // the log whose files Delete refuses; immutable once shared
 
 	mu    sync.Mutex
 	known map[string]seen // times of files, by name; guarded by mu
@@ -63,6 +77,36 @@ func OpenFolderFS(fsys vfs.FS, dir string) (*Folder, error) {
 // that, by the name it had before it was compressed. It is for the other
 // packages of this module.
 func (f *Folder) OnDelete(hook func(name string)) { f.onDelete.Store(&hook) }
+
+// OnAct sets a function that hears of each file that Download opened or Delete
+// deleted, after that, with the caller's context. It is for the other packages
+// of this module.
+func (f *Folder) OnAct(hook func(ctx context.Context, act Act, name string)) { f.onAct.Store(&hook) }
+
+// Keep has Delete refuse the files of a log. It is for the other packages of
+// this module, and for one log, before the Folder is shared.
+func (f *Folder) Keep(log string) { f.kept = log }
+
+// acted tells the hook.
+func (f *Folder) acted(ctx context.Context, act Act, name string) {
+	if hook := f.onAct.Load(); hook != nil && *hook != nil {
+		(*hook)(ctx, act, name)
+	}
+}
+
+// Download is [Folder.Open] for whoever takes the file away: where the folder
+// has an audit trail, it has a record of it, with the actor of the context.
+func (f *Folder) Download(ctx context.Context, name string) (io.ReadSeekCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("download %q: %w", name, err)
+	}
+	r, err := f.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	f.acted(ctx, Downloaded, name)
+	return r, nil
+}
 
 // Close lets go of the folder. What Open returned stays usable.
 func (f *Folder) Close() error { return f.root.Close() }
@@ -249,7 +293,7 @@ func newText(file vfs.File, n name, ext string) (*Text, error) {
 
 // Delete deletes a closed file of the list, in all its forms. It returns an
 // error that wraps [ErrActive] for an active file, whether or not somebody
-// writes it now, and one that wraps [ErrNotFound] for a name that is not in
+// writes it now, [ErrKept] for one that only retention may delete, and one that wraps [ErrNotFound] for a name that is not in
 // the list.
 func (f *Folder) Delete(ctx context.Context, file string) error {
 	if err := ctx.Err(); err != nil {
@@ -258,6 +302,9 @@ func (f *Folder) Delete(ctx context.Context, file string) error {
 	n, ok := parseName(file)
 	if !ok {
 		return fmt.Errorf("delete %q: %w", file, ErrNotFound)
+	}
+	if n.log == f.kept {
+		return fmt.Errorf("delete %q: %w", file, ErrKept)
 	}
 	if n.active() {
 		return fmt.Errorf("delete %q: %w", file, ErrActive)
@@ -280,6 +327,7 @@ func (f *Folder) Delete(ctx context.Context, file string) error {
 	if hook := f.onDelete.Load(); hook != nil && *hook != nil {
 		(*hook)(n.base)
 	}
+	f.acted(ctx, Deleted, file)
 	if err := f.fs.SyncDir(filepath.Clean(f.dir)); err != nil {
 		return fmt.Errorf("delete %q: %w", file, err)
 	}
