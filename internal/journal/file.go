@@ -120,7 +120,7 @@ func (j *Journal) open(name string) (*File, error) {
 	text, err := rotation.OpenFS(j.fs, filepath.Join(j.dir, name+".log"), &rotation.Options{
 		Rule:      j.ruleOf(name),
 		OnClose:   f.closedText,
-		OnRemove:  j.fileDeleted,
+		OnRemove:  j.fileRetained,
 		OnDamage:  f.damagedText,
 		OnProblem: j.problem,
 		Clock:     j.opts.Clock,

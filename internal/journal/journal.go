@@ -117,6 +117,9 @@ type Options struct {
 	// OnProblem hears of every problem in the background, from a goroutine of
 	// the journal's, one call at a time.
 	OnProblem func(error)
+	// OnRetain hears of each closed file that a rule deleted, after that. It is
+	// called by a goroutine of the log's and must not wait. nil is fine.
+	OnRetain func(name string)
 	// KeepOpen decides on open about each run without an end: true keeps it
 	// open because it goes on elsewhere. nil ends them all as failed.
 	KeepOpen func(*Run) bool
@@ -294,6 +297,7 @@ func (j *Journal) recover(private string) (err error) {
 // goLive lets records be appended.
 func (j *Journal) goLive() {
 	j.folder.OnDelete(j.fileDeleted)
+	j.folder.Keep(fileAudit)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.ring != nil {

@@ -17,3 +17,11 @@ func logOf(file string) (log string, ok bool) {
 
 // Place returns where the folder lies.
 func (j *Journal) Place() (fsys vfs.FS, dir string) { return j.fs, j.dir }
+
+// fileRetained is called when a rule deleted a file.
+func (j *Journal) fileRetained(name string) {
+	j.fileDeleted(name)
+	if j.opts.OnRetain != nil {
+		j.opts.OnRetain(name)
+	}
+}
