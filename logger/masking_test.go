@@ -63,7 +63,7 @@ func TestSecretsByKey(t *testing.T) {
 		dir := t.TempDir()
 		store := openDir(t, dir, nil)
 		ctx, run := operation(store).Start(t.Context(), logger.Input(map[string]any{"API-Key": "hidden-1"}))
-		_, step := logger.StartStep(ctx, "a", logger.Input(http{Authorization: "hidden-2"}))
+		_, step := logger.StartStep(ctx, "a", logger.Input(headers{Authorization: "hidden-2"}))
 		run.Info("m", zap.String("password", "hidden-3"), zap.Any("conf", map[string]any{"db_password": "hidden-4", "port": 1}),
 			zap.Namespace("auth"), zap.String("accessToken", "hidden-5"))
 		run.With(zap.String("secret", "hidden-6")).Info("bound")
@@ -82,7 +82,7 @@ func TestSecretsByKey(t *testing.T) {
 	})
 }
 
-type http struct {
+type headers struct {
 	Authorization string
 }
 
