@@ -7,20 +7,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
 
 // Follower reads the records of a trail as they are committed. It is for the
-// other packages of this module, and for one goroutine at a time. It checks
-// nothing: that is what [Verify] is for.
+// other packages of this module, and for one goroutine at a time. It holds no
+// file open after Release, and checks nothing: that is what [Verify] is for.
 type Follower struct {
 	fs     vfs.FS
 	dir    string
-	folder *rotation.Folder
-	files  []*followed // oldest first; the active one last
-	active vfs.File    // of the last of files; nil when there is none
+	folder *rotation.Folder // nil after Release
+	active vfs.File         // nil after Release, and when there is none
+	files  []*followed      // oldest first; the active one last
 	nextID int
 	buf    []byte
 }
@@ -50,11 +51,11 @@ type Sink interface {
 var ErrGone = errors.New("audit: the record's file was deleted")
 
 // NewFollower returns a Follower of the trail in a folder, which need not be
-// there yet. The caller must Close it.
+// there yet.
 func NewFollower(fsys vfs.FS, dir string) *Follower { return &Follower{fs: fsys, dir: dir} }
 
-// Close lets go of the files.
-func (f *Follower) Close() error {
+// Release closes what Refresh opened. Read needs another Refresh then.
+func (f *Follower) Release() error {
 	var err error
 	if f.active != nil {
 		err = f.active.Close()
@@ -70,17 +71,18 @@ func (f *Follower) Close() error {
 // Refresh gives what was committed since the last call to a sink, and has it
 // forget what was deleted. A folder without a trail has nothing.
 func (f *Follower) Refresh(to Sink) error {
-	sealed, active, err := trailFiles(f.fs, f.dir)
+	if err := f.Release(); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	sealed, active, err := f.openActive()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	if f.folder == nil {
-		if f.folder, err = rotation.OpenFolderFS(f.fs, f.dir); err != nil {
-			return fmt.Errorf("audit: %w", err)
-		}
+	if f.folder, err = rotation.OpenFolderFS(f.fs, f.dir); err != nil {
+		return fmt.Errorf("audit: %w", err)
 	}
 	if err := f.sealed(sealed, to); err != nil {
 		return err
@@ -88,16 +90,39 @@ func (f *Follower) Refresh(to Sink) error {
 	if !active {
 		return nil
 	}
-	if f.active == nil {
-		if f.active, err = f.fs.OpenFile(filepath.Join(f.dir, activeName), os.O_RDONLY, 0); err != nil {
-			if f.active = nil; errors.Is(err, fs.ErrNotExist) {
-				return nil // rotated at this moment; the next call finds it
-			}
-			return fmt.Errorf("audit: %w", err)
-		}
+	if n := len(f.files); n == 0 || f.files[n-1].name != "" {
 		f.add("")
 	}
 	return f.plain(to)
+}
+
+// openActive lists the sealed files and opens the active one that follows them:
+// when a rotation came in between, it looks again.
+func (f *Follower) openActive() (sealed []string, active bool, err error) {
+	if sealed, active, err = trailFiles(f.fs, f.dir); err != nil {
+		return nil, false, err
+	}
+	for {
+		f.active, err = f.fs.OpenFile(filepath.Join(f.dir, activeName), os.O_RDONLY, 0)
+		if err != nil {
+			if f.active = nil; !errors.Is(err, fs.ErrNotExist) {
+				return nil, false, err
+			}
+		}
+		again, active, err := trailFiles(f.fs, f.dir)
+		if err != nil {
+			return nil, false, err
+		}
+		if slices.Equal(sealed, again) {
+			return sealed, f.active != nil, nil
+		}
+		sealed = again
+		if f.active != nil {
+			if err := f.active.Close(); err != nil {
+				return nil, active, err
+			}
+		}
+	}
 }
 
 // add begins a file.
@@ -130,13 +155,9 @@ func (f *Follower) sealed(names []string, to Sink) error {
 			continue
 		}
 		var file *followed
-		if f.active != nil { // the first that is new is what was the active one
-			file = f.files[len(f.files)-1]
+		if n := len(f.files); n > 0 && f.files[n-1].name == "" {
+			file = f.files[n-1] // the first that is new is what was the active one
 			file.name = name
-			err := f.active.Close()
-			if f.active = nil; err != nil {
-				return fmt.Errorf("audit: %w", err)
-			}
 		} else {
 			file = f.add(name)
 		}

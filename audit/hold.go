@@ -94,6 +94,9 @@ func (h *holds) write(fsys vfs.FS, dir string, list []Hold) error {
 // returns [ErrHold] for a hold without an id or a condition, or whose id is
 // taken.
 func (r *Recorder) Hold(ctx context.Context, h Hold) error {
+	if r == nil {
+		return ErrClosed
+	}
 	if h.ID == "" || h.From.IsZero() && h.To.IsZero() && h.Actor == "" && h.FlowID == "" {
 		return fmt.Errorf("%w: an id and a condition are needed", ErrHold)
 	}
@@ -113,6 +116,9 @@ func (r *Recorder) Hold(ctx context.Context, h Hold) error {
 // Release ends a hold. It returns [ErrHold] when there is none with this id, and
 // leaves the hold in force when its end cannot be recorded.
 func (r *Recorder) Release(ctx context.Context, id string) error {
+	if r == nil {
+		return ErrClosed
+	}
 	r.holds.mu.Lock()
 	defer r.holds.mu.Unlock()
 	i := slices.IndexFunc(r.holds.list, func(o Hold) bool { return o.ID == id })
@@ -129,6 +135,9 @@ func (r *Recorder) Release(ctx context.Context, id string) error {
 
 // Holds returns the holds in force.
 func (r *Recorder) Holds() []Hold {
+	if r == nil {
+		return nil
+	}
 	r.holds.mu.Lock()
 	defer r.holds.mu.Unlock()
 	return slices.Clone(r.holds.list)

@@ -16,7 +16,8 @@ import (
 	"github.com/steplog/steplog/rotation"
 )
 
-// Recorder writes an audit trail. It is safe for concurrent use.
+// Recorder writes an audit trail. It is safe for concurrent use. A nil Recorder
+// refuses everything with [ErrClosed].
 type Recorder struct {
 	fs     vfs.FS    // immutable
 	dir    string    // immutable
@@ -75,13 +76,14 @@ func OpenHosted(dir string, options *Options, h Host) (*Recorder, error) {
 		r.fs = vfs.OS()
 	}
 	o, err := options.complete()
+	r.opts = o
+	r.rule.Store(&o.Rule)
 	if err == nil {
-		r.opts = o
-		r.rule.Store(&o.Rule)
 		r.events, err = newCatalogue(o.Events)
 	}
 	if err != nil {
 		r.closed = true // it will never open
+		r.mask = mask.New(nil)
 		r.state.Store(&state{err: fmt.Errorf("%w: %w", ErrUnavailable, err)})
 		return r, err
 	}
@@ -96,6 +98,9 @@ func OpenHosted(dir string, options *Options, h Host) (*Recorder, error) {
 // is never tried again by itself: what is on the disk is only known once it was
 // read back.
 func (r *Recorder) Reopen(ctx context.Context) error {
+	if r == nil {
+		return ErrClosed
+	}
 	r.opening.Lock()
 	defer r.opening.Unlock()
 	if r.closed {
@@ -215,6 +220,9 @@ func (v verifiers) Verifier(name string, hash uint32) (note.Verifier, error) {
 // key lies in the folder, for note.NewVerifier. Kept elsewhere it lets others
 // check the trail. It returns [ErrKey] when the host signs.
 func (r *Recorder) Key() (string, error) {
+	if r == nil {
+		return "", ErrClosed
+	}
 	if r.opts.Signer != nil {
 		return "", fmt.Errorf("%w: the host has it", ErrKey)
 	}
@@ -406,16 +414,29 @@ func errorText(err error) (text string) {
 
 // AddSecret hides a value from now on wherever it occurs in what is recorded. It
 // returns an error for less than 4 bytes.
-func (r *Recorder) AddSecret(value string) error { return r.mask.AddSecret(value) }
+func (r *Recorder) AddSecret(value string) error {
+	if r == nil {
+		return ErrClosed
+	}
+	return r.mask.AddSecret(value)
+}
 
 // Rule returns the rule of the trail's file.
-func (r *Recorder) Rule() rotation.Rule { return *r.rule.Load() }
+func (r *Recorder) Rule() rotation.Rule {
+	if r == nil {
+		return rotation.Rule{}
+	}
+	return *r.rule.Load()
+}
 
 // SetRule changes when the trail's file is sealed and how long sealed files are
 // kept, and records it. It returns an error that wraps rotation.ErrRule, and
 // changes nothing, when the rule cannot be; and one that wraps [ErrUnavailable]
 // when the change cannot be recorded.
 func (r *Recorder) SetRule(ctx context.Context, rule rotation.Rule) error {
+	if r == nil {
+		return ErrClosed
+	}
 	if err := rule.Validate(); err != nil {
 		return err
 	}
@@ -434,6 +455,9 @@ func (r *Recorder) SetRule(ctx context.Context, rule rotation.Rule) error {
 
 // Rotate seals the active file and starts a new one. An empty one stays.
 func (r *Recorder) Rotate(ctx context.Context) error {
+	if r == nil {
+		return ErrClosed
+	}
 	s := r.state.Load()
 	if s.trail == nil {
 		return s.err

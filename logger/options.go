@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
@@ -77,6 +79,15 @@ type Options struct {
 	// and may use the store but not close it. Stats counts problems whether it is set or not;
 	// what comes faster than the hook returns is only counted.
 	OnProblem func(error)
+	// Audit are the settings of the audit trail, nil for the defaults. Its Clock,
+	// MaskKeys and Rule add to what holds for the store: the clock and the hidden
+	// keys are the store's where it has none of its own, and its rule is never
+	// that of other files, so that nothing of the trail is deleted unless its own
+	// Rule, or that of Files["audit"], says so. What OnProblem of the trail hears
+	// the store's hears too.
+	Audit *audit.Options
+	// Access are the settings of what records requests, nil for the defaults.
+	Access *access.Options
 	// Clock tells the time: nil means time.Now. It is called on every logging
 	// call and must be safe for concurrent use.
 	Clock func() time.Time

@@ -36,7 +36,7 @@ func (s *Store) FileRule(name string) FileRule {
 //
 // It returns [ErrName] for a name that is none, and [ErrRule] for a rule that
 // cannot be used; the old one then stays. When the rule is in force but could
-// not be kept, it returns the reason.
+// not be kept, or the audit trail has no record of it, it returns the reason.
 func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) error {
 	if s == nil || s.closed.Load() {
 		return ErrClosed
@@ -56,6 +56,7 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 	if rotate == (rotation.Rule{}) {
 		rotate = s.options.Rule
 	}
+	before := s.FileRule(name)
 	f := s.file(name)
 	if err := s.journal.SetRule(name, rotate); err != nil {
 		return fmt.Errorf("set rule of %s: %w", name, translate(err))
@@ -64,7 +65,7 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 	s.rules[name], s.set[name] = rule, rule
 	f.levels.Store(uint32(rule.Levels))
 	s.mu.Unlock()
-	return s.keepSettings()
+	return errors.Join(s.keepSettings(), s.auditRule(ctx, name, before, rule))
 }
 
 // Rotate closes the active text of a file and starts a new one. An empty one
@@ -106,10 +107,11 @@ type fileSettings struct {
 func (s *Store) settingsPath() string { return filepath.Join(s.dir, ".journal", "settings.json") }
 
 // settingChanged is called by the tree after each change.
-func (s *Store) settingChanged(context.Context, levels.Change) {
+func (s *Store) settingChanged(ctx context.Context, c levels.Change) {
 	if err := s.keepSettings(); err != nil {
 		s.problem(err)
 	}
+	s.auditSetting(ctx, c)
 }
 
 // keepSettings writes the settings to the folder: to a temporary file, synced,

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/mask"
@@ -45,6 +46,9 @@ type Store struct {
 
 	ruleMu     sync.Mutex // orders changes of file rules; taken before settingsMu and mu
 	settingsMu sync.Mutex // held while settings are written; taken before mu
+
+	trail  trail
+	access *access.Recorder // immutable
 
 	problems problems
 	stop     chan struct{}  // closed by Close
@@ -98,7 +102,7 @@ func OpenMemory(options *Options) *Store {
 func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	s := &Store{
 		options: o, dir: dir, fs: fs, kept: o.KeepSettings,
-		masker: mask.New(o.MaskKeys),
+		masker: mask.New(o.maskKeys()),
 		files:  map[string]*file{},
 		rules:  o.Files,
 		set:    map[string]FileRule{},
@@ -125,7 +129,7 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		FS: fs, Rule: o.Rule, Rules: rules,
 		Mode: o.Mode.journal(), RingBytes: o.RingBytes, MaxWait: o.MaxWait,
 		SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,
-		Clock: s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen,
+		Clock: s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen, OnRetain: s.retained,
 	})
 	if err != nil {
 		s.problems.finish()
@@ -134,7 +138,9 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	s.journal = j
 	s.engine = query.New(query.OverJournal(j))
 	s.root = s.logger(line.Identity{})
+	s.openAccess()
 	s.announce()
+	s.findTrail()
 	s.work.Go(s.watchPerformance)
 	return s, nil
 }
@@ -236,12 +242,14 @@ func (s *Store) Close() error {
 
 // shutDown does what Close says, however long it takes.
 func (s *Store) shutDown() error {
+	s.endTrail()
 	close(s.stop)
 	s.work.Wait()
 	s.logPerformance()
 	s.root.event(levels.Info, topicSystem, "store closed")
 	s.closed.Store(true)
-	err := translate(s.journal.Close())
+	err := s.closeTrail()
+	err = errors.Join(translate(s.journal.Close()), err)
 	s.problems.finish()
 	return err
 }

@@ -27,8 +27,7 @@ func Open(dir string) (*Engine, error) {
 }
 
 // OverJournal returns a Backend over a journal. It is for package logger, which
-// opens the journal, and closes it: the Backend's Close lets go of the audit
-// trail only.
+// opens the journal, and closes it: the Backend's Close does nothing.
 func OverJournal(j *journal.Journal) Backend { return overJournal(j, false) }
 
 func overJournal(j *journal.Journal, own bool) *journalBackend {
@@ -46,11 +45,11 @@ type journalBackend struct {
 
 // Close closes the journal of a Backend that opened it itself.
 func (b *journalBackend) Close() error {
-	err := b.trail.close()
 	if b.own {
-		return errors.Join(b.j.Close(), err)
+		b.trail.close()
+		return b.j.Close()
 	}
-	return err
+	return nil
 }
 
 // Audit returns audit records.

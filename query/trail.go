@@ -115,9 +115,12 @@ func (x *trailIndex) page(ctx context.Context, f *AuditFilter, w Window) (Result
 			return Result[audit.Record]{}, err
 		}
 		if err := x.follower.Refresh(x); err != nil {
-			return Result[audit.Record]{}, err
+			return Result[audit.Record]{}, errors.Join(err, x.follower.Release())
 		}
 		result, err := x.find(ctx, f, w)
+		if rerr := x.follower.Release(); err == nil {
+			err = rerr
+		}
 		if !errors.Is(err, audit.ErrGone) {
 			return result, err
 		}
@@ -188,11 +191,10 @@ func (x *trailIndex) find(ctx context.Context, f *AuditFilter, w Window) (Result
 	return result, nil
 }
 
-func (x *trailIndex) close() error {
+func (x *trailIndex) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closed = true
-	return x.follower.Close()
 }
 
 // trailMatcher decides about rows. What it finds out about a distinct value it

@@ -1,0 +1,645 @@
+package logger_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/audit/access"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
+)
+
+// trailStore is a store in a folder, with problems as failures.
+func trailStore(t *testing.T, dir string, o logger.Options) *logger.Store {
+	t.Helper()
+	if o.OnProblem == nil {
+		o.OnProblem = func(err error) { t.Error(err) }
+	}
+	store, err := logger.Open(dir, &o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// audited asks for audit records, newest first.
+func audited(t *testing.T, store *logger.Store, f query.AuditFilter) []audit.Record {
+	t.Helper()
+	page, err := store.Query().Audit(t.Context(), f, query.Paging{Limit: 1000})
+	require.NoError(t, err)
+	require.True(t, page.Total.Exact)
+	require.EqualValues(t, page.Total.N, len(page.Items))
+	return page.Items
+}
+
+func record(t *testing.T, store *logger.Store, e audit.Entry) audit.Receipt {
+	t.Helper()
+	receipt, err := store.Audit().Record(t.Context(), e)
+	require.NoError(t, err)
+	return receipt
+}
+
+func TestAuditEvents(t *testing.T) {
+	store := trailStore(t, t.TempDir(), logger.Options{Audit: &audit.Options{
+		RecordQueries: true,
+		Events:        []audit.Event{{Name: "shop.order_placed", Module: "shop", Verb: audit.VerbCreate, Title: "Order Placed"}},
+	}})
+	t.Run("R4.1 library: every event of the document is a constant with its module, type and title", func(t *testing.T) {
+		for _, c := range []struct {
+			event        audit.Event
+			name, module string
+			verb         audit.Verb
+			title        string
+		}{
+			{audit.ConfigUpdated, "config.updated", "config", "update", "Configuration Updated"},
+			{audit.ConfigDeleted, "config.deleted", "config", "delete", "Configuration Deleted"},
+			{audit.ACLRuleCreated, "acl.rule_created", "acl", "create", "ACL Rule Created"},
+			{audit.ACLRuleUpdated, "acl.rule_updated", "acl", "update", "ACL Rule Updated"},
+			{audit.ComponentAccessAssigned, "component.access_assigned", "component", "update", "Component Access Assigned"},
+			{audit.FlowCreated, "flow.created", "flow", "create", "Flow Created"},
+			{audit.FlowUpdated, "flow.updated", "flow", "update", "Flow Updated"},
+			{audit.FlowStarted, "flow.started", "flow", "other", "Flow Started"},
+			{audit.FlowStopped, "flow.stopped", "flow", "other", "Flow Stopped"},
+			{audit.FlowDeleted, "flow.deleted", "flow", "delete", "Flow Deleted"},
+			{audit.FlowCloned, "flow.cloned", "flow", "create", "Flow Cloned"},
+			{audit.TemplateCreated, "template.created", "template", "create", "Integration Template Created"},
+			{audit.TemplateUpdated, "template.updated", "template", "update", "Integration Template Updated"},
+			{audit.TemplatePublished, "template.published", "template", "other", "Integration Template Published"},
+			{audit.TemplatePublishedUpdated, "template.published_updated", "template", "update", "Published Integration Template Updated"},
+			{audit.TemplateDeleted, "template.deleted", "template", "delete", "Integration Template Deleted"},
+			{audit.TemplateTestStarted, "template_test.started", "template_test", "other", "Integration Template Test Started"},
+			{audit.TemplateTestStopped, "template_test.stopped", "template_test", "other", "Integration Template Test Stopped"},
+			{audit.TemplateTestDeleted, "template_test.deleted", "template_test", "delete", "Integration Template Test Deleted"},
+			{audit.ConnectorInstalled, "connector.installed", "connector", "create", "Connector Installed"},
+			{audit.ConnectorUpdated, "connector.updated", "connector", "update", "Connector Updated"},
+			{audit.ConnectorUninstalled, "connector.uninstalled", "connector", "delete", "Connector Uninstalled"},
+			{audit.UserCreated, "user.created", "user", "create", "User Created"},
+			{audit.UserUpdated, "user.updated", "user", "update", "User Updated"},
+			{audit.UserDeleted, "user.deleted", "user", "delete", "User Deleted"},
+			{audit.UserLoggedIn, "user.logged_in", "user", "other", "User Logged In"},
+			{audit.UserLoginFailed, "user.login_failed", "user", "other", "Login Failed"},
+			{audit.UserPasswordChanged, "user.password_changed", "user", "update", "Password Changed"},
+		} {
+			receipt := record(t, store, audit.Entry{Event: c.event})
+			got := audited(t, store, query.AuditFilter{Events: []string{c.name}})
+			require.Len(t, got, 1, c.name)
+			require.Equal(t, receipt.Seq, got[0].Seq)
+			require.Equal(t, []string{c.name, c.module, string(c.verb), c.title},
+				[]string{got[0].Event, got[0].Module, string(got[0].Verb), got[0].Title})
+		}
+		got := audited(t, store, query.AuditFilter{Verbs: []audit.Verb{audit.VerbQuery}})
+		require.Empty(t, got)
+		record(t, store, audit.Entry{Event: audit.LogViewed})
+		require.Len(t, audited(t, store, query.AuditFilter{Verbs: []audit.Verb{audit.VerbQuery}}), 1)
+	})
+	t.Run("R4.1 library: hosts add their own", func(t *testing.T) {
+		record(t, store, audit.Entry{Event: audit.Event{Name: "shop.order_placed"}})
+		got := audited(t, store, query.AuditFilter{Modules: []string{"shop"}})
+		require.Len(t, got, 1)
+		require.Equal(t, "Order Placed", got[0].Title)
+		_, err := store.Audit().Record(t.Context(), audit.Entry{Event: audit.Event{Name: "shop.other"}})
+		require.ErrorIs(t, err, audit.ErrEvent)
+		for _, wrong := range []audit.Event{
+			{Name: "flow.updated", Module: "x", Verb: audit.VerbOther, Title: "x"},
+			{Name: "steplog.mine", Module: "x", Verb: audit.VerbOther, Title: "x"},
+			{Name: "nodots", Module: "x", Verb: audit.VerbOther, Title: "x"},
+			{Name: "Upper.case", Module: "x", Verb: audit.VerbOther, Title: "x"},
+			{Name: "a.b", Module: "x", Verb: "burn", Title: "x"},
+			{Name: "a.b", Module: "x", Verb: audit.VerbOther},
+		} {
+			_, err := audit.Open(t.TempDir(), &audit.Options{Events: []audit.Event{wrong}})
+			require.ErrorIs(t, err, audit.ErrEvent, "%v", wrong)
+		}
+	})
+}
+
+func TestAuditRecords(t *testing.T) {
+	dir := t.TempDir()
+	store := trailStore(t, dir, logger.Options{})
+	t.Run("R4.2 library: a record says who did what to which thing, when, from where and why", func(t *testing.T) {
+		before := time.Now().Add(-time.Second)
+		record(t, store, audit.Entry{
+			Event: audit.FlowUpdated, Actor: audit.Actor{ID: "u-1", Email: "admin@example.com", Name: "Ada", Type: "user"},
+			OnBehalfOf: audit.User("owner@example.com"), Target: audit.Target{Type: "flow", ID: "f-1", Name: "Sync prices"},
+			FlowID: "f-1", Project: "tenant-1", Request: "req-1", Run: "run-1", IP: netip.MustParseAddr("203.0.113.9"),
+			Before: map[string]int{"a": 1}, After: map[string]int{"a": 2}, Outcome: audit.Failure, Reason: "the disk is full",
+		})
+		got := audited(t, store, query.AuditFilter{FlowID: "f-1"})
+		require.Len(t, got, 1)
+		r := got[0]
+		require.Equal(t, "Flow Updated", r.Title)
+		require.Equal(t, audit.VerbUpdate, r.Verb)
+		require.Equal(t, "flow", r.Module)
+		require.Equal(t, audit.Actor{ID: "u-1", Email: "admin@example.com", Name: "Ada", Type: "user"}, r.Actor)
+		require.Equal(t, "owner@example.com", r.OnBehalfOf.Email)
+		require.Equal(t, "tenant-1", r.Project)
+		require.WithinRange(t, r.Time, before, time.Now().Add(time.Second))
+		require.Equal(t, audit.Target{Type: "flow", ID: "f-1", Name: "Sync prices"}, r.Target)
+		require.Equal(t, []string{"203.0.113.9", "req-1", "run-1"}, []string{r.IP, r.Request, r.Run})
+		require.Equal(t, audit.Failure, r.Outcome)
+		require.Equal(t, "the disk is full", r.Reason)
+		require.Equal(t, []audit.Change{{Path: "/a", Op: audit.OpReplace, Before: []byte("1"), After: []byte("2")}}, r.Changes)
+		var keys []string // in the order of the format
+		for _, key := range []string{"seq", "timestamp", "level", "kind", "id", "event", "title", "verb", "module", "outcome", "reason", "actor",
+			"on_behalf_of", "target", "operation", "project", "ip", "request", "run", "changes"} {
+			keys = append(keys, `"`+key+`":`)
+		}
+		at := 0
+		for _, key := range keys {
+			i := bytes.Index(r.Raw[at:], []byte(key))
+			require.GreaterOrEqual(t, i, 0, key)
+			at += i
+		}
+	})
+	t.Run("R4.2 library: an act with its intent and outcome", func(t *testing.T) {
+		require.NoError(t, store.Audit().Do(t.Context(), audit.Entry{Event: audit.FlowDeleted, FlowID: "f-2"}, func() error {
+			require.Len(t, audited(t, store, query.AuditFilter{FlowID: "f-2", Outcomes: []audit.Outcome{audit.Intent}}), 1)
+			return nil
+		}))
+		got := audited(t, store, query.AuditFilter{FlowID: "f-2"})
+		require.Len(t, got, 2)
+		require.Equal(t, got[1].Seq, *got[0].Intent)
+	})
+	t.Run("R1.1 library: the audit trail and security events have a home, and topic says which", func(t *testing.T) {
+		record(t, store, audit.Entry{Event: audit.UserLoginFailed, Actor: audit.User("eve@example.com"), Outcome: audit.Denied})
+		record(t, store, audit.Entry{Event: audit.FlowDeleted, FlowID: "f-9", Outcome: audit.Denied, Reason: "not hers"})
+		h := store.Access().Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+		}))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/admin", nil))
+		store.Server("edge").Warn("many requests", logger.Topic("security"), logger.Code("RATE"))
+		text, err := os.ReadFile(filepath.Join(dir, "audit.log"))
+		require.NoError(t, err)
+		require.Contains(t, string(text), `"kind":"audit","topic":"security"`, "log-ins and what was denied")
+		require.Contains(t, string(text), `"kind":"audit","topic":"audit"`, "the rest of the trail")
+		require.Len(t, audited(t, store, query.AuditFilter{Topic: "security"}), 2)
+		page, err := store.Query().Records(t.Context(), query.Filter{Topic: "security"}, query.Paging{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 2, "a refused request and suspicious activity")
+	})
+}
+
+func TestAuditFilters(t *testing.T) {
+	at := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	now := at
+	store := trailStore(t, t.TempDir(), logger.Options{Audit: &audit.Options{Clock: func() time.Time { return now }}})
+	users := []string{"ada@example.com", "bob@example.com", "cy@example.com"}
+	events := []audit.Event{audit.FlowCreated, audit.FlowUpdated, audit.FlowDeleted, audit.UserUpdated, audit.ConnectorInstalled}
+	store.Audit()
+	for i := range 60 {
+		now = at.Add(time.Duration(i) * time.Minute)
+		record(t, store, audit.Entry{Event: events[i%5], Actor: audit.User(users[i%3]), FlowID: fmt.Sprintf("flow-%d", i%4),
+			Project: fmt.Sprintf("p-%d", i%2), Target: audit.Target{Type: "flow", ID: fmt.Sprint("t-", i), Name: "Prices " + fmt.Sprint(i)}})
+	}
+	all := audited(t, store, query.AuditFilter{})
+	require.Len(t, all, 61)
+	oracle := func(f query.AuditFilter) (seqs []uint64) {
+		for _, r := range all {
+			text := strings.ToLower(strings.Join([]string{r.Title, r.Event, r.FlowID, r.Target.ID, r.Target.Name, r.Actor.ID, r.Actor.Email, r.Actor.Name}, "\n"))
+			ok := (f.From.IsZero() || !r.Time.Before(f.From)) && (f.To.IsZero() || !r.Time.After(f.To)) &&
+				(len(f.Verbs) == 0 || slices.Contains(f.Verbs, r.Verb)) && (len(f.Modules) == 0 || slices.Contains(f.Modules, r.Module)) &&
+				(f.User == "" || f.User == r.Actor.Email) && (f.FlowID == "" || f.FlowID == r.FlowID) && (f.Project == "" || f.Project == r.Project)
+			for _, word := range strings.Fields(strings.ToLower(f.Search)) {
+				ok = ok && strings.Contains(text, word)
+			}
+			if ok {
+				seqs = append(seqs, r.Seq)
+			}
+		}
+		return seqs
+	}
+	t.Run("R4.3 library: every combination of filters, paged with exact totals", func(t *testing.T) {
+		for mask := range 1 << 7 {
+			var f query.AuditFilter
+			set := func(bit int, do func()) {
+				if mask&(1<<bit) != 0 {
+					do()
+				}
+			}
+			set(0, func() { f.Search = "PRICES update" })
+			set(1, func() { f.From, f.To = at.Add(10*time.Minute), at.Add(50*time.Minute) })
+			set(2, func() { f.Verbs = []audit.Verb{audit.VerbCreate, audit.VerbUpdate} })
+			set(3, func() { f.Modules = []string{"flow", "user"} })
+			set(4, func() { f.User = users[1] })
+			set(5, func() { f.FlowID = "flow-3" })
+			set(6, func() { f.Project = "p-1" })
+			want := oracle(f)
+			for _, oldest := range []bool{false, true} {
+				var got []uint64
+				p := query.Paging{Limit: 7, Oldest: oldest}
+				for {
+					page, err := store.Query().Audit(t.Context(), f, p)
+					require.NoError(t, err)
+					require.Equal(t, query.Total{N: int64(len(want)), Exact: true}, page.Total)
+					for _, r := range page.Items {
+						got = append(got, r.Seq)
+					}
+					if page.Next == "" {
+						break
+					}
+					p = query.Paging{Limit: 7, Cursor: page.Next}
+				}
+				if oldest {
+					slices.Reverse(got)
+				}
+				require.Equal(t, want, got, "filters %07b", mask)
+			}
+			page, err := store.Query().Audit(t.Context(), f, query.Paging{Limit: 3, Offset: 2})
+			require.NoError(t, err)
+			for i, r := range page.Items {
+				require.Equal(t, want[2+i], r.Seq)
+			}
+		}
+	})
+	t.Run("R4.3 library: action, user, created and details, newest first", func(t *testing.T) {
+		require.Equal(t, "Connector Installed", all[0].Title)
+		require.Equal(t, users[2], all[0].Actor.Email)
+		require.True(t, all[0].Time.Equal(at.Add(59*time.Minute)))
+		require.NotEmpty(t, all[0].Raw)
+		for i := 1; i < len(all); i++ {
+			require.Equal(t, all[i-1].Seq-1, all[i].Seq)
+		}
+	})
+	t.Run("R4.3 library: a page does not shift while records arrive, nor when files rotate", func(t *testing.T) {
+		first, err := store.Query().Audit(t.Context(), query.AuditFilter{}, query.Paging{Limit: 10})
+		require.NoError(t, err)
+		record(t, store, audit.Entry{Event: audit.FlowCloned})
+		require.NoError(t, store.Audit().Rotate(t.Context()))
+		record(t, store, audit.Entry{Event: audit.FlowCloned})
+		second, err := store.Query().Audit(t.Context(), query.AuditFilter{}, query.Paging{Limit: 10, Cursor: first.Next})
+		require.NoError(t, err)
+		require.Equal(t, first.Items[9].Seq-1, second.Items[0].Seq)
+		require.Equal(t, first.Total, second.Total)
+		again, err := store.Query().Audit(t.Context(), query.AuditFilter{}, query.Paging{Limit: 10, AsOf: first.AsOf})
+		require.NoError(t, err)
+		require.Equal(t, first.Items, again.Items)
+		require.Len(t, audited(t, store, query.AuditFilter{Events: []string{"flow.cloned"}}), 2)
+	})
+	t.Run("R4.3 library: questions that cannot be", func(t *testing.T) {
+		for _, f := range []query.AuditFilter{
+			{From: at.Add(time.Hour), To: at}, {Search: strings.Repeat("x", 5000)}, {Search: "\xff"}, {Events: make([]string, 101)},
+		} {
+			_, err := store.Query().Audit(t.Context(), f, query.Paging{})
+			require.ErrorIs(t, err, query.ErrInvalid)
+		}
+		lines, err := store.Query().Records(t.Context(), query.Filter{}, query.Paging{Limit: 1})
+		require.NoError(t, err)
+		_, err = store.Query().Audit(t.Context(), query.AuditFilter{}, query.Paging{Cursor: lines.Next})
+		require.ErrorIs(t, err, query.ErrCursor)
+	})
+}
+
+func TestAuditDiff(t *testing.T) {
+	const canary = "canary-5ecret-value"
+	dir := t.TempDir()
+	store := trailStore(t, dir, logger.Options{MaskKeys: []string{"pin"}})
+	require.NoError(t, store.AddSecret(canary))
+	type node struct {
+		ID    string         `json:"id"`
+		Props map[string]any `json:"props"`
+	}
+	before := map[string]any{"name": "Sync", "limit": 9007199254740993, "password": "old", "pin": 1,
+		"nodes": []node{{"a", map[string]any{"url": "http://x"}}, {"b", nil}}}
+	after := map[string]any{"name": "Sync prices", "limit": int64(9007199254740992), "password": "new", "pin": 2, "note": "uses " + canary,
+		"nodes": []node{{"b", nil}, {"a", map[string]any{"url": "http://y"}}}}
+	record(t, store, audit.Entry{Event: audit.FlowUpdated, FlowID: "f", Before: before, After: after, Reason: canary})
+	got := audited(t, store, query.AuditFilter{FlowID: "f"})[0]
+	t.Run("R4.4 library: a diff table of path, old and new", func(t *testing.T) {
+		rows := map[string]audit.Change{}
+		for _, c := range got.Changes {
+			rows[c.Path] = c
+		}
+		require.Len(t, rows, 7)
+		require.Equal(t, `"Sync" "Sync prices"`, fmt.Sprintf("%s %s", rows["/name"].Before, rows["/name"].After))
+		require.Equal(t, `9007199254740993 9007199254740992`, fmt.Sprintf("%s %s", rows["/limit"].Before, rows["/limit"].After))
+		require.Equal(t, `"http://x" "http://y"`, fmt.Sprintf("%s %s", rows["/nodes/[a]/props/url"].Before, rows["/nodes/[a]/props/url"].After))
+		require.Equal(t, `["a","b"] ["b","a"]`, fmt.Sprintf("%s %s", rows["/nodes/[order]"].Before, rows["/nodes/[order]"].After))
+	})
+	t.Run("R4.4 library: secrets are masked, by key and by value, and a change of one shows", func(t *testing.T) {
+		require.True(t, got.Redacted)
+		for _, c := range got.Changes {
+			if c.Path == "/password" || c.Path == "/pin" {
+				require.Regexp(t, `^"hmac:[0-9a-f]{16}"$`, string(c.Before))
+				require.NotEqual(t, string(c.Before), string(c.After))
+			}
+			if c.Path == "/note" {
+				require.Regexp(t, `^"hmac:[0-9a-f]{16}"$`, string(c.After))
+			}
+		}
+		require.NoError(t, store.Sync(t.Context()))
+		infos, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, info := range infos {
+			if !info.Type().IsRegular() {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(dir, info.Name()))
+			require.NoError(t, err)
+			require.NotContains(t, string(text), canary, info.Name())
+		}
+	})
+}
+
+// copyFiles copies what a folder has now; what is renamed meanwhile is left out.
+func copyFiles(t *testing.T, from, to string) {
+	t.Helper()
+	infos, err := os.ReadDir(from)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(to, 0o700))
+	for _, info := range infos {
+		if !info.Type().IsRegular() {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(from, info.Name()))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(to, info.Name()), text, 0o600))
+	}
+}
+
+func TestAuditDurable(t *testing.T) {
+	dir := t.TempDir()
+	store := trailStore(t, dir, logger.Options{})
+	receipt := record(t, store, audit.Entry{Event: audit.FlowCreated, FlowID: "kept"})
+	text, err := os.ReadFile(filepath.Join(dir, "audit.log"))
+	require.NoError(t, err)
+	t.Run("R4.5 library: stored and signed before the call returns", func(t *testing.T) {
+		require.Contains(t, string(text), fmt.Sprintf(`{"seq":%d,`, receipt.Seq))
+		report, err := audit.Verify(t.Context(), dir, &audit.VerifyOptions{Anchors: [][]byte{receipt.Checkpoint}})
+		require.NoError(t, err)
+		require.Equal(t, receipt.Seq+1, report.Size)
+	})
+	t.Run("R6.1 library: what is acknowledged is there after a kill", func(t *testing.T) {
+		copied := t.TempDir() // what the disk has now, without a Close
+		copyFiles(t, dir, filepath.Join(copied, "logs"))
+		after := trailStore(t, filepath.Join(copied, "logs"), logger.Options{})
+		require.Len(t, audited(t, after, query.AuditFilter{FlowID: "kept"}), 1)
+		require.NoError(t, after.Close())
+		_, err := audit.Verify(t.Context(), filepath.Join(copied, "logs"), &audit.VerifyOptions{Anchors: [][]byte{receipt.Checkpoint}})
+		require.NoError(t, err)
+	})
+	require.NoError(t, store.Close())
+	t.Run("R4.5 library: anyone can check it offline, and any change is found", func(t *testing.T) {
+		report, err := audit.Verify(t.Context(), dir, nil)
+		require.NoError(t, err)
+		require.Equal(t, receipt.Seq+1, report.Size)
+		path := filepath.Join(dir, "audit.log")
+		whole, err := os.ReadFile(path)
+		require.NoError(t, err)
+		forged := bytes.Replace(whole, []byte(`"operation":"kept"`), []byte(`"operation":"gone"`), 1)
+		require.NoError(t, os.WriteFile(path, forged, 0o600))
+		_, err = audit.Verify(t.Context(), dir, nil)
+		require.ErrorIs(t, err, audit.ErrDamaged)
+	})
+	t.Run("R4.5 library: a trail that was changed refuses every record, and the store goes on", func(t *testing.T) {
+		var problems []error
+		heard := make(chan error, 10)
+		store := trailStore(t, dir, logger.Options{OnProblem: func(err error) { heard <- err }})
+		_, err := store.Audit().Record(t.Context(), audit.Entry{Event: audit.FlowDeleted})
+		require.ErrorIs(t, err, audit.ErrUnavailable)
+		require.ErrorIs(t, err, audit.ErrDamaged)
+		ran := false
+		err = store.Audit().Do(t.Context(), audit.Entry{Event: audit.FlowDeleted}, func() error { ran = true; return nil })
+		require.ErrorIs(t, err, audit.ErrUnavailable)
+		require.False(t, ran, "fail closed")
+		store.Server("edge").Info("still here")
+		page, err := store.Query().Records(t.Context(), query.Filter{Search: `"still here"`}, query.Paging{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		require.NoError(t, store.Close())
+		close(heard)
+		for err := range heard {
+			problems = append(problems, err)
+		}
+		require.ErrorIs(t, errors.Join(problems...), audit.ErrDamaged)
+	})
+}
+
+func TestAuditOfTheLibrary(t *testing.T) {
+	dir := t.TempDir()
+	store := trailStore(t, dir, logger.Options{KeepSettings: true})
+	ctx := audit.WithActor(t.Context(), audit.User("ops@example.com"))
+	store.Levels().SetLevel(ctx, levels.Scope{Server: "edge"}, levels.Debug)
+	_, err := os.Stat(filepath.Join(dir, "audit.log"))
+	require.ErrorIs(t, err, os.ErrNotExist, "the trail begins with the first call of Audit")
+	store.Audit()
+
+	store.Levels().SetLevel(ctx, levels.Scope{Server: "edge", Service: "orders"}, levels.Warn)
+	store.Levels().SetCapture(ctx, levels.Scope{}, false)
+	store.Levels().Reset(ctx, levels.Scope{Server: "edge"})
+	require.NoError(t, store.SetFileRule(ctx, "email", logger.FileRule{Levels: levels.AtLeast(levels.Warn)}))
+	for range 3 {
+		store.Server("edge").To("email").Error("a mail")
+		require.NoError(t, store.Rotate(ctx, "email"))
+	}
+	infos, err := store.Files().List()
+	require.NoError(t, err)
+	var closed []string
+	for _, info := range infos {
+		if info.Log == "email" && !info.Active {
+			closed = append(closed, info.Name)
+		}
+	}
+	require.Len(t, closed, 3)
+	f, err := store.Files().Download(ctx, closed[0])
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, f)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, store.Files().Delete(ctx, closed[0]))
+	require.NoError(t, store.SetFileRule(context.Background(), "email", logger.FileRule{Rotation: rotation.Rule{MaxFiles: 1}}))
+	require.Eventually(t, func() bool {
+		page, err := store.Query().Audit(t.Context(), query.AuditFilter{Events: []string{audit.SegmentDeleted.Name}}, query.Paging{})
+		return err == nil && len(page.Items) == 1
+	}, 10*time.Second, 5*time.Millisecond)
+
+	var got []string
+	for _, r := range audited(t, store, query.AuditFilter{}) {
+		got = append(got, r.Event+" "+r.Target.ID)
+		if r.Event == audit.LogDeleted.Name || r.Event == audit.LevelChanged.Name {
+			require.Equal(t, "ops@example.com", r.Actor.Email)
+		}
+		if r.Event == audit.TrailOpened.Name {
+			require.Equal(t, "process", r.Actor.Type)
+		}
+	}
+	slices.Reverse(got)
+	require.Equal(t, []string{"steplog.audit.opened ", "steplog.log.level_changed edge/orders", "steplog.log.capture_toggled /",
+		"steplog.log.level_changed edge", "steplog.retention.changed email"}, got[:5])
+	require.Equal(t, "steplog.log.downloaded "+closed[0], got[5])
+	require.Equal(t, "steplog.log.deleted "+closed[0], got[6])
+	require.Equal(t, "steplog.retention.changed email", got[7])
+
+	t.Run("R4.5 library: nobody deletes the trail through the folder", func(t *testing.T) {
+		require.NoError(t, store.Audit().Rotate(t.Context()))
+		infos, err := store.Files().List()
+		require.NoError(t, err)
+		n := 0
+		for _, info := range infos {
+			if info.Log == "audit" && !info.Active {
+				n++
+				require.ErrorIs(t, store.Files().Delete(ctx, info.Name), rotation.ErrKept)
+			}
+		}
+		require.Equal(t, 1, n)
+	})
+	require.NoError(t, store.Close())
+	_, err = audit.Verify(t.Context(), dir, nil)
+	require.NoError(t, err)
+
+	again := trailStore(t, dir, logger.Options{})
+	require.NotEmpty(t, audited(t, again, query.AuditFilter{}), "a trail that is there is opened")
+	engine, err := query.Open(dir) // another process
+	require.NoError(t, err)
+	defer engine.Close()
+	page, err := engine.Audit(t.Context(), query.AuditFilter{}, query.Paging{Limit: 1000})
+	require.NoError(t, err)
+	require.Equal(t, audited(t, again, query.AuditFilter{}), page.Items)
+}
+
+func TestLoginLog(t *testing.T) {
+	at := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	now := at
+	store := trailStore(t, t.TempDir(), logger.Options{Audit: &audit.Options{Clock: func() time.Time { return now }}})
+	h := store.Access().Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, event, outcome := r.FormValue("user"), audit.UserLoggedIn, audit.Success
+		switch {
+		case r.URL.Path == "/password":
+			event = audit.UserPasswordChanged
+		case r.FormValue("password") != "right":
+			event, outcome = audit.UserLoginFailed, audit.Denied
+		}
+		_, err := store.Audit().Record(r.Context(), audit.Entry{Event: event, Actor: audit.User(user), Outcome: outcome})
+		require.NoError(t, err)
+	}))
+	for i, url := range []string{"/login?user=ada@example.com&password=wrong", "/login?user=ada@example.com&password=right",
+		"/password?user=ada@example.com", "/login?user=bob@example.com&password=right"} {
+		now = at.Add(time.Duration(i) * time.Minute)
+		req := httptest.NewRequest("POST", url, nil)
+		req.RemoteAddr = fmt.Sprintf("203.0.113.%d:1234", i)
+		h.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	record(t, store, audit.Entry{Event: audit.FlowCreated, Actor: audit.User("ada@example.com")})
+	logins := query.AuditFilter{}
+	for _, e := range audit.LoginEvents() {
+		logins.Events = append(logins.Events, e.Name)
+	}
+	t.Run("R5.6 library: log-ins, failed ones and password changes by user, IP and time", func(t *testing.T) {
+		all := audited(t, store, logins)
+		require.Len(t, all, 4)
+		var rows []string
+		for _, r := range all {
+			rows = append(rows, strings.Join([]string{r.Time.Format("15:04"), r.Title, r.Actor.Email, r.IP}, " "))
+		}
+		require.Equal(t, []string{
+			"08:03 User Logged In bob@example.com 203.0.113.3",
+			"08:02 Password Changed ada@example.com 203.0.113.2",
+			"08:01 User Logged In ada@example.com 203.0.113.1",
+			"08:00 Login Failed ada@example.com 203.0.113.0",
+		}, rows)
+		ada := logins
+		ada.User, ada.From = "ada@example.com", at.Add(time.Minute)
+		require.Len(t, audited(t, store, ada), 2)
+	})
+}
+
+// place is an attributor for tests.
+type place struct{}
+
+func (place) Attribute(a netip.Addr) access.Attribution {
+	return access.Attribution{Country: "AT", City: "Graz", Network: "net of " + a.String()}
+}
+
+func TestAccessLog(t *testing.T) {
+	at := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	now := at
+	dir := t.TempDir()
+	store := trailStore(t, dir, logger.Options{Access: &access.Options{Clock: func() time.Time { now = now.Add(time.Millisecond); return now },
+		Attributor: place{}, Attributes: func(r *http.Request) map[string]string { return map[string]string{"build": "7"} }}})
+	h := store.Access().Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		access.SetAccount(r.Context(), "ada@example.com", "ACME GmbH")
+		access.SetMemo(r.Context(), "by phone")
+		if r.URL.Path == "/missing" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "hello")
+	}))
+	for i, path := range []string{"/flows", "/missing", "/flows/7"} {
+		now = at.Add(time.Duration(i) * time.Hour)
+		req := httptest.NewRequest("GET", path, nil)
+		req.RemoteAddr = "203.0.113.7:1234"
+		h.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	ask := func(f query.AccessFilter) []access.Record {
+		page, err := store.Query().Access(t.Context(), f, query.Paging{})
+		require.NoError(t, err)
+		require.True(t, page.Total.Exact)
+		require.EqualValues(t, len(page.Items), page.Total.N)
+		return page.Items
+	}
+	t.Run("R5.1 library: who asked for what, from where, and what came of it", func(t *testing.T) {
+		all := ask(query.AccessFilter{})
+		require.Len(t, all, 3)
+		r := all[0]
+		require.Equal(t, []string{"ada@example.com", "ACME GmbH", "GET", "/flows/7", "by phone"}, []string{r.Account, r.Tenant, r.Method, r.Path, r.Memo})
+		require.Equal(t, 200, r.Status)
+		require.EqualValues(t, 5, r.Bytes)
+		require.Equal(t, time.Millisecond, r.Duration)
+		require.Equal(t, "203.0.113.7", r.IP.String())
+		require.Equal(t, access.Attribution{Country: "AT", City: "Graz", Network: "net of 203.0.113.7"}, r.Origin)
+		require.Equal(t, map[string]string{"build": "7"}, r.Attributes)
+		require.Equal(t, "peer", r.IPFrom)
+		require.WithinDuration(t, at.Add(2*time.Hour), r.Time, time.Second)
+	})
+	t.Run("R5.1 library: filtered by date and keyword", func(t *testing.T) {
+		require.Len(t, ask(query.AccessFilter{Search: "acme phone"}), 3)
+		require.Len(t, ask(query.AccessFilter{Search: "FLOWS"}), 2)
+		require.Len(t, ask(query.AccessFilter{Search: "flows", From: at.Add(time.Minute)}), 1)
+		require.Len(t, ask(query.AccessFilter{To: at.Add(90 * time.Minute)}), 2)
+		require.Len(t, ask(query.AccessFilter{MinStatus: 400}), 1)
+		require.Empty(t, ask(query.AccessFilter{Tenant: "ACME"}))
+		require.Len(t, ask(query.AccessFilter{Account: "ada@example.com", IP: "203.0.113.7", MaxStatus: 299}), 2)
+		_, err := store.Query().Access(t.Context(), query.AccessFilter{From: at.Add(time.Hour), To: at}, query.Paging{})
+		require.ErrorIs(t, err, query.ErrInvalid)
+	})
+	t.Run("R5.1 library: one line each in access_log.log, wrong ones at warn", func(t *testing.T) {
+		page, err := store.Query().Records(t.Context(), query.Filter{Files: []string{"access_log"}, Levels: levels.AtLeast(levels.Warn)}, query.Paging{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		require.Equal(t, query.KindAccess, page.Items[0].Kind)
+		require.Equal(t, "GET /missing", page.Items[0].Message)
+	})
+}
+
+func TestAuditInMemory(t *testing.T) {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	record(t, store, audit.Entry{Event: audit.FlowCreated, FlowID: "f"})
+	require.Len(t, audited(t, store, query.AuditFilter{FlowID: "f"}), 1)
+	require.NoError(t, store.Close())
+	_, err := store.Audit().Record(t.Context(), audit.Entry{Event: audit.FlowCreated})
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	var none *logger.Store
+	_, err = none.Audit().Record(t.Context(), audit.Entry{Event: audit.FlowCreated})
+	require.ErrorIs(t, err, audit.ErrClosed)
+	none.Access().Record(access.Record{})
+}
