@@ -1,0 +1,100 @@
+// Package maxmind attributes addresses by MaxMind's database files (GeoIP2 and
+// GeoLite2: City or Country, and ASN or ISP). It is a module of its own, so that
+// those who do not need it do not get its dependencies.
+//
+//	db, err := maxmind.Open("GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb")
+//	recorder := access.New(record, &access.Options{Attributor: db})
+package maxmind
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"github.com/steplog/steplog/audit/access"
+)
+
+// ErrNoFiles is returned by Open without files.
+var ErrNoFiles = errors.New("maxmind: no database files")
+
+// DB attributes addresses. It implements [access.Attributor] and is safe for
+// concurrent use.
+type DB struct {
+	files   []string // immutable
+	loading sync.Mutex
+	readers atomic.Pointer[[]*maxminddb.Reader]
+}
+
+// Open reads one or more database files into memory. What one does not know of an
+// address the next may. The files may be replaced afterwards; see [DB.Reload].
+func Open(files ...string) (*DB, error) {
+	if len(files) == 0 {
+		return nil, ErrNoFiles
+	}
+	db := &DB{files: append([]string(nil), files...)}
+	if err := db.Reload(); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// Reload reads the files again. Requests meanwhile, and after an error, are
+// attributed by what was read before.
+func (db *DB) Reload() error {
+	db.loading.Lock()
+	defer db.loading.Unlock()
+	readers := make([]*maxminddb.Reader, 0, len(db.files))
+	for _, name := range db.files {
+		// In memory and not mapped: a file that is replaced in place must not
+		// change, or end, under a reader.
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("maxmind: %w", err)
+		}
+		r, err := maxminddb.OpenBytes(text)
+		if err != nil {
+			return fmt.Errorf("maxmind: %s: %w", name, err)
+		}
+		readers = append(readers, r)
+	}
+	db.readers.Store(&readers)
+	return nil
+}
+
+// place is what is read of a database; the files have more.
+type place struct {
+	Country struct {
+		ISOCode string `maxminddb:"iso_code"`
+	} `maxminddb:"country"`
+	City struct {
+		Names struct {
+			English string `maxminddb:"en"`
+		} `maxminddb:"names"`
+	} `maxminddb:"city"`
+	Organization string `maxminddb:"autonomous_system_organization"`
+	ISP          string `maxminddb:"isp"`
+}
+
+// Attribute returns what the files know of an address. City names are English.
+func (db *DB) Attribute(a netip.Addr) access.Attribution {
+	var found access.Attribution
+	if !a.IsValid() {
+		return found
+	}
+	var p place
+	for _, r := range *db.readers.Load() {
+		if r.Lookup(a).Decode(&p) != nil {
+			continue // a damaged record; the other files may know
+		}
+	}
+	found = access.Attribution{Country: p.Country.ISOCode, City: p.City.Names.English, Network: p.Organization}
+	if found.Network == "" {
+		found.Network = p.ISP
+	}
+	return found
+}

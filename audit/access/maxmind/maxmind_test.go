@@ -1,0 +1,133 @@
+package maxmind_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/audit/access"
+	"github.com/steplog/steplog/audit/access/maxmind"
+)
+
+// write makes a database with one network.
+func write(t testing.TB, path, kind, network string, value mmdbtype.Map) {
+	t.Helper()
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, RecordSize: 24, IncludeReservedNetworks: true})
+	require.NoError(t, err)
+	_, n, err := net.ParseCIDR(network)
+	require.NoError(t, err)
+	require.NoError(t, tree.Insert(n, value))
+	f, err := os.Create(path + ".new")
+	require.NoError(t, err)
+	_, err = tree.WriteTo(f)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, os.Rename(path+".new", path))
+}
+
+func city(name string) mmdbtype.Map {
+	return mmdbtype.Map{
+		"country": mmdbtype.Map{"iso_code": mmdbtype.String("AT")},
+		"city":    mmdbtype.Map{"names": mmdbtype.Map{"en": mmdbtype.String(name), "de": mmdbtype.String("x")}},
+	}
+}
+
+func databases(t testing.TB) (cities, networks string) {
+	t.Helper()
+	dir := t.TempDir()
+	cities, networks = filepath.Join(dir, "city.mmdb"), filepath.Join(dir, "asn.mmdb")
+	write(t, cities, "GeoLite2-City", "203.0.113.0/24", city("Graz"))
+	write(t, networks, "GeoLite2-ASN", "203.0.0.0/16", mmdbtype.Map{"autonomous_system_organization": mmdbtype.String("Example Net")})
+	return cities, networks
+}
+
+func TestAttribute(t *testing.T) {
+	cities, networks := databases(t)
+	db, err := maxmind.Open(cities, networks)
+	require.NoError(t, err)
+	for addr, want := range map[string]access.Attribution{
+		"203.0.113.7": {Country: "AT", City: "Graz", Network: "Example Net"},
+		"203.0.1.1":   {Network: "Example Net"},
+		"8.8.8.8":     {},
+		"2001:db8::1": {},
+	} {
+		require.Equal(t, want, db.Attribute(netip.MustParseAddr(addr)), addr)
+	}
+	require.Equal(t, access.Attribution{}, db.Attribute(netip.Addr{}))
+
+	req := httptest.NewRequest("GET", "/", nil)
+	var got []access.Record
+	h := access.New(func(r access.Record) { got = append(got, r) }, &access.Options{Attributor: db}).Middleware(http.NotFoundHandler())
+	for _, addr := range []string{"203.0.113.7:1", "10.0.0.1:1"} {
+		req.RemoteAddr = addr
+		h.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	require.Equal(t, "Graz", got[0].Origin.City)
+	require.Equal(t, "LAN", got[1].Origin.Network)
+}
+
+func TestReload(t *testing.T) {
+	cities, _ := databases(t)
+	db, err := maxmind.Open(cities)
+	require.NoError(t, err)
+	addr := netip.MustParseAddr("203.0.113.7")
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					if db.Attribute(addr).Country != "AT" {
+						t.Error("nothing found")
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		write(t, cities, "GeoLite2-City", "203.0.113.0/24", city(fmt.Sprint("City ", i)))
+		require.NoError(t, db.Reload())
+		require.Equal(t, fmt.Sprint("City ", i), db.Attribute(addr).City)
+	}
+	require.NoError(t, os.WriteFile(cities, []byte("garbage"), 0o600))
+	require.Error(t, db.Reload())
+	require.Equal(t, "City 19", db.Attribute(addr).City, "what was there stays")
+	close(stop)
+	readers.Wait()
+}
+
+func TestOpenErrors(t *testing.T) {
+	_, err := maxmind.Open()
+	require.ErrorIs(t, err, maxmind.ErrNoFiles)
+	_, err = maxmind.Open(filepath.Join(t.TempDir(), "none.mmdb"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func BenchmarkMiddleware(b *testing.B) {
+	cities, networks := databases(b)
+	db, err := maxmind.Open(cities, networks)
+	require.NoError(b, err)
+	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+	h := access.New(func(access.Record) {}, &access.Options{Attributor: db}).Middleware(next)
+	req := httptest.NewRequest("GET", "/", nil)
+	req.RemoteAddr = "203.0.113.7:1"
+	w := httptest.NewRecorder()
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(w, req)
+	}
+}
