@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
@@ -56,6 +57,7 @@ type config struct {
 	dir   string
 	flows string
 	acks  string
+	page  string
 	runs  int
 	level zapcore.Level
 	json  bool
@@ -70,6 +72,7 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	flags.StringVar(&c.flows, "flows", "", "`folder` with flows (*.json) beside the ones that come with the program; the same id replaces")
 	flags.IntVar(&c.runs, "runs", 1, "how often to run each flow whose start is \"repeat\" (price-sync); one whose start is\n\"once\" (dependency-report: a checkout does not change between two runs) runs once a start, after them")
 	flags.StringVar(&c.acks, "acks", "", "`file` to append a word to for each line that a flow logged and the log accepted; the word is the line's details.ack")
+	flags.StringVar(&c.page, "page", "", "`address` to serve a page about runs and flows on, such as 127.0.0.1:8080, after the runs and until interrupted")
 	flags.BoolVar(&c.json, "json", false, "print the summary as JSON; progress goes to the error output")
 	flags.Func("level", "minimum `level` of lines: trace, debug, info (the default), warn, error or fatal", func(s string) (err error) {
 		c.level, err = levels.Parse(s)
@@ -118,6 +121,11 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitLogging
 	}
 	p := &program{config: c, store: store, progress: stdout}
+	key, err := store.Audit().Key()
+	if err != nil {
+		fmt.Fprintln(stderr, "engine:", errors.Join(err, store.Close()))
+		return exitLogging
+	}
 	if c.json {
 		p.progress = stderr
 	}
@@ -126,6 +134,9 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err = store.Close()
 	if dropped := store.Stats().Dropped; err == nil && dropped > 0 {
 		err = fmt.Errorf("%d records were not logged", dropped)
+	}
+	if err == nil {
+		err = printVerified(context.WithoutCancel(ctx), p.progress, c.dir, key)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "engine:", err)
@@ -161,13 +172,23 @@ func (p *program) run(ctx context.Context, stdout, stderr io.Writer) (status int
 		p.engine.acks = acks
 	}
 	p.engine.service.Info(started, zap.Strings("arguments", os.Args), zap.Int("runs", p.runs))
+	// What was done to the flows is on the disk before any of them runs.
+	if err := errors.Join(p.recordFlows(ctx), p.recordAll(ctx, audit.FlowStarted)); err != nil {
+		fmt.Fprintln(stderr, "engine:", err)
+		return exitLogging
+	}
 	if err := p.runFlows(ctx); err != nil {
 		fmt.Fprintln(stderr, "engine:", err)
 		return exitUsage
 	}
 
 	// What is left is wanted after an interrupt, too.
+	interrupted := ctx
 	ctx = context.WithoutCancel(ctx)
+	if err := errors.Join(p.recordAll(ctx, audit.FlowStopped), p.servePage(interrupted, p.page)); err != nil {
+		fmt.Fprintln(stderr, "engine:", err)
+		return exitLogging
+	}
 	summary, err := summarize(ctx, p.store, p.dir)
 	if err == nil && p.json {
 		err = summary.printJSON(stdout)

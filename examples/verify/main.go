@@ -1,0 +1,124 @@
+// Command verify checks the audit trail in a folder, or in a copy of one, from
+// outside: every record, every checkpoint, and one proof that a record is in it.
+//
+//	go run ./examples/verify -key KEY -anchor checkpoint.txt data/logs
+//
+// KEY is what audit.Recorder's Key returned and the host keeps; the anchor is a
+// checkpoint that Options.OnCheckpoint was given and that was kept elsewhere.
+// Without a key the one in the folder is trusted, which whoever wrote the folder
+// could have replaced. It changes nothing. The exit status is 0 when the trail is
+// intact, 1 when it is not, and 2 when it could not be checked.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/steplog/steplog/audit"
+	"golang.org/x/mod/sumdb/note"
+)
+
+const (
+	exitIntact    = 0
+	exitDamaged   = 1
+	exitUnchecked = 2
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	key := flags.String("key", "", "the `key` that checks the trail; by default that in the folder")
+	prove := flags.Int64("prove", -1, "the `seq` of the record to prove; by default the newest")
+	var anchors [][]byte
+	flags.Func("anchor", "`file` with a checkpoint that was kept elsewhere; may be given several times", func(name string) error {
+		text, err := os.ReadFile(name)
+		anchors = append(anchors, text)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
+		return exitUnchecked
+	}
+	if flags.NArg() != 1 {
+		fmt.Fprintln(stderr, "verify: one folder")
+		return exitUnchecked
+	}
+	o := &audit.VerifyOptions{Anchors: anchors}
+	if *key != "" {
+		verifier, err := note.NewVerifier(*key)
+		if err != nil {
+			fmt.Fprintln(stderr, "verify: -key:", err)
+			return exitUnchecked
+		}
+		o.Verifiers = note.VerifierList(verifier)
+	}
+	err := check(ctx, flags.Arg(0), o, *prove, stdout)
+	switch {
+	case err == nil:
+		return exitIntact
+	case errors.Is(err, audit.ErrDamaged):
+		fmt.Fprintln(stderr, "verify: NOT INTACT:", err)
+		return exitDamaged
+	default:
+		fmt.Fprintln(stderr, "verify:", err)
+		return exitUnchecked
+	}
+}
+
+// check verifies the trail and proves one record.
+func check(ctx context.Context, dir string, o *audit.VerifyOptions, prove int64, w io.Writer) error {
+	report, err := audit.Verify(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "intact: records %d to %d in %d files, under %d checkpoints\n", report.First, int64(report.Size)-1, report.Files, report.Checkpoints)
+	if report.FolderKey {
+		fmt.Fprintln(w, "the key is the folder's own: whoever wrote the folder could have replaced both")
+	}
+	if len(o.Anchors) == 0 {
+		fmt.Fprintln(w, "no anchor: an older state of the whole folder would look the same")
+	}
+	fmt.Fprintf(w, "compared with %d checkpoints from elsewhere and from audit.checkpoint\n\n%s\n", report.Anchors, report.Checkpoint.Note)
+	if report.Size == report.First {
+		return nil
+	}
+	seq := report.Size - 1
+	if prove >= 0 {
+		seq = uint64(prove)
+	}
+	return proof(ctx, dir, seq, o, w)
+}
+
+// proof makes the proof for one record and checks it as somebody would who has
+// nothing but the line, the proof and the key.
+func proof(ctx context.Context, dir string, seq uint64, o *audit.VerifyOptions, w io.Writer) (err error) {
+	p, err := audit.OpenProver(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	made, err := p.Prove(ctx, seq)
+	if err != nil {
+		return err
+	}
+	for line, err := range p.Lines(seq) {
+		if err != nil {
+			return err
+		}
+		if o.Verifiers != nil {
+			if err := made.Check(line, o.Verifiers); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(w, "record %s is in it, by %d hashes:\n%s\n", strconv.FormatUint(seq, 10), len(made.Hashes), bytes.TrimSpace(line))
+		break
+	}
+	return nil
+}
