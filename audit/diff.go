@@ -424,8 +424,5 @@ func marshal(v any) (text []byte, err error) {
 	if text, err = json.Marshal(v); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDiff, err)
 	}
-	if len(text) > maxInput {
-		return nil, fmt.Errorf("%w: it is longer than %d bytes", errDiff, maxInput)
-	}
 	return text, nil
 }

@@ -21,9 +21,15 @@ func normal(v any) (any, error) {
 	if v == nil {
 		return absent{}, nil
 	}
-	text, err := marshal(v)
-	if err != nil {
-		return nil, err
+	text, raw := v.(json.RawMessage)
+	if !raw || !json.Valid(text) {
+		var err error
+		if text, err = marshal(v); err != nil {
+			return nil, err
+		}
+	}
+	if len(text) > maxInput {
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", errDiff, maxInput)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
