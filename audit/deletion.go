@@ -16,6 +16,10 @@ type deletion struct {
 // others. It cannot occur inside a text, where quotes are escaped.
 var deletionMark = []byte(`"event":"` + SegmentDeleted.Name + `"`) // immutable
 
+// markWithin is how far into a line the event may end: the keys before it are
+// fixed, and their values are bounded.
+const markWithin = 320
+
 // segmentType is the type of the target of such a record.
 const segmentType = "segment"
 
@@ -27,7 +31,7 @@ type extent struct {
 
 // deletionOf returns what a record of retention says, nil for every other.
 func deletionOf(line []byte) *deletion {
-	if !bytes.Contains(line, deletionMark) {
+	if !bytes.Contains(line[:min(len(line), markWithin)], deletionMark) {
 		return nil
 	}
 	r, err := ParseRecord(line)

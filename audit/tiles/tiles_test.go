@@ -1,0 +1,99 @@
+package tiles_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/audit/tiles"
+	"github.com/steplog/steplog/rotation"
+)
+
+// served reads tiles as a client of a transparency log does.
+type served struct{ dir string }
+
+func (s served) Height() int                     { return 8 }
+func (s served) SaveTiles([]tlog.Tile, [][]byte) {}
+func (s served) ReadTiles(want []tlog.Tile) ([][]byte, error) {
+	var all [][]byte
+	for _, tile := range want {
+		path := fmt.Sprintf("tile/%d/%03d", tile.L, tile.N)
+		if tile.W < 256 {
+			path += fmt.Sprintf(".p/%d", tile.W)
+		}
+		text, err := os.ReadFile(filepath.Join(s.dir, path))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}
+
+func TestExport(t *testing.T) {
+	dir, out := filepath.Join(t.TempDir(), "logs"), t.TempDir()
+	r, err := audit.Open(dir, nil)
+	require.NoError(t, err)
+	text, err := r.Key()
+	require.NoError(t, err)
+	key, err := note.NewVerifier(text)
+	require.NoError(t, err)
+	for range 2 {
+		for range 300 {
+			_, err := r.Record(t.Context(), audit.Entry{Event: audit.FlowStarted})
+			require.NoError(t, err)
+		}
+		require.NoError(t, r.Rotate(t.Context()))
+		_, err := tiles.Export(t.Context(), dir, out) // also of a trail that is written
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.Close())
+
+	signed, err := os.ReadFile(filepath.Join(out, "checkpoint"))
+	require.NoError(t, err)
+	point, err := audit.OpenCheckpoint(signed, note.VerifierList(key))
+	require.NoError(t, err)
+	require.EqualValues(t, 601, point.Size)
+	hashes := tlog.TileHashReader(tlog.Tree{N: 601, Hash: point.Root}, served{out}) // checks each tile
+	n := int64(0)
+	for _, bundle := range []string{"000", "001", "002.p/89"} {
+		text, err := os.ReadFile(filepath.Join(out, "tile", "entries", bundle))
+		require.NoError(t, err)
+		for len(text) > 0 {
+			size := int(binary.BigEndian.Uint16(text))
+			line := text[2 : 2+size]
+			text = text[2+size:]
+			proof, err := tlog.ProveRecord(601, n, hashes)
+			require.NoError(t, err)
+			require.NoError(t, tlog.CheckRecord(proof, 601, point.Root, n, tlog.RecordHash(line)))
+			n++
+		}
+	}
+	require.EqualValues(t, 601, n)
+}
+
+func TestRetained(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	r, err := audit.Open(dir, &audit.Options{Rule: rotation.Rule{MaxTotalBytes: 1}})
+	require.NoError(t, err)
+	require.NoError(t, r.Rotate(t.Context()))
+	require.Eventually(t, func() bool {
+		p, err := audit.OpenProver(dir)
+		if err != nil {
+			return false
+		}
+		defer p.Close()
+		return p.First() > 0
+	}, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, r.Close())
+	_, err = tiles.Export(t.Context(), dir, t.TempDir())
+	require.ErrorIs(t, err, tiles.ErrRetained)
+}
