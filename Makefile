@@ -1,7 +1,7 @@
 # The gate is .ci/run; each of its parts is a target here.
 .DEFAULT_GOAL := help
 
-MODULES  := $(sort $(patsubst %/go.mod,%,$(wildcard .ci/*/go.mod)))
+MODULES  := $(sort $(patsubst %/go.mod,%,$(wildcard .ci/*/go.mod audit/access/*/go.mod)))
 FUZZTIME ?= 10s
 BENCH    ?=
 
@@ -79,6 +79,10 @@ requirements: ## run the tests and list the requirements that none proves yet
 .PHONY: bench
 bench: ## cost per call and per query beside other libraries; BENCH="-help" lists the flags
 	GOWORK=off go -C .ci/bench run . $(BENCH)
+
+.PHONY: bench-audit
+bench-audit: ## durable audit records a second beside plain NDJSON and Tessera; verifying a million
+	GOWORK=off go -C .ci/audit test -count=1 -v -run 'TestMeasure|TestVerifyMillion' -measure 1s .
 
 .PHONY: bench-packages
 bench-packages: ## the packages' own benchmarks, each beside the code it measures

@@ -29,6 +29,12 @@
 // ([FileRule]). Neither ever suppresses the records of runs and steps: they
 // are the history. A call that is not recorded costs one atomic load.
 //
+// # Audit and access
+//
+// [Store.Audit] records who did what, durable and signed before the call returns;
+// the store's own acts are recorded there too. [Store.Access] has the middleware
+// that keeps access_log.log. Both are queried through [Store.Query].
+//
 // # What the host can rely on
 //
 // No call panics, ends the process or returns an error that is not in its

@@ -15,6 +15,7 @@ const (
 	inLine     = "internal/line"
 	inQuery    = "query"
 	inLogger   = "logger"
+	inAudit    = "audit"
 )
 
 // faults are what the tests must catch: what spec and experience name first, then
@@ -38,6 +39,17 @@ var faults = []fault{
 		"return out.Sync()", "return nil", inRotation, "^(TestPowerCuts|TestStopAtEveryStepOfCompression)$"},
 	{"after a power cut the text is taken as it is", inJournal,
 		"j.rebooted = found && !left.Clean &&", "j.rebooted = false &&", inJournal, "^TestTextAfterAPowerCut$"},
+
+	{"an audit record is acknowledged before it is synced", inAudit,
+		"if err := t.file.Sync(); err != nil {\n\t\treturn fmt.Errorf(\"sync %s: %w\", activeName, err)", "if err := error(nil); err != nil {\n\t\treturn fmt.Errorf(\"sync %s: %w\", activeName, err)",
+		inAudit, "^(TestPowerCuts|TestPoisoned)$"},
+	{"the folder of a trail's new file is not synced", inAudit,
+		"if err := t.fs.RenameNew(next, path); err != nil {\n\t\treturn err\n\t}\n\treturn t.fs.SyncDir(t.dir)\n}", "if err := t.fs.RenameNew(next, path); err != nil {\n\t\treturn err\n\t}\n\treturn nil\n}",
+		inAudit, "^TestPowerCuts$"},
+	{"a trail goes on after a failed sync", inAudit,
+		"t.failed = fmt.Errorf(\"%w until it is opened again: %w\", ErrUnavailable, err)", "_ = err", inAudit, "^TestPoisoned$"},
+	{"what a failed sync left is not written again", inAudit,
+		"if from == c.goodEnd {", "if from >= 0 {", inAudit, "^(TestPoisoned|TestEveryFault)$"},
 
 	// Kills and recovery.
 	{"a torn last line is not cut", inRotation,
