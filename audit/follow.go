@@ -99,7 +99,7 @@ func (f *Follower) Refresh(to Sink) error {
 // openActive lists the sealed files and opens the active one that follows them:
 // when a rotation came in between, it looks again.
 func (f *Follower) openActive() (sealed []string, active bool, err error) {
-	if sealed, active, err = trailFiles(f.fs, f.dir); err != nil {
+	if sealed, _, err = trailFiles(f.fs, f.dir); err != nil {
 		return nil, false, err
 	}
 	for {
@@ -109,7 +109,7 @@ func (f *Follower) openActive() (sealed []string, active bool, err error) {
 				return nil, false, err
 			}
 		}
-		again, active, err := trailFiles(f.fs, f.dir)
+		again, _, err := trailFiles(f.fs, f.dir)
 		if err != nil {
 			return nil, false, err
 		}
@@ -119,7 +119,7 @@ func (f *Follower) openActive() (sealed []string, active bool, err error) {
 		sealed = again
 		if f.active != nil {
 			if err := f.active.Close(); err != nil {
-				return nil, active, err
+				return nil, false, err
 			}
 		}
 	}

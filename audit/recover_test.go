@@ -248,12 +248,17 @@ func TestPoisoned(t *testing.T) {
 		return nil
 	})
 	var problems []error
-	r, err := hosted(fsys, audit.Options{OnProblem: func(err error) { problems = append(problems, err) }})
+	r, err := hosted(fsys, audit.Options{MaxValueBytes: 16_384, OnProblem: func(err error) { problems = append(problems, err) }})
 	require.NoError(t, err)
 	_, err = flow(r, "one")
 	require.NoError(t, err)
 	fail = func(vfs.Op) error { return vfs.Lost(syscall.EIO) }
-	_, err = flow(r, "two")
+	// Longer than a few pages: the next write would make a shared one dirty again.
+	long := map[string]string{}
+	for i := range 20 {
+		long[fmt.Sprint(i)] = strings.Repeat("x", 1500)
+	}
+	_, err = r.Record(t.Context(), audit.Entry{Event: audit.FlowUpdated, FlowID: "two", Before: map[string]string{}, After: long})
 	require.ErrorIs(t, err, audit.ErrUnavailable)
 	require.ErrorIs(t, err, syscall.EIO)
 	fail = nil
