@@ -31,6 +31,9 @@ type Filter struct {
 	From, To time.Time
 	// Files are the logs wanted, by name: "user" or "user.log".
 	Files []string
+	// Projects are the projects wanted, for somebody who may see only those: a
+	// record without a project is in none but "". It is combined with Project.
+	Projects []string
 
 	// Project to Action must be equal to what the record says, case and all.
 	Project   string
@@ -83,6 +86,10 @@ func (f Filter) complete() (Filter, error) {
 		}
 		f.Files[i] = name
 	}
+	if len(f.Projects) > MaxFilterValues {
+		return f, invalid("Projects", "has more than %d values", MaxFilterValues)
+	}
+	f.Projects = slices.Clone(f.Projects)
 	if len(f.Search) > MaxSearchBytes {
 		return f, invalid("Search", "is longer than %d bytes", MaxSearchBytes)
 	}

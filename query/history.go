@@ -27,7 +27,7 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 			func(r *journal.Run) bool {
 				id := r.Identity
 				if f.ID != 0 && f.ID != r.Seq || !wanted(f.Run, id.Run) ||
-					!wanted(f.Project, id.Project) || !wanted(f.Server, id.Server) ||
+					!among(f.Projects, id.Project) || !wanted(f.Project, id.Project) || !wanted(f.Server, id.Server) ||
 					!wanted(f.Service, id.Service) || !wanted(f.Operation, id.Operation) ||
 					!wanted(f.RootRun, rootOf(id)) || !wanted(f.ParentRun, id.ParentRun) ||
 					!wanted(f.ParentStep, id.ParentStep) || f.Roots && id.ParentRun != "" ||
@@ -53,7 +53,7 @@ func (b *journalBackend) Steps(ctx context.Context, f StepFilter, w Window) (Res
 			func(s *journal.Step) bool {
 				id := s.Identity
 				if f.ID != 0 && f.ID != s.Seq || !wanted(f.Step, id.Step) || !wanted(f.Run, id.Run) ||
-					!wanted(f.Project, id.Project) || !wanted(f.Server, id.Server) ||
+					!among(f.Projects, id.Project) || !wanted(f.Project, id.Project) || !wanted(f.Server, id.Server) ||
 					!wanted(f.Service, id.Service) || !wanted(f.Operation, id.Operation) ||
 					!wanted(f.RootRun, rootOf(id)) || !wanted(f.Action, id.Action) ||
 					!wanted(f.TriggeredBy, triggeredBy(triggerOf(s))) ||

@@ -2,6 +2,7 @@ package query
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,12 +99,12 @@ func (m *matcher) row(r *journal.Row) bool {
 // identityMatcher returns the filter's conditions on identifiers, nil without
 // any.
 func identityMatcher(f *Filter) func(*line.Identity) bool {
-	if f.Project == "" && f.Server == "" && f.Service == "" && f.Operation == "" &&
+	if len(f.Projects) == 0 && f.Project == "" && f.Server == "" && f.Service == "" && f.Operation == "" &&
 		f.Run == "" && f.RootRun == "" && f.Step == "" && f.Action == "" {
 		return nil
 	}
 	return func(id *line.Identity) bool {
-		return wanted(f.Project, id.Project) && wanted(f.Server, id.Server) && wanted(f.Service, id.Service) &&
+		return among(f.Projects, id.Project) && wanted(f.Project, id.Project) && wanted(f.Server, id.Server) && wanted(f.Service, id.Service) &&
 			wanted(f.Operation, id.Operation) && wanted(f.Run, id.Run) && wanted(f.RootRun, rootOf(id)) &&
 			wanted(f.Step, id.Step) && wanted(f.Action, id.Action)
 	}
@@ -111,6 +112,9 @@ func identityMatcher(f *Filter) func(*line.Identity) bool {
 
 // wanted compares an identifier; "" wants any.
 func wanted(want, got string) bool { return want == "" || want == got }
+
+// among compares an identifier with a list; an empty list wants any.
+func among(want []string, got string) bool { return len(want) == 0 || slices.Contains(want, got) }
 
 // rootOf returns the run at the top: a run that nothing started is its own.
 func rootOf(id *line.Identity) string {

@@ -129,6 +129,9 @@ type RunFilter struct {
 	// ID is [MainLog.ID].
 	ID uint64
 
+	// Projects are the projects wanted, as in [Filter]; combined with Project.
+	Projects []string
+
 	Project   string
 	Server    string
 	Service   string
@@ -153,11 +156,12 @@ type RunFilter struct {
 // complete checks f and makes its lists its own.
 func (f RunFilter) complete() (RunFilter, error) {
 	f.States, f.Statuses, f.Outcomes = slices.Clone(f.States), slices.Clone(f.Statuses), slices.Clone(f.Outcomes)
+	f.Projects = slices.Clone(f.Projects)
 	f.TriggeredBy = strings.TrimSpace(f.TriggeredBy)
 	if f.Roots && (f.ParentRun != "" || f.ParentStep != "") {
 		return f, invalid("Roots", "excludes ParentRun and ParentStep")
 	}
-	return f, checkRunConditions(f.From, f.To, f.States, f.Statuses, f.Outcomes)
+	return f, checkRunConditions(f.From, f.To, f.Projects, f.States, f.Statuses, f.Outcomes)
 }
 
 // StepFilter chooses steps. Its conditions are combined with and; a field left
@@ -165,6 +169,9 @@ func (f RunFilter) complete() (RunFilter, error) {
 type StepFilter struct {
 	// ID is [SubLog.ID].
 	ID uint64
+
+	// Projects are the projects wanted, as in [Filter]; combined with Project.
+	Projects []string
 
 	Project   string
 	Server    string
@@ -188,13 +195,17 @@ type StepFilter struct {
 // complete checks f and makes its lists its own.
 func (f StepFilter) complete() (StepFilter, error) {
 	f.States, f.Statuses, f.Outcomes = slices.Clone(f.States), slices.Clone(f.Statuses), slices.Clone(f.Outcomes)
+	f.Projects = slices.Clone(f.Projects)
 	f.TriggeredBy = strings.TrimSpace(f.TriggeredBy)
-	return f, checkRunConditions(f.From, f.To, f.States, f.Statuses, f.Outcomes)
+	return f, checkRunConditions(f.From, f.To, f.Projects, f.States, f.Statuses, f.Outcomes)
 }
 
-func checkRunConditions(from, to time.Time, states, statuses []int, outcomes []Outcome) error {
+func checkRunConditions(from, to time.Time, projects []string, states, statuses []int, outcomes []Outcome) error {
 	if err := checkTimes(from, to); err != nil {
 		return err
+	}
+	if len(projects) > MaxFilterValues {
+		return invalid("Projects", "has more than %d values", MaxFilterValues)
 	}
 	if len(states) > MaxFilterValues || len(statuses) > MaxFilterValues || len(outcomes) > MaxFilterValues {
 		return invalid("States, Statuses or Outcomes", "has more than %d values", MaxFilterValues)

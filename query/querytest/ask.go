@@ -76,6 +76,9 @@ func (a *asker) filter() query.Filter {
 			*c.field = r.String(c.key)
 		}
 	}
+	if a.one(8) {
+		f.Projects = a.projects()
+	}
 	if f.RootRun == "" && a.one(12) {
 		f.RootRun = r.String("run")
 	}
@@ -86,6 +89,11 @@ func (a *asker) filter() query.Filter {
 		f.Where = a.expr(3)
 	}
 	return f
+}
+
+// projects returns one to three projects, "" among them.
+func (a *asker) projects() []string {
+	return []string{a.record().String("project"), "p-2", "none"}[:1+a.rnd.IntN(3)]
 }
 
 func (a *asker) levels() levels.Set {
@@ -194,6 +202,9 @@ func (a *asker) history(all []*oracle.Execution) oracle.HistoryFilter {
 			*c.field = r.String(c.key)
 		}
 	}
+	if a.one(8) {
+		f.Projects = a.projects()
+	}
 	if a.one(9) {
 		f.RootRun = e.Run
 	}
@@ -229,7 +240,7 @@ func (a *asker) history(all []*oracle.Execution) oracle.HistoryFilter {
 
 // toOracle says the same to the oracle.
 func toOracle(f query.Filter) oracle.Filter {
-	o := oracle.Filter{From: f.From, To: f.To, Project: f.Project, Server: f.Server, Service: f.Service,
+	o := oracle.Filter{From: f.From, To: f.To, Projects: f.Projects, Project: f.Project, Server: f.Server, Service: f.Service,
 		Operation: f.Operation, Run: f.Run, RootRun: f.RootRun, Step: f.Step, Action: f.Action, Topic: f.Topic, Search: f.Search,
 		Where: toOracleExpr(f.Where)}
 	for _, k := range f.Kinds {
@@ -267,13 +278,13 @@ func outcomes(names []string) []query.Outcome {
 }
 
 func toRunFilter(f oracle.HistoryFilter) query.RunFilter {
-	return query.RunFilter{ID: f.ID, Project: f.Project, Server: f.Server, Service: f.Service, Operation: f.Operation,
+	return query.RunFilter{ID: f.ID, Projects: f.Projects, Project: f.Project, Server: f.Server, Service: f.Service, Operation: f.Operation,
 		Run: f.Run, RootRun: f.RootRun, ParentRun: f.ParentRun, ParentStep: f.ParentStep, Roots: f.Roots, From: f.From, To: f.To,
 		States: f.States, Statuses: f.Statuses, Outcomes: outcomes(f.Outcomes), TriggeredBy: f.TriggeredBy}
 }
 
 func toStepFilter(f oracle.HistoryFilter) query.StepFilter {
-	return query.StepFilter{ID: f.ID, Project: f.Project, Server: f.Server, Service: f.Service, Operation: f.Operation,
+	return query.StepFilter{ID: f.ID, Projects: f.Projects, Project: f.Project, Server: f.Server, Service: f.Service, Operation: f.Operation,
 		Run: f.Run, RootRun: f.RootRun, Step: f.Step, Action: f.Action, From: f.From, To: f.To,
 		States: f.States, Statuses: f.Statuses, Outcomes: outcomes(f.Outcomes), TriggeredBy: f.TriggeredBy}
 }

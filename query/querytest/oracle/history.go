@@ -46,7 +46,8 @@ type Execution struct {
 // HistoryFilter is a condition on runs or steps. Empty fields are no
 // conditions.
 type HistoryFilter struct {
-	ID uint64
+	ID       uint64
+	Projects []string
 
 	Project, Server, Service, Operation, Run, RootRun, ParentRun, ParentStep, Step, Action, TriggeredBy string
 
@@ -180,6 +181,7 @@ func Choose(all []*Execution, f HistoryFilter, asOf uint64) []*Execution {
 		}
 		if same && (asOf == 0 || e.ID <= asOf) && (f.ID == 0 || f.ID == e.ID) &&
 			!(f.Roots && r.String("parent_run") != "") && inRange(e.Started, f.From, f.To) &&
+			(len(f.Projects) == 0 || slices.Contains(f.Projects, r.String("project"))) &&
 			(len(f.States) == 0 || slices.Contains(f.States, e.State)) &&
 			(len(f.Statuses) == 0 || slices.Contains(f.Statuses, e.Status)) &&
 			(len(f.Outcomes) == 0 || slices.Contains(f.Outcomes, e.Outcome)) {

@@ -12,6 +12,7 @@ type Filter struct {
 	NoLevel  bool // no level is wanted, so nothing matches
 	From, To time.Time
 	Files    []string
+	Projects []string
 
 	Project, Server, Service, Operation, Run, RootRun, Step, Action, Topic string
 
@@ -61,6 +62,7 @@ func (f *Filter) fixed(r *Record) bool {
 	return !f.NoLevel &&
 		(len(f.Kinds) == 0 || slices.Contains(f.Kinds, r.Kind)) &&
 		(len(f.Levels) == 0 || slices.Contains(f.Levels, r.Level)) &&
+		(len(f.Projects) == 0 || slices.Contains(f.Projects, r.String("project"))) &&
 		(len(f.Files) == 0 || slices.Contains(f.Files, r.File)) &&
 		inRange(r.Time, f.From, f.To)
 }
