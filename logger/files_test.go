@@ -150,7 +150,9 @@ func TestRules(t *testing.T) {
 		store := openDir(t, dir, nil)
 		mail := store.Server("edge-1").To(logger.FileEmail)
 		rule := rotation.Rule{MaxBytes: 5000, Compression: rotation.None}
+		require.Equal(t, rotation.Rule{}, store.RotationRule(logger.FileEmail), "Options.Rule")
 		require.NoError(t, store.SetFileRule(t.Context(), logger.FileEmail, logger.FileRule{Rotation: rule}))
+		require.Equal(t, rule, store.RotationRule(logger.FileEmail))
 		fill(mail, 50)
 		require.NoError(t, store.Sync(t.Context()))
 		require.Greater(t, len(closed(t, dir, "email")), 5)

@@ -29,6 +29,18 @@ func (s *Store) FileRule(name string) FileRule {
 	return s.rules[name]
 }
 
+// RotationRule returns how a file rotates and what is retained of it: its own
+// rule, or Options.Rule when it has none.
+func (s *Store) RotationRule(name string) rotation.Rule {
+	if s == nil {
+		return rotation.Rule{}
+	}
+	if rule := s.FileRule(name).Rotation; rule != (rotation.Rule{}) {
+		return rule
+	}
+	return s.options.Rule
+}
+
 // SetFileRule changes what holds for a file. It is in force for every logger
 // when the call returns; files beyond the new limits are deleted soon after. A
 // file that does not exist yet is made. With Options.KeepSettings the rule is on

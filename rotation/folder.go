@@ -195,6 +195,46 @@ func (f *Folder) Open(name string) (io.ReadSeekCloser, error) {
 	}{io.NewSectionReader(t, 0, size), t}, nil
 }
 
+// OpenStored opens a file of the list as it is stored: compressed files are not
+// decompressed, and name must say so with its ending. Of an active file it gives
+// the whole lines that are there now. The reader is for one goroutine at a time.
+//
+// It returns an error that wraps [ErrNotFound] for any other name, the one that
+// a file had before it was compressed among them.
+func (f *Folder) OpenStored(name string) (io.ReadSeekCloser, error) {
+	n, ok := parseName(name)
+	if !ok {
+		return nil, fmt.Errorf("open %q: %w", name, ErrNotFound)
+	}
+	file, err := f.root.Open(n.base + n.ext)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		return nil, fmt.Errorf("open %q: %w", name, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", name, err)
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = ErrNotFound
+	}
+	size := int64(0)
+	if err == nil {
+		size = info.Size()
+		if n.active() {
+			if size, err = lastLineEnd(file, size, maxTorn); size < 0 {
+				size = info.Size()
+			}
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %q: %w", name, err), file.Close())
+	}
+	return struct {
+		*io.SectionReader
+		io.Closer
+	}{io.NewSectionReader(file, 0, size), file}, nil
+}
+
 // openLines opens a file and tells where its last whole line ends.
 func (f *Folder) openLines(file string) (*Text, int64, error) {
 	t, err := f.ReaderAt(file)

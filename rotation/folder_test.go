@@ -155,6 +155,37 @@ func TestReaderAt(t *testing.T) {
 	}
 }
 
+func TestOpenStored(t *testing.T) {
+	text := strings.Join(numbered(0, 2000), "\n") + "\n"
+	d, forms := viewed(t, text)
+	for form, name := range forms {
+		t.Run(form, func(t *testing.T) {
+			s, err := d.OpenStored(name)
+			require.NoError(t, err)
+			stored, err := io.ReadAll(s)
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+			if form == "active" || form == "plain" {
+				require.Equal(t, text, string(stored))
+				return
+			}
+			r, err := block.Open(bytes.NewReader(stored), int64(len(stored)))
+			require.NoError(t, err)
+			require.EqualValues(t, len(text), r.Size())
+			_, err = d.OpenStored(strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst"))
+			require.ErrorIs(t, err, rotation.ErrNotFound, "another form is another file")
+		})
+	}
+	fsys := vfs.NewMem()
+	put(t, fsys, "logs/user.log", "whole\ntorn")
+	s, err := openFolder(t, fsys, "logs").OpenStored("user.log")
+	require.NoError(t, err)
+	whole, err := io.ReadAll(s)
+	require.NoError(t, err)
+	require.Equal(t, "whole\n", string(whole))
+	require.NoError(t, s.Close())
+}
+
 func TestOnlyLogFiles(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "secret")
@@ -185,6 +216,8 @@ func TestOnlyLogFiles(t *testing.T) {
 		_, err := d.Open(bad)
 		require.Error(t, err, bad)
 		_, err = d.ReaderAt(bad)
+		require.Error(t, err, bad)
+		_, err = d.OpenStored(bad)
 		require.Error(t, err, bad)
 		_, err = d.Head(bad, 1)
 		require.Error(t, err, bad)
