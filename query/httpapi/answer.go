@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
+)
+
+// failure is an answer that is an error.
+type failure struct {
+	status  int
+	message string
+	param   string // the parameter that is wrong, "" for none
+	retry   int    // seconds until it makes sense to ask again, 0 for nothing to say
+}
+
+// Error returns the message.
+func (f *failure) Error() string { return f.message }
+
+// bad is a parameter that is wrong.
+func bad(param, format string, args ...any) *failure {
+	return &failure{status: http.StatusBadRequest, param: param, message: fmt.Sprintf(format, args...)}
+}
+
+func notFound(message string) *failure {
+	return &failure{status: http.StatusNotFound, message: message}
+}
+
+// fail writes a failure as JSON.
+func fail(w http.ResponseWriter, f *failure) {
+	h := w.Header()
+	if f.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	if f.retry > 0 {
+		h.Set("Retry-After", strconv.Itoa(f.retry))
+	}
+	body, _ := encode(struct { // strings always encode
+		Status  string `json:"status"`
+		Message string `json:"message"`
+		Param   string `json:"param,omitempty"`
+	}{"error", f.message, f.param})
+	send(w, f.status, body)
+}
+
+// fail answers with an error, or ends the connection when an answer has begun.
+func (q *request) fail(err error) {
+	if q.wrote {
+		panic(http.ErrAbortHandler)
+	}
+	f := q.failure(err)
+	if f == nil {
+		return // nobody is there to read it
+	}
+	fail(q.w, f)
+}
+
+// paramOf are the names of parameters for the fields that package query names.
+// immutable.
+var paramOf = map[string]string{
+	"From": "startDate", "To": "endDate", "Files": "in", "Kinds": "kind", "Search": "search", "Where": "field.1",
+	"Limit": "limit", "Offset": "offset", "Cursor": "cursor", "before": "before", "after": "after",
+	"field": "field", "limit": "limit", "width": "interval", "Project": "project", "Projects": "",
+}
+
+// failure says how an error is answered; nil when the client has gone.
+func (q *request) failure(err error) *failure {
+	var f *failure
+	var invalid *query.InvalidError
+	switch {
+	case errors.As(err, &f):
+		return f
+	case q.r.Context().Err() != nil:
+		return nil
+	case errors.As(err, &invalid):
+		param, known := paramOf[invalid.Param]
+		if !known {
+			param = ""
+		}
+		return bad(param, "%s %s.", orWord(param, invalid.Param), invalid.Reason)
+	case errors.Is(err, query.ErrNotFound), errors.Is(err, rotation.ErrNotFound):
+		return notFound("There is no such thing.")
+	case errors.Is(err, context.DeadlineExceeded):
+		return &failure{status: http.StatusServiceUnavailable, message: "The query took too long: narrow the time range."}
+	case errors.Is(err, query.ErrChanging):
+		return &failure{status: http.StatusServiceUnavailable, retry: 1, message: "Files were deleted while they were read; try again."}
+	case errors.Is(err, query.ErrClosed):
+		return &failure{status: http.StatusServiceUnavailable, message: "The log is closed."}
+	case errors.Is(err, query.ErrUnsupported):
+		return &failure{status: http.StatusNotImplemented, message: "The engine behind this API cannot answer that."}
+	}
+	q.options.OnProblem(fmt.Errorf("httpapi: %s %s: %w", q.r.Method, q.r.URL.Path, err))
+	return &failure{status: http.StatusInternalServerError, message: "Something went wrong inside."}
+}
+
+func orWord(param, word string) string {
+	if param == "" {
+		return word
+	}
+	return "'" + param + "'"
+}
+
+// success answers with the envelope that the API's document has.
+func (q *request) success(data any) error {
+	return q.json(struct {
+		Status string `json:"status"`
+		Data   any    `json:"data"`
+	}{"success", data})
+}
+
+// json answers with a document.
+func (q *request) json(v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	q.wrote = true
+	send(q.w, http.StatusOK, body)
+	return nil
+}
+
+// encode leaves HTML's characters escaped: text that was logged may end up in
+// a page.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func send(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone hears nothing
+}

@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"sync"
+
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+)
+
+// api is a handler.
+type api struct {
+	options Options // complete; immutable
+	engine  *query.Engine
+	store   *logger.Store // may be nil
+	mux     *http.ServeMux
+	origins *http.CrossOriginProtection
+
+	questions, streams places
+	tails              tails
+	settingsMu         sync.Mutex // held from the look at If-Match to the end of a change
+}
+
+// sort says which limits hold for a route.
+type sort uint8
+
+const (
+	plain    sort = iota // none: it reads nothing, or limits itself
+	question             // has a place among the questions and a timeout
+	stream               // has a place among the streams and no timeout
+)
+
+// route is one endpoint.
+type route struct {
+	pattern    string     // of http.ServeMux
+	permission Permission // "" for what everybody may see
+	sort       sort
+	handle     func(*request) error
+}
+
+// routes are the endpoints of New.
+func (a *api) routes() []route {
+	routes := []route{
+		{"GET /logs", LogsRead, question, (*request).logs},
+		{"GET /logs/download", LogsRead, question, (*request).download},
+		{"GET /logs/{id}", LogsRead, question, (*request).record},
+		{"GET /logs/{id}/context", LogsRead, question, (*request).context},
+		{"GET /entries", LogsRead, question, (*request).entries},
+		{"GET /histogram", LogsRead, question, (*request).histogram},
+		{"GET /facets", LogsRead, question, (*request).facets},
+		{"GET /runs/{id}/steps", LogsRead, question, (*request).runTree},
+		{"GET /export", LogsExport, stream, (*request).export},
+		{"GET /tail", LogsTail, plain, (*request).tail},
+		{"GET /openapi.yaml", "", plain, (*request).document},
+		{"GET /healthz", "", plain, (*request).health},
+	}
+	if a.store == nil {
+		return routes
+	}
+	routes = append(routes,
+		route{"GET /files", FilesRead, question, (*request).files},
+		route{"GET /files/download", FilesRead, stream, (*request).downloadFiles},
+		route{"GET /files/{name}", FilesRead, question, (*request).viewFile},
+		route{"GET /files/{name}/content", FilesRead, stream, (*request).fileContent},
+		route{"GET /settings", SettingsRead, question, (*request).settings},
+		route{"GET /stats", SettingsRead, question, (*request).stats},
+	)
+	if a.options.ReadOnly {
+		return routes
+	}
+	return append(routes,
+		route{"DELETE /files/{name}", FilesDelete, question, (*request).deleteFile},
+		route{"PUT /settings", SettingsWrite, question, (*request).changeSettings},
+	)
+}
+
+func newAPI(e *query.Engine, options *Options, routes func(*api) []route) (*api, error) {
+	o, err := options.complete(e)
+	if err != nil {
+		return nil, err
+	}
+	a := &api{
+		options: o, engine: e, store: o.Store,
+		mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(),
+		questions: newPlaces(o.MaxQueries), streams: newPlaces(o.MaxQueries),
+	}
+	for _, r := range routes(a) {
+		a.mux.Handle(r.pattern, a.endpoint(r))
+	}
+	return a, nil
+}
+
+// ServeHTTP answers a request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	// A path that is not clean would be redirected, and a redirect under
+	// http.StripPrefix would lose the prefix.
+	if p := r.URL.Path; p == "" || p[0] != '/' || path.Clean(p) != p {
+		fail(w, &failure{status: http.StatusNotFound, message: "There is nothing at this path."})
+		return
+	}
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.noRoute(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// noRoute answers what the mux has no handler for, in the form of all errors.
+func (a *api) noRoute(w http.ResponseWriter, r *http.Request) {
+	probe := &statusOnly{header: http.Header{}}
+	a.mux.ServeHTTP(probe, r)
+	if probe.status != http.StatusMethodNotAllowed {
+		fail(w, &failure{status: http.StatusNotFound, message: "There is nothing at this path."})
+		return
+	}
+	w.Header().Set("Allow", probe.header.Get("Allow"))
+	fail(w, &failure{status: http.StatusMethodNotAllowed, message: "The method is not allowed here."})
+}
+
+// statusOnly is a ResponseWriter that keeps the status.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }
+func (s *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
+
+// request is one request on its way.
+type request struct {
+	*api
+	w     http.ResponseWriter
+	r     *http.Request
+	ctx   context.Context // of this request, with its timeout
+	who   Principal
+	view  view // what who may see
+	wrote bool // the status is out, or may be
+}
+
+// endpoint does for a route what all have in common.
+func (a *api) endpoint(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := &request{api: a, w: w, r: r, ctx: r.Context()}
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler || q.wrote {
+				panic(http.ErrAbortHandler) // the answer is not whole, and the client must see that
+			}
+			q.fail(fmt.Errorf("panic: %v", cause))
+		}()
+		if err := q.serve(rt); err != nil {
+			q.fail(err)
+		}
+	})
+}
+
+// serve checks who asks and finds a place, and calls the route's handler.
+func (q *request) serve(rt route) error {
+	if err := q.origins.Check(q.r); err != nil {
+		return &failure{status: http.StatusForbidden, message: "The request comes from another site."}
+	}
+	if rt.permission != "" {
+		who, err := q.authorize(q.r, rt.permission)
+		if err != nil {
+			return err
+		}
+		q.who, q.view = who, newView(q.engine, who)
+	}
+	waiting := &q.questions
+	switch rt.sort {
+	case plain:
+		return rt.handle(q)
+	case stream:
+		waiting = &q.streams
+	case question:
+		ctx, cancel := context.WithTimeout(q.ctx, q.options.Timeout)
+		defer cancel()
+		q.ctx = ctx
+	}
+	if err := waiting.take(q.ctx); err != nil {
+		return err
+	}
+	defer waiting.give()
+	return rt.handle(q)
+}
+
+// may reports whether who asks has a further permission.
+func (q *request) may(p Permission) (bool, error) {
+	_, err := q.authorize(q.r, p)
+	if errors.Is(err, errForbidden) || errors.Is(err, errUnauthenticated) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// everything refuses who sees some projects only: files and settings cannot be
+// narrowed.
+func (q *request) everything() error {
+	if !q.who.AllProjects {
+		return errForbidden
+	}
+	return nil
+}

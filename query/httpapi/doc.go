@@ -1,0 +1,37 @@
+// Package httpapi serves what a query.Engine knows over HTTP: the lists of the
+// integrator's and the API's documents as they describe them, and everything
+// else that the library can answer, under one handler for any mount path.
+//
+//	handler, err := httpapi.New(store.Query(), &httpapi.Options{
+//		Store:     store,
+//		Authorize: httpapi.Token(os.Getenv("STEPLOG_TOKEN"), httpapi.Principal{ID: "admin", AllProjects: true}),
+//	})
+//	http.Handle("/api/", http.StripPrefix("/api", handler))
+//
+// # Who may
+//
+// Nothing is served without [Options.Authorize], which decides about each
+// request and [Permission]. An error is never a yes, whatever it is. A
+// [Principal] sees all projects or those it lists: its questions are narrowed
+// before they are asked, so that counts, facets and pages speak of these alone.
+// What cannot be narrowed, files and settings, is refused to it.
+//
+// # Answers
+//
+// Answers are JSON but for downloads, streams and the document of the API,
+// /openapi.yaml, which describes each of them. An error is
+//
+//	{"status":"error","message":"…","param":"…"}
+//
+// with param for a parameter that is wrong. What is wrong with a request is
+// looked for in this order: path and method (404, 405), who asks (401, 403), its
+// parameters (400), what it asks for (404).
+//
+// # Limits
+//
+// A question is given [Options.Timeout], and [Options.MaxQueries] are answered
+// at a time; who waits too long for a place gets 503 with Retry-After. Live
+// tails are 64 in all and 8 for one principal. Streams write with a deadline for
+// each part, so that somebody who does not read holds nothing for long. Memory
+// does not grow with an answer that is streamed.
+package httpapi

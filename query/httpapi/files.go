@@ -1,0 +1,276 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/export"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/rotation"
+)
+
+// auditFile is the log that nobody deletes from here.
+const auditFile = "audit"
+
+// maxView is how many lines one view has at most.
+const maxView = 5000
+
+// files lists the files of all logs.
+func (q *request) files() error {
+	if err := q.params().done(); err != nil {
+		return err
+	}
+	if err := q.everything(); err != nil {
+		return err
+	}
+	infos, err := q.store.Files().List()
+	if err != nil {
+		return err
+	}
+	return q.success(struct {
+		Files []rotation.Info `json:"files"`
+	}{infos})
+}
+
+// fileAllowed checks that a file is in the list and may be read: what access
+// and audit records need, their files need too.
+func (q *request) fileAllowed(name string) error {
+	if err := q.everything(); err != nil {
+		return err
+	}
+	log, ok := rotation.LogOf(name)
+	if !ok {
+		return notFound("There is no such file.")
+	}
+	for special, permission := range map[string]Permission{auditFile: AuditRead, logger.FileAccessLog: AccessRead} {
+		if log != special {
+			continue
+		}
+		if _, err := q.authorize(q.r, permission); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewFile serves some lines of a file: its last, its first, or those from a
+// place on.
+func (q *request) viewFile() error {
+	p := q.params("tail", "head", "offset", "limit")
+	ways := 0
+	for _, way := range []string{"tail", "head", "offset"} {
+		if p.has(way) {
+			ways++
+		}
+	}
+	if ways > 1 {
+		p.wrong(bad("tail", "'tail', 'head' and 'offset' exclude each other."))
+	}
+	if p.has("limit") && !p.has("offset") {
+		p.wrong(bad("limit", "'limit' belongs to 'offset'."))
+	}
+	tail, head := p.number("tail", 200, 1, maxView), p.number("head", 0, 1, maxView)
+	offset, limit := p.number("offset", 0, 0, maxPosition), p.number("limit", 200, 1, maxView)
+	if err := p.done(); err != nil {
+		return err
+	}
+	name := q.r.PathValue("name")
+	if err := q.fileAllowed(name); err != nil {
+		return err
+	}
+	var text []string
+	var err error
+	switch folder := q.store.Files(); {
+	case p.has("head"):
+		text, err = folder.Head(name, head)
+	case p.has("offset"):
+		text, err = folder.Lines(name, offset+1, limit)
+	default:
+		text, err = folder.Tail(name, tail)
+	}
+	if err != nil {
+		return err
+	}
+	if text == nil {
+		text = []string{}
+	}
+	return q.success(struct {
+		Name  string   `json:"name"`
+		Lines []string `json:"lines"`
+	}{name, text})
+}
+
+// fileContent serves a file as it is stored: a compressed one stays compressed.
+func (q *request) fileContent() error {
+	if err := q.params().done(); err != nil {
+		return err
+	}
+	name := q.r.PathValue("name")
+	if err := q.fileAllowed(name); err != nil {
+		return err
+	}
+	file, err := q.store.Files().OpenStored(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close() // only read
+	kind := "application/x-ndjson"
+	switch {
+	case strings.HasSuffix(name, ".gz"):
+		kind = "application/gzip"
+	case strings.HasSuffix(name, ".zst"):
+		kind = "application/zstd"
+	}
+	q.attachment(name, kind)
+	q.wrote = true
+	http.ServeContent(&contentWriter{q.w, q.deadlined()}, q.r, "", time.Time{}, file)
+	return nil
+}
+
+// contentWriter writes the body with deadlines.
+type contentWriter struct {
+	http.ResponseWriter
+	body io.Writer
+}
+
+// Write writes a part of the body.
+func (c *contentWriter) Write(p []byte) (int, error) { return c.body.Write(p) }
+
+// downloadFiles serves text files as a zip: those named, or all that may be
+// read.
+func (q *request) downloadFiles() error {
+	p := q.params("name", "name...")
+	if err := p.done(); err != nil {
+		return err
+	}
+	names := p.values["name"]
+	if len(names) > maxView {
+		return bad("name", "There are too many files.")
+	}
+	infos, err := q.store.Files().List()
+	if err != nil {
+		return err
+	}
+	every := len(names) == 0
+	if every {
+		for _, info := range infos {
+			names = append(names, info.Name)
+		}
+	}
+	allowed := make([]string, 0, len(names))
+	for _, name := range names {
+		err := q.fileAllowed(name)
+		if every && errors.Is(err, errForbidden) && q.who.AllProjects {
+			continue // all that may be read
+		}
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(infos, func(i rotation.Info) bool { return plainName(i.Name) == plainName(name) }) {
+			return notFound("There is no such file.")
+		}
+		allowed = append(allowed, name)
+	}
+	if err := q.everything(); err != nil {
+		return err
+	}
+	if len(allowed) == 0 {
+		return notFound("There are no files.")
+	}
+	q.attachment("logs.zip", "application/zip")
+	if q.r.Method == http.MethodHead {
+		return nil
+	}
+	q.wrote = true
+	// A failure on the way ends the connection: the zip has no end then.
+	return export.Files(q.deadlined(), q.store.Files(), allowed...)
+}
+
+// plainName is a file's name before it was compressed.
+func plainName(name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+}
+
+// deleteFile deletes a closed file, or what is in the active one now.
+func (q *request) deleteFile() error {
+	p := q.params("rotate")
+	rotate := p.oneOf("rotate", "0", "1") == "1"
+	if err := p.done(); err != nil {
+		return err
+	}
+	if err := q.everything(); err != nil {
+		return err
+	}
+	name := q.r.PathValue("name")
+	log, ok := rotation.LogOf(name)
+	if !ok {
+		return notFound("There is no such file.")
+	}
+	if log == auditFile {
+		return &failure{status: http.StatusForbidden, message: "The audit trail cannot be deleted here."}
+	}
+	folder := q.store.Files()
+	err := error(nil)
+	if name == log+".log" && rotate {
+		err = q.deleteActive(folder, log)
+	} else {
+		err = folder.Delete(q.ctx, name)
+	}
+	switch {
+	case errors.Is(err, rotation.ErrActive):
+		return &failure{status: http.StatusConflict, message: "The file is being written; rotate=1 closes it first."}
+	case err != nil:
+		return err
+	}
+	q.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// deleteActive closes the active file of a log and deletes what was in it. A
+// file that is closed by somebody else at the same time goes too: it was active
+// when the request came.
+func (q *request) deleteActive(folder *rotation.Folder, log string) error {
+	before, err := filesOf(folder, log)
+	if err != nil {
+		return err
+	}
+	if !before[log+".log"] {
+		return rotation.ErrNotFound
+	}
+	if err := q.store.Rotate(q.ctx, log); err != nil {
+		return err
+	}
+	after, err := filesOf(folder, log)
+	if err != nil {
+		return err
+	}
+	for name := range after {
+		if before[name] {
+			continue
+		}
+		if err := folder.Delete(q.ctx, name); err != nil && !errors.Is(err, rotation.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// filesOf returns the files of a log, the active one too, by their names
+// before compression.
+func filesOf(folder *rotation.Folder, log string) (map[string]bool, error) {
+	infos, err := folder.List()
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, info := range infos {
+		if info.Log == log {
+			names[plainName(info.Name)] = true
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
+)
+
+// filterParams are the parameters of everything that takes a whole filter.
+// immutable.
+var filterParams = []string{"minLevel", "level", "kind", "project", "projectId", "projectid", "server", "service", "flowId", "runId",
+	"rootRunId", "stepId", "action", "topic", "field.N", "value.N", "search", "in", "startDate", "endDate"}
+
+// ordinaryKinds are the kinds that an answer has when none is asked for. Access
+// records are not among them: they need a permission of their own. immutable.
+var ordinaryKinds = []query.Kind{query.KindLine, query.KindCapture, query.KindRun, query.KindStep, query.KindEvent}
+
+// filter reads the parameters of a whole filter.
+func (q *request) filter(p *params) (query.Filter, error) {
+	from, to := p.dates()
+	f := query.Filter{
+		Levels: p.levelSet("level"), From: from, To: to,
+		Project: p.project("project", "projectId"), Server: p.text("server"), Service: p.text("service"),
+		Operation: p.text("flowId"), Run: p.text("runId"), RootRun: p.text("rootRunId"), Step: p.text("stepId"),
+		Action: p.text("action"), Topic: p.text("topic"),
+		Search: p.text("search"), Where: p.pairs("field", "value"),
+	}
+	if third := p.text("projectid"); third != "" {
+		if f.Project != "" && f.Project != third {
+			p.wrong(bad("projectid", "'projectid' and another name for it are different."))
+		}
+		f.Project = third
+	}
+	if p.text("minLevel") != "" {
+		if p.text("level") != "" {
+			p.wrong(bad("minLevel", "'minLevel' and 'level' exclude each other."))
+		}
+		l, ok := parseLevel(p.text("minLevel"))
+		if !ok {
+			p.wrong(bad("minLevel", "'minLevel' must be one of TRACE, DEBUG, INFO, WARN, ERROR and FATAL."))
+		}
+		f.Levels = levels.AtLeast(l)
+	}
+	for _, name := range list(p.text("in")) {
+		f.Files = append(f.Files, name)
+	}
+	f.Kinds = ordinaryKinds
+	if names := list(p.text("kind")); len(names) > 0 {
+		f.Kinds = nil
+		for _, name := range names {
+			k := query.Kind(name)
+			if k != query.KindAccess && !slices.Contains(ordinaryKinds, k) {
+				p.wrong(bad("kind", "'kind' must be one of line, capture, run, step, event and access, or several with commas between."))
+			}
+			f.Kinds = append(f.Kinds, k)
+		}
+	}
+	if err := p.done(); err != nil {
+		return f, err
+	}
+	if slices.Contains(f.Kinds, query.KindAccess) {
+		if _, err := q.authorize(q.r, AccessRead); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// list splits a value at commas.
+func list(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return strings.Split(value, ",")
+}

@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/steplog/steplog/internal/document"
+	"github.com/steplog/steplog/query"
+)
+
+// Parameters that only one of the two documents has. immutable.
+var (
+	flowOnly = []string{"log_type", "flowId", "projectid", "projectId", "page", "filename_uuid", "original_filename_uuid",
+		"search_field.N", "search_value.N"}
+	apiOnly = []string{"offset", "startDate", "endDate", "level", "service", "search"}
+)
+
+// logs serves two documents that have one path: the parameters tell them apart.
+func (q *request) logs() error {
+	p := q.params(slices.Concat(flowOnly, apiOnly, []string{"limit", "snapshot"})...)
+	if err := p.done(); err != nil {
+		return err
+	}
+	flow, other := "", ""
+	for _, name := range sortedNames(p.values) {
+		family, _, numbered := strings.Cut(name, ".")
+		switch {
+		case slices.Contains(flowOnly, name), numbered && slices.Contains(flowOnly, family+".N"):
+			flow = name
+		case slices.Contains(apiOnly, name):
+			other = name
+		}
+	}
+	switch {
+	case flow != "" && other != "":
+		return bad(other, "'%s' and '%s' belong to different lists; give the parameters of one.", other, flow)
+	case flow != "":
+		return q.flowLogs()
+	default:
+		return q.apiLogs()
+	}
+}
+
+// flowPage is the answer of the integrator's list.
+type flowPage struct {
+	Count    int64  `json:"count"`
+	Limit    int    `json:"limit"`
+	Page     int    `json:"page"`
+	Previous string `json:"previous"`
+	Next     string `json:"next"`
+	Results  any    `json:"results"`
+}
+
+// flowLogs serves the integrator's list.
+func (q *request) flowLogs() error {
+	p := q.params(append([]string{"limit", "snapshot"}, flowOnly...)...)
+	f := flowList{
+		project: p.project("projectid", "projectId"), flow: p.required("flowId"),
+		uuid: p.text("filename_uuid"), original: p.text("original_filename_uuid"),
+		where: p.pairs("search_field", "search_value"),
+	}
+	if f.project == "" {
+		p.wrong(bad("projectid", "'projectid' is required."))
+	}
+	p.required("log_type")
+	kind := p.number("log_type", 0, document.TypeMain, document.TypeLine)
+	limit, page := p.number("limit", 25, 1, 100), p.number("page", 1, 1, maxPosition)
+	f.paging = query.Paging{Limit: limit, Offset: (page - 1) * limit, AsOf: p.snapshot()}
+	if kind != document.TypeLine && f.where.Op != query.OpEvery {
+		p.wrong(bad("search_field.1", "'search_field.N' can be used with line logs only, log_type=3."))
+	}
+	if err := p.done(); err != nil {
+		return err
+	}
+	list := map[int]func(*flowList) (flowPage, uint64, error){
+		document.TypeMain: q.mainLogs, document.TypeSub: q.subLogs, document.TypeLine: q.lineLogs}[kind]
+	answer, snapshot, err := list(&f)
+	if err != nil {
+		return err
+	}
+	if int64(f.paging.Offset) >= answer.Count {
+		return notFound("No logs were found.")
+	}
+	answer.Limit, answer.Page = limit, page
+	if page > 1 {
+		answer.Previous = q.link(p.values, page-1, snapshot)
+	}
+	if int64(f.paging.Offset+limit) < answer.Count {
+		answer.Next = q.link(p.values, page+1, snapshot)
+	}
+	return q.json(answer)
+}
+
+// flowList is what the integrator's list is asked for.
+type flowList struct {
+	project, flow, uuid, original string
+	where                         query.Expr
+	paging                        query.Paging
+}
+
+func (q *request) mainLogs(f *flowList) (flowPage, uint64, error) {
+	run := f.uuid
+	if f.original != "" {
+		run = f.original
+	}
+	if f.uuid != "" && f.uuid != run {
+		return flowPage{}, 0, nil // a main log has one execution under both names
+	}
+	page, err := q.view.MainLogs(q.ctx, query.RunFilter{Project: f.project, Operation: f.flow, Run: run}, f.paging)
+	if err != nil {
+		return flowPage{}, 0, err
+	}
+	results := make([]document.Main, 0, len(page.Items))
+	for _, m := range page.Items {
+		results = append(results, document.MakeMain(m))
+	}
+	return flowPage{Count: page.Total.N, Results: results}, page.AsOf, nil
+}
+
+func (q *request) subLogs(f *flowList) (flowPage, uint64, error) {
+	page, err := q.view.SubLogs(q.ctx,
+		query.StepFilter{Project: f.project, Operation: f.flow, Run: f.original, Step: f.uuid}, f.paging)
+	if err != nil {
+		return flowPage{}, 0, err
+	}
+	results := make([]document.Sub, 0, len(page.Items))
+	for _, s := range page.Items {
+		results = append(results, document.MakeSub(s))
+	}
+	return flowPage{Count: page.Total.N, Results: results}, page.AsOf, nil
+}
+
+func (q *request) lineLogs(f *flowList) (flowPage, uint64, error) {
+	page, err := q.view.Records(q.ctx, query.Filter{Kinds: []query.Kind{query.KindLine},
+		Project: f.project, Operation: f.flow, Run: f.original, Step: f.uuid, Where: f.where}, f.paging)
+	if err != nil {
+		return flowPage{}, 0, err
+	}
+	results, err := document.MakeLines(q.ctx, q.engine, page.Items)
+	return flowPage{Count: page.Total.N, Results: results}, page.AsOf, err
+}
+
+// link returns the URL of another page of this list: with every parameter, and
+// the snapshot, so that pages do not shift while records arrive.
+func (q *request) link(values url.Values, page int, snapshot uint64) string {
+	more := url.Values{}
+	for name, v := range values {
+		more[name] = v
+	}
+	more.Set("page", strconv.Itoa(page))
+	more.Set("snapshot", strconv.FormatUint(snapshot, 10))
+	return q.external() + "?" + more.Encode()
+}
+
+// external returns the absolute URL of this request without its query.
+func (q *request) external() string {
+	if q.options.ExternalURL != "" {
+		return q.options.ExternalURL + q.r.URL.EscapedPath()
+	}
+	// The path as it came in has what http.StripPrefix took away.
+	path := q.r.URL.EscapedPath()
+	if u, err := url.ParseRequestURI(q.r.RequestURI); err == nil && strings.HasSuffix(u.EscapedPath(), path) {
+		path = u.EscapedPath()
+	}
+	scheme := "http"
+	if q.r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + q.r.Host + path
+}
+
+// apiPage is the data of the API's list.
+type apiPage struct {
+	Logs       []document.Entry `json:"logs"`
+	Pagination pagination       `json:"pagination"`
+}
+
+type pagination struct {
+	Total      int64 `json:"total"`
+	Limit      int   `json:"limit"`
+	Offset     int   `json:"offset"`
+	NextOffset *int  `json:"nextOffset"`
+}
+
+// apiLogs serves the API's list.
+func (q *request) apiLogs() error {
+	p := q.params(append([]string{"limit", "snapshot"}, apiOnly...)...)
+	from, to := p.dates()
+	f := query.Filter{Kinds: []query.Kind{query.KindLine, query.KindEvent}, Levels: p.levelSet("level"),
+		Service: p.text("service"), From: from, To: to, Search: p.text("search")}
+	paging := query.Paging{Limit: p.number("limit", 50, 1, 1000), Offset: p.number("offset", 0, 0, maxPosition), AsOf: p.snapshot()}
+	if err := p.done(); err != nil {
+		return err
+	}
+	page, err := q.view.Records(q.ctx, f, paging)
+	if err != nil {
+		return err
+	}
+	data := apiPage{Logs: make([]document.Entry, 0, len(page.Items)),
+		Pagination: pagination{Total: page.Total.N, Limit: paging.Limit, Offset: paging.Offset}}
+	for _, r := range page.Items {
+		entry, err := document.MakeEntry(r)
+		if err != nil {
+			return err
+		}
+		data.Logs = append(data.Logs, entry)
+	}
+	if next := paging.Offset + paging.Limit; int64(next) < page.Total.N {
+		data.Pagination.NextOffset = &next
+	}
+	q.w.Header().Set("Steplog-Snapshot", strconv.FormatUint(page.AsOf, 10))
+	return q.success(data)
+}
