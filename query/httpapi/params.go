@@ -238,8 +238,8 @@ func (p *params) pairs(field, value string) query.Expr {
 	}
 	count := 0
 	for _, name := range sortedNames(p.values) {
-		family, number, _ := strings.Cut(name, ".")
-		if family != field && family != value {
+		family, number, numbered := strings.Cut(name, ".")
+		if !numbered || family != field && family != value {
 			continue
 		}
 		n, err := strconv.Atoi(number)
