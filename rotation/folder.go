@@ -280,7 +280,7 @@ func (f *Folder) ReaderAt(file string) (*Text, error) {
 		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
 	}
 	t, err := f.open(n)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) { // or a link, a folder
 		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
 	}
 	if err != nil {

@@ -214,7 +214,7 @@ func TestOnlyLogFiles(t *testing.T) {
 		"link.log", "inside.log", closedAt("link", day), "folder.log", closedAt("folder", day), "absent.log", closedAt("absent", day),
 		closedAt("user", day) + ".idx", "user.log.gz", `..\user.log`} {
 		_, err := d.Open(bad)
-		require.Error(t, err, bad)
+		require.ErrorIs(t, err, rotation.ErrNotFound, bad)
 		_, err = d.ReaderAt(bad)
 		require.Error(t, err, bad)
 		_, err = d.OpenStored(bad)
