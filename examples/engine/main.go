@@ -61,6 +61,8 @@ type config struct {
 	runs  int
 	level zapcore.Level
 	json  bool
+	addr  string
+	every time.Duration
 }
 
 // parseFlags reads the command line; what is wrong with it is said on stderr.
@@ -74,6 +76,8 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	flags.StringVar(&c.acks, "acks", "", "`file` to append a word to for each line that a flow logged and the log accepted; the word is the line's details.ack")
 	flags.StringVar(&c.page, "page", "", "`address` to serve a page about runs and flows on, such as 127.0.0.1:8080, after the runs and until interrupted")
 	flags.BoolVar(&c.json, "json", false, "print the summary as JSON; progress goes to the error output")
+	flags.StringVar(&c.addr, "addr", "", "serve the log's HTTP API at this `address`, such as 127.0.0.1:8080, and run the flows whose start is \"repeat\"\nevery -every until the program is interrupted. With STEPLOG_TOKEN in the environment requests need that token;\nwithout it only this machine is answered, and the address must be loopback")
+	flags.DurationVar(&c.every, "every", time.Minute, "how long from the end of one scheduled round of flows to the next, with -addr")
 	flags.Func("level", "minimum `level` of lines: trace, debug, info (the default), warn, error or fatal", func(s string) (err error) {
 		c.level, err = levels.Parse(s)
 		return err
@@ -85,8 +89,8 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
-	if flags.NArg() > 0 || c.runs < 0 {
-		err := errors.New("flags only, and -runs from 0")
+	if flags.NArg() > 0 || c.runs < 0 || c.every <= 0 {
+		err := errors.New("flags only, -runs from 0, and -every above 0")
 		fmt.Fprintln(stderr, "engine:", err)
 		return c, err
 	}
@@ -171,6 +175,19 @@ func (p *program) run(ctx context.Context, stdout, stderr io.Writer) (status int
 		}()
 		p.engine.acks = acks
 	}
+	if p.addr != "" {
+		stop, err := p.serve()
+		if err != nil {
+			fmt.Fprintln(stderr, "engine:", err)
+			return exitUsage
+		}
+		defer func() {
+			if err := stop(); err != nil {
+				fmt.Fprintln(stderr, "engine:", err)
+				status = exitLogging
+			}
+		}()
+	}
 	p.engine.service.Info(started, zap.Strings("arguments", os.Args), zap.Int("runs", p.runs))
 	// What was done to the flows is on the disk before any of them runs.
 	if err := errors.Join(p.recordFlows(ctx), p.recordAll(ctx, audit.FlowStarted)); err != nil {
@@ -229,6 +246,9 @@ func (p *program) runFlows(ctx context.Context) (err error) {
 	for _, id := range p.engine.startable("once") {
 		p.runFlow(ctx, id, "1/1", false)
 	}
+	if p.addr != "" {
+		p.schedule(ctx)
+	}
 	return nil
 }
 
@@ -240,11 +260,14 @@ func (p *program) quiet(n int) bool {
 
 // runFlow runs one flow and says how it went, in the words of the log. The
 // flow's error is in the log; nothing is to be done about it here.
-func (p *program) runFlow(ctx context.Context, id, which string, quiet bool) {
+func (p *program) runFlow(ctx context.Context, id, which string, quiet bool, options ...logger.RunOption) {
 	if ctx.Err() != nil {
 		return
 	}
-	run, _, _ := p.engine.Run(ctx, id, nil, logger.TriggeredBy("command line"))
+	if options == nil {
+		options = []logger.RunOption{logger.TriggeredBy("command line")}
+	}
+	run, _, _ := p.engine.Run(ctx, id, nil, options...)
 	if quiet {
 		return
 	}

@@ -45,6 +45,7 @@ var order = []string{
 	"query/querytest",
 	"export",
 	"export/otlp",
+	"export/archive",
 	"logger",
 	"logger/loggertest",
 	"query/httpapi",

@@ -214,10 +214,14 @@ func (q *request) deleteFile() error {
 		return &failure{status: http.StatusForbidden, message: "The audit trail cannot be deleted here."}
 	}
 	folder := q.store.Files()
-	err := error(nil)
-	if name == log+".log" && rotate {
-		err = q.deleteActive(folder, log)
-	} else {
+	there, err := filesOf(folder, log)
+	switch {
+	case err != nil:
+	case !there[plainName(name)]:
+		err = rotation.ErrNotFound
+	case name == log+".log" && rotate:
+		err = q.deleteActive(folder, log, there)
+	default:
 		err = folder.Delete(q.ctx, name)
 	}
 	switch {
@@ -233,14 +237,7 @@ func (q *request) deleteFile() error {
 // deleteActive closes the active file of a log and deletes what was in it. A
 // file that is closed by somebody else at the same time goes too: it was active
 // when the request came.
-func (q *request) deleteActive(folder *rotation.Folder, log string) error {
-	before, err := filesOf(folder, log)
-	if err != nil {
-		return err
-	}
-	if !before[log+".log"] {
-		return rotation.ErrNotFound
-	}
+func (q *request) deleteActive(folder *rotation.Folder, log string, before map[string]bool) error {
 	if err := q.store.Rotate(q.ctx, log); err != nil {
 		return err
 	}

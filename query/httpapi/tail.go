@@ -78,6 +78,10 @@ func (q *request) tail() error {
 		}
 		after, backfill = id, 0
 	}
+	if q.r.Method == http.MethodHead {
+		q.w.Header().Set("Content-Type", "text/event-stream")
+		return nil
+	}
 	if err := q.tails.open(q.who.ID); err != nil {
 		return err
 	}
@@ -127,10 +131,6 @@ type sse struct {
 // begin sends the headers. Something between server and handler that cannot
 // flush would keep every event back: that is said while it can be.
 func (s *sse) begin(q *request) error {
-	if q.r.Method == http.MethodHead {
-		q.w.Header().Set("Content-Type", "text/event-stream")
-		return nil
-	}
 	_ = s.control.SetWriteDeadline(time.Now().Add(tailTimeout)) // the server's own is for short answers
 	h := q.w.Header()
 	h.Set("Content-Type", "text/event-stream")

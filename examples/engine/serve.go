@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query/httpapi"
+	"go.uber.org/zap"
+)
+
+// tokenVariable is the environment variable with the token of the HTTP API.
+const tokenVariable = "STEPLOG_TOKEN"
+
+// serve serves the log's HTTP API until stop is called.
+func (p *program) serve() (stop func() error, err error) {
+	authorize := httpapi.LoopbackOnly()
+	if token := os.Getenv(tokenVariable); token != "" {
+		authorize = httpapi.Token(token, httpapi.Principal{ID: "token", AllProjects: true})
+		if err := p.store.AddSecret(token); err != nil {
+			return nil, fmt.Errorf("%s: %w", tokenVariable, err)
+		}
+	} else if !isLoopback(p.addr) {
+		return nil, fmt.Errorf("-addr %s is seen by others: set %s, or use 127.0.0.1", p.addr, tokenVariable)
+	}
+	log := p.store.Server(engineServer).Service("http").Logger
+	api, err := httpapi.New(p.store.Query(), &httpapi.Options{
+		Authorize: authorize, Store: p.store,
+		OnProblem: func(err error) { log.Error("an answer failed", zap.Error(err)) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		return nil, err
+	}
+	// Live tails last as long as their context: it ends before Shutdown waits.
+	ctx, cancel := context.WithCancel(context.Background())
+	server := &http.Server{
+		Handler: api, BaseContext: func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Fprintf(p.progress, "serving http://%s\n", listener.Addr())
+	return func() error {
+		cancel()
+		wait, done := context.WithTimeout(context.Background(), 5*time.Second)
+		defer done()
+		err := server.Shutdown(wait)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+			err = errors.Join(err, failed)
+		}
+		return err
+	}, nil
+}
+
+// isLoopback reports whether an address to listen at is seen by this machine
+// only.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// schedule runs the flows that repeat, round by round, until ctx ends.
+func (p *program) schedule(ctx context.Context) {
+	every := time.NewTimer(p.every)
+	defer every.Stop()
+	for round := 1; ; round++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		for _, id := range p.engine.startable("repeat") {
+			p.runFlow(ctx, id, fmt.Sprintf("scheduled %d", round), false, logger.Schedule("@every "+p.every.String()))
+		}
+		every.Reset(p.every)
+	}
+}

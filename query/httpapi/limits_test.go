@@ -1,0 +1,144 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/query/httpapi"
+)
+
+// backend answers as a test wants it to.
+type backend struct {
+	find func(context.Context, query.Filter) (query.Result[query.Record], error)
+}
+
+func (b *backend) Find(ctx context.Context, f query.Filter, _ query.Window) (query.Result[query.Record], error) {
+	return b.find(ctx, f)
+}
+func (b *backend) Runs(context.Context, query.RunFilter, query.Window) (query.Result[query.MainLog], error) {
+	return query.Result[query.MainLog]{}, nil
+}
+func (b *backend) Steps(context.Context, query.StepFilter, query.Window) (query.Result[query.SubLog], error) {
+	return query.Result[query.SubLog]{}, nil
+}
+func (b *backend) Close() error { return nil }
+
+func over(t *testing.T, find func(context.Context, query.Filter) (query.Result[query.Record], error), adjust func(*httpapi.Options)) http.Handler {
+	return handler(t, query.New(&backend{find}), nil, adjust)
+}
+
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := over(t, func(ctx context.Context, _ query.Filter) (query.Result[query.Record], error) {
+			<-ctx.Done()
+			return query.Result[query.Record]{}, ctx.Err()
+		}, func(o *httpapi.Options) { o.Timeout = time.Minute })
+		began := time.Now()
+		e := refusal(t, http.StatusServiceUnavailable, do(t, h, http.MethodGet, "/logs", ""))
+		require.Contains(t, e["message"], "narrow the time range")
+		require.Equal(t, time.Minute, time.Since(began))
+	})
+}
+
+func TestTooManyQueries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy, free := make(chan struct{}, 8), make(chan struct{})
+		h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {
+			busy <- struct{}{}
+			<-free
+			return query.Result[query.Record]{}, nil
+		}, func(o *httpapi.Options) { o.MaxQueries = 2 })
+		answers := make(chan answer, 3)
+		for range 2 {
+			go func() { answers <- do(t, h, http.MethodGet, "/logs", "") }()
+		}
+		<-busy
+		<-busy
+		a := do(t, h, http.MethodGet, "/logs", "")
+		refusal(t, http.StatusServiceUnavailable, a)
+		require.Equal(t, "1", a.header.Get("Retry-After"))
+		require.Equal(t, http.StatusOK, do(t, h, http.MethodGet, "/healthz", "").status, "it needs no place")
+		go func() { answers <- do(t, h, http.MethodGet, "/logs", "") }() // waits, and is in time
+		synctest.Wait()
+		close(free)
+		for range 3 {
+			require.Equal(t, http.StatusOK, (<-answers).status)
+		}
+	})
+}
+
+func TestWhatGoesWrongInside(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err    error
+		status int
+	}{
+		"an error":       {errors.New("disk: /secret/path"), http.StatusInternalServerError},
+		"closed":         {query.ErrClosed, http.StatusServiceUnavailable},
+		"changing":       {query.ErrChanging, http.StatusServiceUnavailable},
+		"not supported":  {query.ErrUnsupported, http.StatusNotImplemented},
+		"a wrong filter": {&query.InvalidError{Param: "Search", Reason: "is odd", Err: query.ErrInvalid}, http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var heard error
+			h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {
+				return query.Result[query.Record]{}, test.err
+			}, func(o *httpapi.Options) { o.OnProblem = func(err error) { heard = err } })
+			for _, target := range []string{"/logs", "/entries"} {
+				e := refusal(t, test.status, do(t, h, http.MethodGet, target, ""))
+				require.NotContains(t, e["message"], "secret", "nothing of the inside gets out")
+			}
+			if test.status == http.StatusInternalServerError {
+				require.ErrorIs(t, heard, test.err)
+			} else {
+				require.NoError(t, heard)
+			}
+		})
+	}
+	t.Run("a panic", func(t *testing.T) {
+		t.Parallel()
+		var heard error
+		h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) { panic("no") },
+			func(o *httpapi.Options) { o.OnProblem = func(err error) { heard = err } })
+		refusal(t, http.StatusInternalServerError, do(t, h, http.MethodGet, "/logs", ""))
+		require.ErrorContains(t, heard, "panic: no")
+	})
+	t.Run("histogram, facets and tail of a backend without them", func(t *testing.T) {
+		t.Parallel()
+		h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {
+			return query.Result[query.Record]{AsOf: 1}, nil
+		}, nil)
+		refusal(t, http.StatusNotImplemented, do(t, h, http.MethodGet, "/histogram", ""))
+		refusal(t, http.StatusNotImplemented, do(t, h, http.MethodGet, "/facets?field=level", ""))
+	})
+}
+
+// TestEngineThatLeaks: an engine that does not narrow shows nothing.
+func TestEngineThatLeaks(t *testing.T) {
+	t.Parallel()
+	var asked query.Filter
+	h := over(t, func(_ context.Context, f query.Filter) (query.Result[query.Record], error) {
+		asked = f
+		return query.Result[query.Record]{AsOf: 1, Items: []query.Record{{Seq: 1, Project: "theirs", Kind: query.KindLine,
+			Raw: []byte(`{"seq":1,"message":"secret"}`)}}}, nil
+	}, func(o *httpapi.Options) {
+		o.OnProblem = func(error) {}
+		o.Authorize = httpapi.Token("token", httpapi.Principal{ID: "x", Projects: []string{"mine"}})
+	})
+	for _, target := range []string{"/logs", "/entries", "/logs/1", "/logs/1/context"} {
+		a := do(t, h, http.MethodGet, target, "")
+		require.GreaterOrEqual(t, a.status, 400)
+		require.NotContains(t, a.body, "secret")
+	}
+	do(t, h, http.MethodGet, "/entries", "")
+	require.Equal(t, []string{"mine"}, asked.Projects)
+	require.NotContains(t, do(t, h, http.MethodGet, "/export", "").body, "secret")
+}

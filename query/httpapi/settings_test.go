@@ -1,0 +1,204 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query/httpapi"
+	"github.com/steplog/steplog/rotation"
+)
+
+// How long a test waits for what another goroutine does.
+const (
+	waitFor  = 10 * time.Second
+	waitStep = 2 * time.Millisecond
+)
+
+// put changes settings.
+func put(t testing.TB, h http.Handler, body string, header ...string) answer {
+	t.Helper()
+	return do(t, h, http.MethodPut, "/settings", body, append([]string{"Content-Type", "application/json"}, header...)...)
+}
+
+// changed changes settings that must be taken, and returns what holds then.
+func (s *server) changed(t testing.TB, body string) map[string]any {
+	t.Helper()
+	a := put(t, s, body)
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	return decode(t, a.body)["data"].(map[string]any)
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	orders := s.Server("edge-1").Service("orders")
+
+	t.Run("R1.10 http: the minimum level, for loggers handed out earlier too", func(t *testing.T) {
+		require.True(t, orders.Enabled(levels.Trace))
+		got := s.changed(t, `{"scopes":[{"level":"warn"}]}`)
+		require.Equal(t, []any{map[string]any{"level": "WARN"}}, got["scopes"])
+		require.False(t, orders.Enabled(levels.Info))
+		require.True(t, orders.Enabled(levels.Warn))
+		s.changed(t, `{"scopes":[]}`)
+		require.True(t, orders.Enabled(levels.Trace), "what is not there any more follows the scope above")
+	})
+	t.Run("R1.8 http: switched per server, service, operation and action", func(t *testing.T) {
+		scopes := `[{"server":"edge-1","service":"orders","lines":false},` +
+			`{"server":"edge-1","service":"orders","operation":"f","lines":true,"level":"ERROR"},` +
+			`{"server":"edge-1","service":"orders","operation":"f","action":"a","capture":false}]`
+		s.changed(t, `{"scopes":`+scopes+`}`)
+		require.False(t, orders.Enabled(levels.Fatal))
+		require.Equal(t, levels.Setting{Level: levels.Error, Lines: true, Capture: true},
+			s.Levels().Effective(levels.Scope{Server: "edge-1", Service: "orders", Operation: "f"}))
+		require.Equal(t, levels.Setting{Level: levels.Error, Lines: true},
+			s.Levels().Effective(levels.Scope{Server: "edge-1", Service: "orders", Operation: "f", Action: "a"}))
+		text, err := json.Marshal(s.data(t, "/settings")["scopes"])
+		require.NoError(t, err)
+		require.JSONEq(t, scopes, string(text))
+		s.changed(t, `{"scopes":[{"server":"edge-1","service":"orders","operation":"f","level":"DEBUG"}]}`)
+		require.Equal(t, levels.Setting{Level: levels.Debug, Lines: true, Capture: true},
+			s.Levels().Effective(levels.Scope{Server: "edge-1", Service: "orders", Operation: "f", Action: "a"}))
+		s.changed(t, `{"scopes":[]}`)
+	})
+	t.Run("R5.4 http: level, copies, size, age and total of a file; what is left out stays", func(t *testing.T) {
+		email := func() any { return s.data(t, "/settings")["files"].(map[string]any)["email"] }
+		require.Equal(t, map[string]any{"level": "TRACE", "maxSizeMB": json.Number("100"), "copies": json.Number("0"),
+			"maxAgeDays": json.Number("0"), "maxTotalMB": json.Number("0"), "compress": "gzip"}, email())
+		s.changed(t, `{"files":{"email":{"level":"warning","maxSizeMB":5,"copies":3,"maxAgeDays":0.5,"maxTotalMB":2000,"compress":"zstd"}}}`)
+		require.Equal(t, logger.FileRule{Levels: levels.AtLeast(levels.Warn), Rotation: rotation.Rule{MaxBytes: 5 << 20, MaxFiles: 3,
+			MaxAge: 12 * time.Hour, MaxTotalBytes: 2000 << 20, Compression: rotation.Zstd}}, s.FileRule("email"))
+		require.False(t, orders.To("email").Enabled(levels.Info))
+		s.changed(t, `{"files":{"email":{"copies":0}}}`)
+		require.Equal(t, map[string]any{"level": "WARN", "maxSizeMB": json.Number("5"), "copies": json.Number("0"),
+			"maxAgeDays": json.Number("0.5"), "maxTotalMB": json.Number("2000"), "compress": "zstd"}, email())
+		s.changed(t, `{"files":{"email":{"levels":["WARN","FATAL"]}}}`)
+		require.Equal(t, levels.Of(levels.Warn, levels.Fatal), s.FileRule("email").Levels)
+		require.Equal(t, []any{"WARN", "FATAL"}, email().(map[string]any)["levels"])
+		s.changed(t, `{"files":{"email":{"level":"trace"},"orders_2":{"copies":1}}}`)
+		require.Equal(t, 1, s.RotationRule("orders_2").MaxFiles, "any name the host chooses")
+	})
+	t.Run("R5.4 http: all or nothing, and what is wrong is said", func(t *testing.T) {
+		before := do(t, s, http.MethodGet, "/settings", "")
+		for body, param := range map[string]string{
+			`{"files":{"email":{"maxSizeMB":1},"database":{"maxSizeMB":0.5}}}`: "files.database.maxSizeMB",
+			`{"files":{"email":{"maxSizeMB":1025}}}`:                           "files.email.maxSizeMB",
+			`{"files":{"email":{"copies":-1}}}`:                                "files.email.copies",
+			`{"files":{"email":{"maxAgeDays":-1}}}`:                            "files.email.maxAgeDays",
+			`{"files":{"email":{"maxTotalMB":-1}}}`:                            "files.email.maxTotalMB",
+			`{"files":{"email":{"compress":"rar"}}}`:                           "files.email.compress",
+			`{"files":{"email":{"level":"loud"}}}`:                             "files.email.level",
+			`{"files":{"email":{"levels":["loud"]}}}`:                          "files.email.levels",
+			`{"files":{"email":{"level":"info","levels":[]}}}`:                 "files.email.level",
+			`{"files":{"../x":{}}}`:                                            "files",
+			`{"files":{"audit":{"copies":1}}}`:                                 "files",
+			`{"scopes":[{"level":"loud"}],"files":{"email":{"copies":9}}}`:     "scopes",
+			`{"scopes":[{"level":"info"},{"lines":true}]}`:                     "scopes",
+		} {
+			require.Equal(t, param, refusal(t, http.StatusBadRequest, put(t, s, body))["param"], body)
+		}
+		for _, body := range []string{``, `[]`, `{`, `{}x`, `{"color":1}`, `{"files":{"email":{"color":1}}}`, `{"scopes":[{"topic":"x"}]}`, `{"files":1}`,
+			`{"files":{"email":{"copies":1.5}}}`} {
+			refusal(t, http.StatusBadRequest, put(t, s, body))
+		}
+		refusal(t, http.StatusRequestEntityTooLarge, put(t, s, `{"scopes":[`+strings.Repeat(" ", 65<<10)+`]}`))
+		for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"} {
+			refusal(t, http.StatusUnsupportedMediaType, put(t, s, `{}`, "Content-Type", kind))
+		}
+		require.Equal(t, before.body, do(t, s, http.MethodGet, "/settings", "").body)
+	})
+	t.Run("R5.4 http: who changes what somebody else has changed meanwhile is told", func(t *testing.T) {
+		tag := do(t, s, http.MethodGet, "/settings", "").header.Get("ETag")
+		require.NotEmpty(t, tag)
+		a := put(t, s, `{"files":{"email":{"copies":7}}}`, "If-Match", tag)
+		require.Equal(t, http.StatusOK, a.status)
+		require.NotEqual(t, tag, a.header.Get("ETag"))
+		refusal(t, http.StatusPreconditionFailed, put(t, s, `{"files":{"email":{"copies":8}}}`, "If-Match", tag))
+		require.Equal(t, 7, s.RotationRule("email").MaxFiles)
+		require.Equal(t, http.StatusOK, put(t, s, `{}`, "If-Match", a.header.Get("ETag")).status)
+		require.Equal(t, http.StatusOK, put(t, s, `{}`, "If-Match", "*").status)
+	})
+}
+
+func TestSettingsDeleteFiles(t *testing.T) {
+	t.Parallel()
+	s, _ := folder(t, nil)
+	t.Run("R5.4 http: the excess is deleted, and the answer says which files went", func(t *testing.T) {
+		var names []string
+		for i := range 4 {
+			names = append(names, s.closed(t, 10*i, 10*i+10))
+		}
+		got := s.changed(t, `{"files":{"email":{"copies":1}}}`)
+		require.Equal(t, []any{names[0], names[1], names[2]}, got["removed"])
+		require.Equal(t, []string{names[3], "email.log"}, s.fileNames(t, "email"))
+		require.Empty(t, s.changed(t, `{"files":{"email":{"copies":1}}}`)["removed"])
+	})
+}
+
+func TestStats(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	s.example(t)
+	t.Run("R5.7 http: health at a glance: figures of the store and the newest performance event", func(t *testing.T) {
+		got := s.data(t, "/stats")
+		require.Equal(t, fmt.Sprint(s.Stats().Records), got["records"].(json.Number).String())
+		require.Equal(t, json.Number("0"), got["dropped"])
+		require.Equal(t, json.Number("1"), got["open_runs"])
+		require.Contains(t, got["files"], "user")
+		performance := got["performance"].(map[string]any)
+		require.Equal(t, "performance", performance["topic"])
+		require.NotEmpty(t, performance["details"].(map[string]any)["goroutines"])
+	})
+}
+
+// TestWrites: what changes anything is no page's of another site to ask for.
+func TestWrites(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://attacker.example"}, {"Origin", "null"}} {
+		refusal(t, http.StatusForbidden, put(t, s, `{"scopes":[{"level":"fatal"}]}`, header...))
+		refusal(t, http.StatusForbidden, do(t, s, http.MethodDelete, "/files/application.log?rotate=1", "", header...))
+		require.Equal(t, http.StatusOK, do(t, s, http.MethodGet, "/settings", "", header...).status)
+	}
+	require.Equal(t, http.StatusOK, put(t, s, `{}`, "Sec-Fetch-Site", "same-origin").status)
+	require.Equal(t, http.StatusOK, put(t, s, `{}`, "Origin", "https://logs.example.com").status)
+
+	for name, h := range map[string]http.Handler{
+		"read only":       handler(t, s.Query(), s.Store, func(o *httpapi.Options) { o.ReadOnly = true }),
+		"without a store": handler(t, s.Query(), nil, nil),
+	} {
+		status := map[string]int{"read only": http.StatusMethodNotAllowed, "without a store": http.StatusNotFound}[name]
+		refusal(t, status, put(t, h, `{}`))
+		refusal(t, status, do(t, h, http.MethodDelete, "/files/application.log", ""))
+	}
+	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, "BREW"} {
+		a := do(t, s, method, "/settings", "")
+		refusal(t, http.StatusMethodNotAllowed, a)
+		require.Equal(t, "GET, HEAD, PUT", a.header.Get("Allow"))
+	}
+}
+
+func TestPathsAndHeaders(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	for _, target := range []string{"/", "/nothing", "/logs/", "//logs", "/./logs", "/x/../logs", "/logs/1/", "/logs/1/nothing", "/Logs", "/logs%2F1", "/%2e%2e/logs",
+		"/files/a/b", "/runs/steps", "/runs//steps", "*"} {
+		refusal(t, http.StatusNotFound, do(t, s, http.MethodGet, target, ""))
+	}
+	for _, target := range []string{"/logs", "/nothing", "/healthz", "/openapi.yaml", "/logs?x", "/export"} {
+		h := do(t, s, http.MethodGet, target, "").header
+		require.Equal(t, "no-store", h.Get("Cache-Control"))
+		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
+		require.Contains(t, h.Get("Content-Security-Policy"), "default-src 'none'")
+	}
+	require.JSONEq(t, `{"status":"ok"}`, do(t, s, http.MethodGet, "/healthz", "").body)
+	require.Contains(t, do(t, s, http.MethodGet, "/openapi.yaml", "").body, "openapi: 3.1.0")
+	require.Empty(t, do(t, s, http.MethodHead, "/healthz", "").header.Get("Allow"))
+}
