@@ -225,14 +225,14 @@ func TestWhoMay(t *testing.T) {
 	})
 	t.Run("R2.7 http: the token in either header", func(t *testing.T) {
 		h := handler(t, s.Query(), s.Store, func(o *httpapi.Options) {
-			o.Authorize = httpapi.Token("s3cret", httpapi.Principal{ID: "x", AllProjects: true})
+			o.Authorize = httpapi.Token("s3 cret", httpapi.Principal{ID: "x", AllProjects: true})
 		})
-		for _, headers := range [][]string{{"Authorization", "Bearer s3cret"}, {"Authorization", "bearer  s3cret"},
-			{"Authorization", "", "Authentication", "s3cret"}, {"Authorization", "", "Authentication", "Bearer s3cret"}} {
+		for _, headers := range [][]string{{"Authorization", "Bearer s3 cret"}, {"Authorization", "bearer  s3 cret"},
+			{"Authorization", "", "Authentication", "s3 cret"}, {"Authorization", "", "Authentication", "Bearer s3 cret"}} {
 			require.Equal(t, http.StatusOK, do(t, h, http.MethodGet, "/logs", "", headers...).status, headers)
 		}
-		for _, headers := range [][]string{{"Authorization", ""}, {"Authorization", "s3cret"}, {"Authorization", "Basic s3cret"},
-			{"Authorization", "Bearer s3cre"}, {"Authorization", "Bearer s3crett"}, {"Authorization", "Bearer"}, {"Authorization", "", "Authentication", "x"}} {
+		for _, headers := range [][]string{{"Authorization", ""}, {"Authorization", "s3 cret"}, {"Authorization", "Basic s3 cret"},
+			{"Authorization", "Bearer s3 cre"}, {"Authorization", "Bearer s3 crett"}, {"Authorization", "Bearer"}, {"Authorization", "", "Authentication", "x"}} {
 			refusal(t, http.StatusUnauthorized, do(t, h, http.MethodGet, "/logs?projectid=p-1&flowId=f&log_type=1", "", headers...))
 			refusal(t, http.StatusUnauthorized, do(t, h, http.MethodGet, "/logs/download", "", headers...))
 		}

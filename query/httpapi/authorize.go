@@ -116,12 +116,13 @@ func RequestToken(r *http.Request) string {
 		default:
 			return ""
 		}
-		scheme, token, found := strings.Cut(strings.TrimSpace(values[0]), " ")
+		value := strings.TrimSpace(values[0])
+		scheme, token, _ := strings.Cut(value, " ")
 		switch {
-		case found && strings.EqualFold(scheme, "Bearer"):
+		case strings.EqualFold(scheme, "Bearer"):
 			return strings.TrimSpace(token)
-		case !found && header == "Authentication":
-			return scheme
+		case header == "Authentication":
+			return value
 		}
 	}
 	return ""
