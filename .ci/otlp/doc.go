@@ -1,0 +1,3 @@
+// Package otlp holds what export/otlp writes against the Collector's own
+// decoder.
+package otlp
