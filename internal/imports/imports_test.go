@@ -46,6 +46,7 @@ var order = []string{
 	"export",
 	"export/otlp",
 	"export/archive",
+	"export/archive/archivetest",
 	"logger",
 	"logger/loggertest",
 	"query/httpapi",

@@ -1,0 +1,166 @@
+package archive_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/steplog/steplog/export/archive"
+	"github.com/steplog/steplog/export/archive/archivetest"
+	"github.com/steplog/steplog/internal/leak"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leak.Options()...) }
+
+func bucket(t *testing.T) (*archive.Folder, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "bucket")
+	b, err := archive.OpenFolder(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return b, dir
+}
+
+func TestFolder(t *testing.T) {
+	t.Parallel()
+	b, dir := bucket(t)
+	archivetest.Run(t, b)
+	left, err := filepath.Glob(filepath.Join(dir, "*", "*.archive-tmp"))
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing is left of what failed")
+	outside := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o600))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link")))
+	_, err = b.Get(t.Context(), "link")
+	require.ErrorIs(t, err, archive.ErrNotFound)
+	require.NoError(t, os.Symlink(filepath.Dir(outside), filepath.Join(dir, "away")))
+	_, err = b.Get(t.Context(), "away/secret")
+	require.Error(t, err)
+	require.Error(t, b.Put(t.Context(), "away/new", strings.NewReader("x")))
+	require.Error(t, b.Put(t.Context(), "x.archive-tmp", strings.NewReader("x")))
+}
+
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	store, err := logger.Open(t.TempDir(), nil)
+	require.NoError(t, err)
+	defer store.Close()
+	b, _ := bucket(t)
+	for n := range 2 {
+		for i := range 100 {
+			store.Server("edge-1").To("email").Info(fmt.Sprintf("mail %d of %d", i, n))
+		}
+		require.NoError(t, store.Rotate(t.Context(), "email"))
+	}
+	require.Eventually(t, func() bool {
+		infos, err := store.Files().List()
+		require.NoError(t, err)
+		packed := 0
+		for _, info := range infos {
+			if info.Compressed {
+				packed++
+			}
+		}
+		return packed == 2
+	}, 10*time.Second, 5*time.Millisecond)
+	made, err := archive.Files(t.Context(), b, store.Files(), "edge-1/")
+	require.NoError(t, err)
+	require.Len(t, made, 2)
+	r, err := b.Get(t.Context(), made[1])
+	require.NoError(t, err)
+	defer r.Close()
+	g, err := gzip.NewReader(r)
+	require.NoError(t, err)
+	text, err := io.ReadAll(g)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "mail 99 of 1")
+	again, err := archive.Files(t.Context(), b, store.Files(), "edge-1/")
+	require.NoError(t, err)
+	require.Empty(t, again, "each file once")
+}
+
+func TestLog(t *testing.T) {
+	t.Parallel()
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	b, _ := bucket(t)
+	ctx, run := store.Server("edge-1").Service("orders").Operation("sync").Start(t.Context())
+	_, step := logger.StartStep(ctx, "fetch")
+	step.End("out", nil)
+	run.End(nil)
+	log := func() query.MainLog {
+		page, err := store.Query().MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
+		require.NoError(t, err)
+		return page.Items[0]
+	}
+	name, err := archive.Log(t.Context(), b, store.Query(), log().ID, "runs/")
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("runs/log-%d.zip", log().ID), name)
+	r, err := b.Get(t.Context(), name)
+	require.NoError(t, err)
+	defer r.Close()
+	packed, err := io.ReadAll(r)
+	require.NoError(t, err)
+	z, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("log-%d.json", log().ID), z.File[0].Name)
+
+	_, err = archive.Log(t.Context(), b, store.Query(), 1<<40, "runs/")
+	require.ErrorIs(t, err, query.ErrNotFound)
+	_, err = archive.Log(t.Context(), full{}, store.Query(), log().ID, "")
+	require.ErrorIs(t, err, errFull)
+	n := 0
+	for _, err := range b.List(t.Context(), "") {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, 1, n)
+}
+
+var errFull = errors.New("the bucket is full")
+
+// full is a bucket that takes nothing.
+type full struct{ archive.Bucket }
+
+func (full) Put(context.Context, string, io.Reader) error { return errFull }
+
+func ExampleLog() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	_, run := store.Server("edge-1").Service("orders").Operation("sync").Start(ctx)
+	run.End(nil)
+	page, _ := store.Query().MainLogs(ctx, query.RunFilter{}, query.Paging{Limit: 1})
+
+	bucket, err := archive.OpenFolder(dir)
+	if err != nil {
+		panic(err)
+	}
+	defer bucket.Close()
+	if _, err := archive.Log(ctx, bucket, store.Query(), page.Items[0].ID, "runs/"); err != nil {
+		panic(err)
+	}
+	err = store.MarkArchived(ctx, page.Items[0].ID)
+	page, _ = store.Query().MainLogs(ctx, query.RunFilter{}, query.Paging{Limit: 1})
+	fmt.Println(page.Items[0].Archived, err)
+	// Output: true <nil>
+}

@@ -1,0 +1,161 @@
+package archive
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"strings"
+)
+
+// Folder is a [Bucket] whose objects are files. Create one with [OpenFolder]; it
+// is safe for concurrent use, also by several processes.
+type Folder struct{ root *os.Root }
+
+// temporary is what the name of a file ends in until it is whole. Objects of
+// such names are neither stored nor listed.
+const temporary = ".archive-tmp"
+
+// OpenFolder opens a folder, making it when it is absent, with access for the
+// owner only. Names cannot leave it, not by links either.
+func OpenFolder(dir string) (*Folder, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	return &Folder{root}, nil
+}
+
+// Close gives the folder free.
+func (f *Folder) Close() error { return f.root.Close() }
+
+// check refuses names that this bucket cannot have.
+func (f *Folder) check(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if strings.HasSuffix(name, temporary) {
+		return fmt.Errorf("%w: %.80q", ErrName, name)
+	}
+	return CheckName(name)
+}
+
+// Put stores an object. It is durable when Put returns nil.
+func (f *Folder) Put(ctx context.Context, name string, r io.Reader) (err error) {
+	if err := f.check(ctx, name); err != nil {
+		return err
+	}
+	dir := path.Dir(name)
+	if err := f.root.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	part := path.Join(dir, rand.Text()+temporary)
+	file, err := f.root.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, during(ctx, r))
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = f.root.Rename(part, name)
+	}
+	if err != nil {
+		return errors.Join(err, f.root.Remove(part))
+	}
+	return f.sync(dir)
+}
+
+// sync makes the entries of a folder durable, where the system can.
+func (f *Folder) sync(dir string) error {
+	d, err := f.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // not every system has it for folders
+	return d.Close()
+}
+
+// during is r until ctx ends.
+func during(ctx context.Context, r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+// Read calls the function.
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// Get opens an object.
+func (f *Folder) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	if err := f.check(ctx, name); err != nil {
+		return nil, err
+	}
+	if info, err := f.root.Lstat(name); err != nil || !info.Mode().IsRegular() {
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %s", ErrNotFound, name)
+		}
+		return nil, err
+	}
+	file, err := f.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, name)
+	}
+	return file, err
+}
+
+// List yields the objects whose names begin with prefix.
+func (f *Folder) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		err := fs.WalkDir(f.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return err
+			}
+			if !d.Type().IsRegular() || !strings.HasPrefix(name, prefix) || strings.HasSuffix(name, temporary) {
+				return nil
+			}
+			info, err := d.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // deleted since
+			}
+			if err != nil {
+				return err
+			}
+			if !yield(Object{Name: name, Bytes: info.Size(), Changed: info.ModTime()}, nil) {
+				return fs.SkipAll
+			}
+			return nil
+		})
+		if err != nil {
+			yield(Object{}, err)
+		}
+	}
+}
+
+// Delete deletes an object.
+func (f *Folder) Delete(ctx context.Context, name string) error {
+	if err := f.check(ctx, name); err != nil {
+		return err
+	}
+	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
