@@ -1,7 +1,7 @@
 # The gate is .ci/run; each of its parts is a target here.
 .DEFAULT_GOAL := help
 
-MODULES  := $(sort $(patsubst %/go.mod,%,$(wildcard .ci/*/go.mod audit/access/*/go.mod)))
+MODULES  := $(sort $(patsubst %/go.mod,%,$(wildcard .ci/*/go.mod audit/access/*/go.mod export/archive/*/go.mod)))
 FUZZTIME ?= 10s
 BENCH    ?=
 
@@ -50,7 +50,7 @@ tidy: ## fail when a go.mod is not what go mod tidy would write
 	@for m in $(MODULES); do echo "$$m: go mod tidy -diff"; GOWORK=off go -C $$m mod tidy -diff || exit 1; done
 
 .PHONY: modules
-modules: ## vet and test the modules under .ci, each on its own
+modules: ## vet and test the modules of their own, each alone
 	@for m in $(MODULES); do \
 		test -n "$$(find $$m -name '*.go' | head -n 1)" || continue; \
 		echo "$$m:"; GOWORK=off go -C $$m vet ./... && GOWORK=off go -C $$m test ./... || exit 1; \
