@@ -91,13 +91,21 @@ func (q *request) tail() error {
 	defer cancel()
 	s := sse{control: http.NewResponseController(q.w), out: bufio.NewWriterSize(q.w, tailBuffer)}
 	// What was there when the tail began, and what comes then, join at one number.
-	now, err := q.view.Records(ctx, f, query.Paging{Limit: max(1, backfill)})
+	snapshot, err := q.view.newest(ctx)
 	if err != nil {
 		return err
 	}
+	var earlier []query.Record
+	if backfill > 0 {
+		page, err := q.view.Records(ctx, f, query.Paging{Limit: backfill, AsOf: snapshot})
+		if err != nil {
+			return err
+		}
+		earlier = page.Items
+	}
 	options := query.TailOptions{After: after}
 	if after == 0 {
-		options.After = now.AsOf
+		options.After = snapshot
 	}
 	if options.After == 0 {
 		options.Backlog = maxBackfill // nothing was there a moment ago: whatever is there by now is new
@@ -108,13 +116,11 @@ func (q *request) tail() error {
 	}
 	q.wrote = true
 	s.comment(fmt.Sprintf("retry: %d\n\n", tailRetryMilli))
-	if backfill > 0 {
-		for _, r := range slices.Backward(now.Items[:min(backfill, len(now.Items))]) {
-			s.record(query.Tailed{Record: r})
-		}
+	for _, r := range slices.Backward(earlier) {
+		s.record(query.Tailed{Record: r})
 	}
-	if after == 0 && now.AsOf > 0 {
-		s.comment(fmt.Sprintf("id: %d\n\n", now.AsOf))
+	if after == 0 && snapshot > 0 {
+		s.comment(fmt.Sprintf("id: %d\n\n", snapshot))
 	}
 	s.flush()
 	s.follow(ctx, cancel, records)

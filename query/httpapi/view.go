@@ -58,6 +58,14 @@ func (v *view) MainLogs(ctx context.Context, f query.RunFilter, p query.Paging) 
 	return checked(v, page, err, func(m *query.MainLog) string { return m.Project })
 }
 
+// newest returns the number of the newest record there is. It asks for a run
+// that cannot be, which no engine has to look for: only the snapshot of the
+// answer is wanted.
+func (v *view) newest(ctx context.Context) (uint64, error) {
+	page, err := v.engine.MainLogs(ctx, query.RunFilter{Run: "\x00"}, query.Paging{Limit: 1})
+	return page.AsOf, err
+}
+
 func (v *view) SubLogs(ctx context.Context, f query.StepFilter, p query.Paging) (query.Page[query.SubLog], error) {
 	v.narrow(&f.Projects)
 	page, err := v.engine.SubLogs(ctx, f, p)
