@@ -32,5 +32,5 @@ func keywordsIn(text string, parts []string) (found uint64) {
 	return found
 }
 
-// among reports whether a list, where it has any values, has this one.
+// among compares a value with a list; an empty list wants any.
 func among[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Contains(list, v) }

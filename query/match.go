@@ -2,7 +2,6 @@ package query
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -112,9 +111,6 @@ func identityMatcher(f *Filter) func(*line.Identity) bool {
 
 // wanted compares an identifier; "" wants any.
 func wanted(want, got string) bool { return want == "" || want == got }
-
-// among compares an identifier with a list; an empty list wants any.
-func among(want []string, got string) bool { return len(want) == 0 || slices.Contains(want, got) }
 
 // rootOf returns the run at the top: a run that nothing started is its own.
 func rootOf(id *line.Identity) string {
