@@ -57,7 +57,6 @@ type config struct {
 	dir   string
 	flows string
 	acks  string
-	page  string
 	runs  int
 	level zapcore.Level
 	json  bool
@@ -74,9 +73,8 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	flags.StringVar(&c.flows, "flows", "", "`folder` with flows (*.json) beside the ones that come with the program; the same id replaces")
 	flags.IntVar(&c.runs, "runs", 1, "how often to run each flow whose start is \"repeat\" (price-sync); one whose start is\n\"once\" (dependency-report: a checkout does not change between two runs) runs once a start, after them")
 	flags.StringVar(&c.acks, "acks", "", "`file` to append a word to for each line that a flow logged and the log accepted; the word is the line's details.ack")
-	flags.StringVar(&c.page, "page", "", "`address` to serve a page about runs and flows on, such as 127.0.0.1:8080, after the runs and until interrupted")
 	flags.BoolVar(&c.json, "json", false, "print the summary as JSON; progress goes to the error output")
-	flags.StringVar(&c.addr, "addr", "", "serve the log's HTTP API at this `address`, such as 127.0.0.1:8080, and run the flows whose start is \"repeat\"\nevery -every until the program is interrupted. With STEPLOG_TOKEN in the environment requests need that token;\nwithout it only this machine is answered, and the address must be loopback")
+	flags.StringVar(&c.addr, "addr", "", "serve the log's HTTP API, and a page about runs and flows, at this `address`, such as 127.0.0.1:8080, and run the flows whose start is \"repeat\"\nevery -every until the program is interrupted. With STEPLOG_TOKEN in the environment requests need that token;\nwithout it only this machine is answered, and the address must be loopback")
 	flags.DurationVar(&c.every, "every", time.Minute, "how long from the end of one scheduled round of flows to the next, with -addr")
 	flags.Func("level", "minimum `level` of lines: trace, debug, info (the default), warn, error or fatal", func(s string) (err error) {
 		c.level, err = levels.Parse(s)
@@ -190,19 +188,17 @@ func (p *program) run(ctx context.Context, stdout, stderr io.Writer) (status int
 	}
 	p.engine.service.Info(started, zap.Strings("arguments", os.Args), zap.Int("runs", p.runs))
 	// What was done to the flows is on the disk before any of them runs.
+	interrupted := ctx
+	ctx = context.WithoutCancel(ctx) // what else is done is wanted after an interrupt, too
 	if err := errors.Join(p.recordFlows(ctx), p.recordAll(ctx, audit.FlowStarted)); err != nil {
 		fmt.Fprintln(stderr, "engine:", err)
 		return exitLogging
 	}
-	if err := p.runFlows(ctx); err != nil {
+	if err := p.runFlows(interrupted); err != nil {
 		fmt.Fprintln(stderr, "engine:", err)
 		return exitUsage
 	}
-
-	// What is left is wanted after an interrupt, too.
-	interrupted := ctx
-	ctx = context.WithoutCancel(ctx)
-	if err := errors.Join(p.recordAll(ctx, audit.FlowStopped), p.servePage(interrupted, p.page)); err != nil {
+	if err := errors.Join(p.recordAll(ctx, audit.FlowStopped), p.showPage(ctx)); err != nil {
 		fmt.Fprintln(stderr, "engine:", err)
 		return exitLogging
 	}

@@ -22,13 +22,13 @@ const pageText = `<!doctype html><title>Engine</title><h1>Runs</h1><table>
 {{end}}</table>
 `
 
-// handler serves the page behind the middleware that keeps access_log.log.
-func (p *program) handler() (http.Handler, error) {
+// page returns what shows the page.
+func (p *program) page() (http.HandlerFunc, error) {
 	text, err := template.New("page").Parse(pageText)
 	if err != nil {
 		return nil, err
 	}
-	show := func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		access.SetAccount(r.Context(), operator.Email, "Example Ltd")
 		runs, err := p.store.Query().MainLogs(r.Context(), query.RunFilter{}, query.Paging{Limit: 20})
 		if err == nil {
@@ -41,40 +41,26 @@ func (p *program) handler() (http.Handler, error) {
 			access.SetMemo(r.Context(), err.Error())
 			http.Error(w, "the log cannot be read", http.StatusInternalServerError)
 		}
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", show)
-	return p.store.Access().Middleware(mux), nil
+	}, nil
 }
 
-// servePage serves the page on loopback. With an address it does so until ctx
-// ends; without one it takes any port, asks for the page once, so that there is
-// a request to see in the access log, and stops.
-func (p *program) servePage(ctx context.Context, address string) (err error) {
-	handler, err := p.handler()
+// showPage serves the page on a loopback port of its own and asks for it once, so
+// that there is a request to see in access_log.log.
+func (p *program) showPage(ctx context.Context) error {
+	page, err := p.page()
 	if err != nil {
 		return err
 	}
-	wait := address != ""
-	if !wait {
-		address = "127.0.0.1:0"
-	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: p.store.Access().Middleware(page), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	if wait {
-		_, _ = io.WriteString(p.progress, "serving http://"+listener.Addr().String()+"/ until interrupted\n")
-		<-ctx.Done()
-	} else {
-		err = fetch(context.WithoutCancel(ctx), "http://"+listener.Addr().String()+"/")
-	}
-	err = errors.Join(err, server.Shutdown(context.WithoutCancel(ctx)))
-	if serr := <-served; !errors.Is(serr, http.ErrServerClosed) {
-		err = errors.Join(err, serr)
+	err = errors.Join(fetch(ctx, "http://"+listener.Addr().String()+"/"), server.Shutdown(ctx))
+	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+		err = errors.Join(err, failed)
 	}
 	return err
 }

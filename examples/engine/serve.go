@@ -18,7 +18,8 @@ import (
 // tokenVariable is the environment variable with the token of the HTTP API.
 const tokenVariable = "STEPLOG_TOKEN"
 
-// serve serves the log's HTTP API until stop is called.
+// serve serves the log's HTTP API, and the page, until stop is called. Requests
+// are in access_log.log.
 func (p *program) serve() (stop func() error, err error) {
 	authorize := httpapi.LoopbackOnly()
 	if token := os.Getenv(tokenVariable); token != "" {
@@ -37,6 +38,23 @@ func (p *program) serve() (stop func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	page, err := p.page()
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		_, err := authorize(r, httpapi.LogsRead)
+		if err == nil {
+			_, err = authorize(r, httpapi.AuditRead)
+		}
+		if err != nil {
+			http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
+			return
+		}
+		page(w, r)
+	})
 	listener, err := net.Listen("tcp", p.addr)
 	if err != nil {
 		return nil, err
@@ -44,7 +62,7 @@ func (p *program) serve() (stop func() error, err error) {
 	// Live tails last as long as their context: it ends before Shutdown waits.
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
-		Handler: api, BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: p.store.Access().Middleware(mux), BaseContext: func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 	}
 	served := make(chan error, 1)
