@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -240,10 +241,10 @@ func powerCuts(t *testing.T, seed uint64) {
 
 func TestPoisoned(t *testing.T) {
 	mem := vfs.NewMem()
-	var fail func(vfs.Op) error
+	var fail atomic.Bool
 	fsys := vfs.Inject(mem, func(op vfs.Op) error {
-		if fail != nil && op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, "audit.log") {
-			return fail(op)
+		if fail.Load() && op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, "audit.log") {
+			return vfs.Lost(syscall.EIO)
 		}
 		return nil
 	})
@@ -252,7 +253,7 @@ func TestPoisoned(t *testing.T) {
 	require.NoError(t, err)
 	_, err = flow(r, "one")
 	require.NoError(t, err)
-	fail = func(vfs.Op) error { return vfs.Lost(syscall.EIO) }
+	fail.Store(true)
 	// Longer than a few pages: the next write would make a shared one dirty again.
 	long := map[string]string{}
 	for i := range 20 {
@@ -261,7 +262,7 @@ func TestPoisoned(t *testing.T) {
 	_, err = r.Record(t.Context(), audit.Entry{Event: audit.FlowUpdated, FlowID: "two", Before: map[string]string{}, After: long})
 	require.ErrorIs(t, err, audit.ErrUnavailable)
 	require.ErrorIs(t, err, syscall.EIO)
-	fail = nil
+	fail.Store(false)
 	_, err = flow(r, "three")
 	require.ErrorIs(t, err, audit.ErrUnavailable, "the disk works, and what it has is not known")
 	require.Len(t, problems, 1)
@@ -279,16 +280,16 @@ func TestPoisoned(t *testing.T) {
 
 func TestBestEffort(t *testing.T) {
 	mem := vfs.NewMem()
-	broken := false
+	var broken atomic.Bool
 	fsys := vfs.Inject(mem, func(op vfs.Op) error {
-		if broken && op.Kind == vfs.OpWriteAt {
+		if broken.Load() && op.Kind == vfs.OpWriteAt {
 			return syscall.ENOSPC
 		}
 		return nil
 	})
 	r, err := hosted(fsys, audit.Options{BestEffort: true})
 	require.NoError(t, err)
-	broken = true
+	broken.Store(true)
 	receipt, err := flow(r, "lost")
 	require.NoError(t, err)
 	require.Nil(t, receipt.Checkpoint)

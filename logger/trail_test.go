@@ -2,10 +2,8 @@ package logger_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -20,10 +18,8 @@ import (
 
 	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/audit/access"
-	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
-	"github.com/steplog/steplog/rotation"
 )
 
 // trailStore is a store in a folder, with problems as failures.
@@ -430,203 +426,6 @@ func TestAuditDurable(t *testing.T) {
 			problems = append(problems, err)
 		}
 		require.ErrorIs(t, errors.Join(problems...), audit.ErrDamaged)
-	})
-}
-
-func TestAuditOfTheLibrary(t *testing.T) {
-	dir := t.TempDir()
-	store := trailStore(t, dir, logger.Options{KeepSettings: true})
-	ctx := audit.WithActor(t.Context(), audit.User("ops@example.com"))
-	store.Levels().SetLevel(ctx, levels.Scope{Server: "edge"}, levels.Debug)
-	_, err := os.Stat(filepath.Join(dir, "audit.log"))
-	require.ErrorIs(t, err, os.ErrNotExist, "the trail begins with the first call of Audit")
-	store.Audit()
-
-	store.Levels().SetLevel(ctx, levels.Scope{Server: "edge", Service: "orders"}, levels.Warn)
-	store.Levels().SetCapture(ctx, levels.Scope{}, false)
-	store.Levels().Reset(ctx, levels.Scope{Server: "edge"})
-	require.NoError(t, store.SetFileRule(ctx, "email", logger.FileRule{Levels: levels.AtLeast(levels.Warn)}))
-	for range 3 {
-		store.Server("edge").To("email").Error("a mail")
-		require.NoError(t, store.Rotate(ctx, "email"))
-	}
-	infos, err := store.Files().List()
-	require.NoError(t, err)
-	var closed []string
-	for _, info := range infos {
-		if info.Log == "email" && !info.Active {
-			closed = append(closed, info.Name)
-		}
-	}
-	require.Len(t, closed, 3)
-	f, err := store.Files().Download(ctx, closed[0])
-	require.NoError(t, err)
-	_, err = io.Copy(io.Discard, f)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-	require.NoError(t, store.Files().Delete(ctx, closed[0]))
-	require.NoError(t, store.SetFileRule(context.Background(), "email", logger.FileRule{Rotation: rotation.Rule{MaxFiles: 1}}))
-	require.Eventually(t, func() bool {
-		page, err := store.Query().Audit(t.Context(), query.AuditFilter{Events: []string{audit.SegmentDeleted.Name}}, query.Paging{})
-		return err == nil && len(page.Items) == 1
-	}, 10*time.Second, 5*time.Millisecond)
-
-	var got []string
-	for _, r := range audited(t, store, query.AuditFilter{}) {
-		got = append(got, r.Event+" "+r.Target.ID)
-		if r.Event == audit.LogDeleted.Name || r.Event == audit.LevelChanged.Name {
-			require.Equal(t, "ops@example.com", r.Actor.Email)
-		}
-		if r.Event == audit.TrailOpened.Name {
-			require.Equal(t, "process", r.Actor.Type)
-		}
-	}
-	slices.Reverse(got)
-	require.Equal(t, []string{"steplog.audit.opened ", "steplog.log.level_changed edge/orders", "steplog.log.capture_toggled /",
-		"steplog.log.level_changed edge", "steplog.retention.changed email"}, got[:5])
-	require.Equal(t, "steplog.log.downloaded "+closed[0], got[5])
-	require.Equal(t, "steplog.log.deleted "+closed[0], got[6])
-	require.Equal(t, "steplog.retention.changed email", got[7])
-
-	t.Run("R4.5 library: nobody deletes the trail through the folder", func(t *testing.T) {
-		require.NoError(t, store.Audit().Rotate(t.Context()))
-		infos, err := store.Files().List()
-		require.NoError(t, err)
-		n := 0
-		for _, info := range infos {
-			if info.Log == "audit" && !info.Active {
-				n++
-				require.ErrorIs(t, store.Files().Delete(ctx, info.Name), rotation.ErrKept)
-			}
-		}
-		require.Equal(t, 1, n)
-	})
-	require.NoError(t, store.Close())
-	_, err = audit.Verify(t.Context(), dir, nil)
-	require.NoError(t, err)
-
-	again := trailStore(t, dir, logger.Options{})
-	require.NotEmpty(t, audited(t, again, query.AuditFilter{}), "a trail that is there is opened")
-	engine, err := query.Open(dir) // another process
-	require.NoError(t, err)
-	defer engine.Close()
-	page, err := engine.Audit(t.Context(), query.AuditFilter{}, query.Paging{Limit: 1000})
-	require.NoError(t, err)
-	require.Equal(t, audited(t, again, query.AuditFilter{}), page.Items)
-}
-
-func TestLoginLog(t *testing.T) {
-	at := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
-	now := at
-	store := trailStore(t, t.TempDir(), logger.Options{Audit: &audit.Options{Clock: func() time.Time { return now }}})
-	h := store.Access().Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, event, outcome := r.FormValue("user"), audit.UserLoggedIn, audit.Success
-		switch {
-		case r.URL.Path == "/password":
-			event = audit.UserPasswordChanged
-		case r.FormValue("password") != "right":
-			event, outcome = audit.UserLoginFailed, audit.Denied
-		}
-		_, err := store.Audit().Record(r.Context(), audit.Entry{Event: event, Actor: audit.User(user), Outcome: outcome})
-		require.NoError(t, err)
-	}))
-	for i, url := range []string{"/login?user=ada@example.com&password=wrong", "/login?user=ada@example.com&password=right",
-		"/password?user=ada@example.com", "/login?user=bob@example.com&password=right"} {
-		now = at.Add(time.Duration(i) * time.Minute)
-		req := httptest.NewRequest("POST", url, nil)
-		req.RemoteAddr = fmt.Sprintf("203.0.113.%d:1234", i)
-		h.ServeHTTP(httptest.NewRecorder(), req)
-	}
-	record(t, store, audit.Entry{Event: audit.FlowCreated, Actor: audit.User("ada@example.com")})
-	logins := query.AuditFilter{}
-	for _, e := range audit.LoginEvents() {
-		logins.Events = append(logins.Events, e.Name)
-	}
-	t.Run("R5.6 library: log-ins, failed ones and password changes by user, IP and time", func(t *testing.T) {
-		all := audited(t, store, logins)
-		require.Len(t, all, 4)
-		var rows []string
-		for _, r := range all {
-			rows = append(rows, strings.Join([]string{r.Time.Format("15:04"), r.Title, r.Actor.Email, r.IP}, " "))
-		}
-		require.Equal(t, []string{
-			"08:03 User Logged In bob@example.com 203.0.113.3",
-			"08:02 Password Changed ada@example.com 203.0.113.2",
-			"08:01 User Logged In ada@example.com 203.0.113.1",
-			"08:00 Login Failed ada@example.com 203.0.113.0",
-		}, rows)
-		ada := logins
-		ada.User, ada.From = "ada@example.com", at.Add(time.Minute)
-		require.Len(t, audited(t, store, ada), 2)
-	})
-}
-
-// place is an attributor for tests.
-type place struct{}
-
-func (place) Attribute(a netip.Addr) access.Attribution {
-	return access.Attribution{Country: "AT", City: "Graz", Network: "net of " + a.String()}
-}
-
-func TestAccessLog(t *testing.T) {
-	at := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
-	now := at
-	dir := t.TempDir()
-	store := trailStore(t, dir, logger.Options{Access: &access.Options{Clock: func() time.Time { now = now.Add(time.Millisecond); return now },
-		Attributor: place{}, Attributes: func(r *http.Request) map[string]string { return map[string]string{"build": "7"} }}})
-	h := store.Access().Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		access.SetAccount(r.Context(), "ada@example.com", "ACME GmbH")
-		access.SetMemo(r.Context(), "by phone")
-		if r.URL.Path == "/missing" {
-			http.NotFound(w, r)
-			return
-		}
-		_, _ = io.WriteString(w, "hello")
-	}))
-	for i, path := range []string{"/flows", "/missing", "/flows/7"} {
-		now = at.Add(time.Duration(i) * time.Hour)
-		req := httptest.NewRequest("GET", path, nil)
-		req.RemoteAddr = "203.0.113.7:1234"
-		h.ServeHTTP(httptest.NewRecorder(), req)
-	}
-	ask := func(f query.AccessFilter) []access.Record {
-		page, err := store.Query().Access(t.Context(), f, query.Paging{})
-		require.NoError(t, err)
-		require.True(t, page.Total.Exact)
-		require.EqualValues(t, len(page.Items), page.Total.N)
-		return page.Items
-	}
-	t.Run("R5.1 library: who asked for what, from where, and what came of it", func(t *testing.T) {
-		all := ask(query.AccessFilter{})
-		require.Len(t, all, 3)
-		r := all[0]
-		require.Equal(t, []string{"ada@example.com", "ACME GmbH", "GET", "/flows/7", "by phone"}, []string{r.Account, r.Tenant, r.Method, r.Path, r.Memo})
-		require.Equal(t, 200, r.Status)
-		require.EqualValues(t, 5, r.Bytes)
-		require.Equal(t, time.Millisecond, r.Duration)
-		require.Equal(t, "203.0.113.7", r.IP.String())
-		require.Equal(t, access.Attribution{Country: "AT", City: "Graz", Network: "net of 203.0.113.7"}, r.Origin)
-		require.Equal(t, map[string]string{"build": "7"}, r.Attributes)
-		require.Equal(t, "peer", r.IPFrom)
-		require.WithinDuration(t, at.Add(2*time.Hour), r.Time, time.Second)
-	})
-	t.Run("R5.1 library: filtered by date and keyword", func(t *testing.T) {
-		require.Len(t, ask(query.AccessFilter{Search: "acme phone"}), 3)
-		require.Len(t, ask(query.AccessFilter{Search: "FLOWS"}), 2)
-		require.Len(t, ask(query.AccessFilter{Search: "flows", From: at.Add(time.Minute)}), 1)
-		require.Len(t, ask(query.AccessFilter{To: at.Add(90 * time.Minute)}), 2)
-		require.Len(t, ask(query.AccessFilter{MinStatus: 400}), 1)
-		require.Empty(t, ask(query.AccessFilter{Tenant: "ACME"}))
-		require.Len(t, ask(query.AccessFilter{Account: "ada@example.com", IP: "203.0.113.7", MaxStatus: 299}), 2)
-		_, err := store.Query().Access(t.Context(), query.AccessFilter{From: at.Add(time.Hour), To: at}, query.Paging{})
-		require.ErrorIs(t, err, query.ErrInvalid)
-	})
-	t.Run("R5.1 library: one line each in access_log.log, wrong ones at warn", func(t *testing.T) {
-		page, err := store.Query().Records(t.Context(), query.Filter{Files: []string{"access_log"}, Levels: levels.AtLeast(levels.Warn)}, query.Paging{})
-		require.NoError(t, err)
-		require.Len(t, page.Items, 1)
-		require.Equal(t, query.KindAccess, page.Items[0].Kind)
-		require.Equal(t, "GET /missing", page.Items[0].Message)
 	})
 }
 
