@@ -1,0 +1,160 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
+)
+
+// A disk that hangs holds a caller up until its deadline, and no longer.
+func TestDeadline(t *testing.T) {
+	mem := vfs.NewMem()
+	var hang atomic.Bool
+	hung, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	fsys := vfs.Inject(mem, func(op vfs.Op) error {
+		if hang.Load() && op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, "audit.log") {
+			once.Do(func() { close(hung) })
+			<-release
+		}
+		return nil
+	})
+	r, err := hosted(fsys, audit.Options{Timeout: 20 * time.Millisecond})
+	require.NoError(t, err)
+	hang.Store(true)
+	_, err = flow(r, "on its way")
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	<-hung
+	short, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = r.Record(short, audit.Entry{Event: audit.FlowStarted, FlowID: "given up"})
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	require.ErrorIs(t, err, context.Canceled)
+	hang.Store(false)
+	close(release)
+	long, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	receipt, err := r.Record(long, audit.Entry{Event: audit.FlowStarted, FlowID: "after"})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	have := flows(content(t, mem, "audit.log"))
+	require.Equal(t, "after", have[receipt.Seq])
+	for _, id := range have {
+		require.NotEqual(t, "given up", id, "what was never taken is never written")
+	}
+}
+
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir, nil)
+	_, err := audit.Open(dir, nil)
+	require.ErrorIs(t, err, audit.ErrLocked)
+	require.NoError(t, r.Close())
+	require.NoError(t, r.Close(), "twice is fine")
+	_, err = flow(r, "late")
+	require.ErrorIs(t, err, audit.ErrClosed)
+	require.ErrorIs(t, r.Reopen(t.Context()), audit.ErrClosed)
+	open(t, dir, nil)
+}
+
+// Checkpoints are heard of once what they cover is durable, the last one too.
+func TestOnCheckpoint(t *testing.T) {
+	mem := vfs.NewMem()
+	var mu sync.Mutex
+	var heard [][]byte
+	r, err := hosted(mem, audit.Options{OnCheckpoint: func(text []byte) {
+		cut := mem.Crash(nil, vfs.CrashOptions{}) // only what was synced
+		point, err := audit.OpenCheckpoint(text, quick("a").list())
+		if err != nil || len(flows(content(t, cut, "audit.log"))) < int(point.Size) {
+			t.Errorf("%v: told of %d records before they were durable", err, point.Size)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		heard = append(heard, text)
+		panic("the host's")
+	}, OnProblem: func(error) {}})
+	require.NoError(t, err)
+	var last audit.Receipt
+	for range 20 {
+		last, err = flow(r, "f")
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.Close())
+	require.NotEmpty(t, heard)
+	require.Equal(t, last.Checkpoint, heard[len(heard)-1])
+	require.Equal(t, string(last.Checkpoint), string(content(t, mem, "audit.checkpoint")))
+	_, err = verify(t, mem, heard...)
+	require.NoError(t, err)
+}
+
+// failing is a signer whose key is not to be had for a while.
+type failing struct {
+	quick
+	away *atomic.Bool
+}
+
+func (f failing) Sign(msg []byte) ([]byte, error) {
+	if f.away.Load() {
+		return nil, errors.New("the KMS is away")
+	}
+	return f.quick.Sign(msg)
+}
+
+func TestSignerFails(t *testing.T) {
+	mem := vfs.NewMem()
+	away := new(atomic.Bool)
+	r, err := hosted(mem, audit.Options{Signer: failing{"a", away}, Verifiers: quick("a").list()})
+	require.NoError(t, err)
+	_, err = r.Key()
+	require.ErrorIs(t, err, audit.ErrKey)
+	away.Store(true)
+	_, err = flow(r, "unsigned")
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	away.Store(false)
+	receipt, err := flow(r, "signed")
+	require.NoError(t, err, "nothing was written, so nothing is wrong")
+	require.EqualValues(t, 1, receipt.Seq)
+	require.NoError(t, r.Close())
+	_, err = verify(t, mem)
+	require.NoError(t, err)
+	require.Nil(t, content(t, mem, "audit.key"))
+}
+
+func TestOptions(t *testing.T) {
+	for name, o := range map[string]audit.Options{
+		"a signer alone": {Signer: quick("a")},
+		"a bad name":     {Signer: quick(`a"b`), Verifiers: quick("a").list()},
+		"a timeout":      {Timeout: -1},
+		"changes":        {MaxChanges: 1 << 20},
+		"values":         {MaxValueBytes: 5},
+		"a rule":         {Rule: rotation.Rule{MaxFiles: -1}},
+	} {
+		_, err := audit.Open(t.TempDir(), &o)
+		require.ErrorIs(t, err, audit.ErrOptions, name)
+	}
+}
+
+// A trail whose key was lost is not given another.
+func TestLostKey(t *testing.T) {
+	mem := vfs.NewMem()
+	r, err := audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.NoError(t, mem.Remove(dir+"/audit.key"))
+	r, err = audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.ErrorIs(t, err, audit.ErrKey)
+	_, err = flow(r, "f")
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	require.NoError(t, r.Close())
+}
