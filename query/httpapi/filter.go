@@ -43,9 +43,7 @@ func (q *request) filter(p *params) (query.Filter, error) {
 		}
 		f.Levels = levels.AtLeast(l)
 	}
-	for _, name := range list(p.text("in")) {
-		f.Files = append(f.Files, name)
-	}
+	f.Files = list(p.text("in"))
 	f.Kinds = ordinaryKinds
 	if names := list(p.text("kind")); len(names) > 0 {
 		f.Kinds = nil
