@@ -36,7 +36,8 @@ const linesOfRun = 100
 // full is a store with many runs, behind a server.
 func full(t *testing.T) (*logger.Store, *httptest.Server) {
 	t.Helper()
-	store, err := logger.Open(t.TempDir(), nil)
+	// These tests offer what a disk may take minutes for: calls wait for it.
+	store, err := logger.Open(t.TempDir(), &logger.Options{MaxWait: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	for n := range *records / linesOfRun {
