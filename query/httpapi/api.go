@@ -8,6 +8,7 @@ import (
 	"path"
 	"sync"
 
+	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
 )
@@ -55,6 +56,9 @@ func (a *api) routes() []route {
 		{"GET /runs/{id}/steps", LogsRead, question, (*request).runTree},
 		{"GET /export", LogsExport, stream, (*request).export},
 		{"GET /tail", LogsTail, plain, (*request).tail},
+		{"GET /audit", AuditRead, question, (*request).auditRecords},
+		{"GET /audit/{id}", AuditRead, question, (*request).auditRecord},
+		{"GET /access", AccessRead, question, (*request).accessRecords},
 		{"GET /openapi.yaml", "", plain, (*request).document},
 		{"GET /healthz", "", plain, (*request).health},
 	}
@@ -177,6 +181,8 @@ func (q *request) serve(rt route) error {
 			return err
 		}
 		q.who, q.view = who, newView(q.engine, who)
+		// What the store records of its own acts names who asked for them.
+		q.ctx = audit.WithOrigin(audit.WithActor(q.ctx, audit.Actor{ID: who.ID, Email: who.Email, Type: "user"}), origin(q.r))
 	}
 	waiting := &q.questions
 	switch rt.sort {

@@ -40,8 +40,11 @@ var (
 
 // Principal is who asks, and what they may see. The zero value sees nothing.
 type Principal struct {
-	// ID names who asks. Limits for one principal go by it.
+	// ID names who asks, in the audit trail too. Limits for one principal go by
+	// it.
 	ID string
+	// Email is an address for the audit trail, "" for none.
+	Email string
 	// AllProjects is whether everything may be seen, records without a project,
 	// files and settings included.
 	AllProjects bool

@@ -27,6 +27,8 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/export", "format=csv&columns=message,details.a&cells=plain", ""}, {"GET", "/export", "format=otlp", ""},
 		{"GET", "/tail", "backfill=3", "7"}, {"GET", "/files", "", ""}, {"GET", "/files/user.log", "offset=1&limit=2", ""},
 		{"GET", "/files/user.log/content", "", "bytes=0-1"}, {"GET", "/files/download", "name=user.log&name=usage.log", ""},
+		{"GET", "/audit", "eventType=create&module=flow&user=a&action=flow.created&project=p&search=x&limit=2&offset=1", ""},
+		{"GET", "/audit/0", "", ""}, {"GET", "/access", "ip=::1&account=a&minStatus=200&maxStatus=299&search=x", ""},
 		{"DELETE", "/files/email.log", "rotate=1", ""}, {"GET", "/settings", "", ""}, {"GET", "/stats", "", ""},
 		{"PUT", "/settings", "", `{"scopes":[{"server":"a","level":"INFO"}],"files":{"email":{"maxSizeMB":1,"copies":2}}}`},
 	} {
