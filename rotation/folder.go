@@ -108,6 +108,20 @@ func (f *Folder) Download(ctx context.Context, name string) (io.ReadSeekCloser, 
 	return r, nil
 }
 
+// DownloadStored is [Folder.OpenStored] for whoever takes the file away, recorded
+// as [Folder.Download] is.
+func (f *Folder) DownloadStored(ctx context.Context, name string) (io.ReadSeekCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("download %q: %w", name, err)
+	}
+	r, err := f.OpenStored(name)
+	if err != nil {
+		return nil, err
+	}
+	f.acted(ctx, Downloaded, name)
+	return r, nil
+}
+
 // Close lets go of the folder. What Open returned stays usable.
 func (f *Folder) Close() error { return f.root.Close() }
 

@@ -160,7 +160,16 @@ func TestOpenStored(t *testing.T) {
 	d, forms := viewed(t, text)
 	for form, name := range forms {
 		t.Run(form, func(t *testing.T) {
-			s, err := d.OpenStored(name)
+			var heard []string
+			d.OnAct(func(_ context.Context, act rotation.Act, file string) {
+				require.Equal(t, rotation.Downloaded, act)
+				heard = append(heard, file)
+			})
+			s, err := d.DownloadStored(t.Context(), name)
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+			require.Equal(t, []string{name}, heard)
+			s, err = d.OpenStored(name)
 			require.NoError(t, err)
 			stored, err := io.ReadAll(s)
 			require.NoError(t, err)

@@ -113,7 +113,7 @@ func (q *request) fileContent() error {
 	if err := q.fileAllowed(name); err != nil {
 		return err
 	}
-	file, err := q.store.Files().OpenStored(name)
+	file, err := q.store.Files().DownloadStored(q.ctx, name)
 	if err != nil {
 		return err
 	}
