@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -414,9 +415,9 @@ func TestHealth(t *testing.T) {
 	}
 	t.Run("R6.10 library: a file that cannot be made drops and counts, and works once it can", func(t *testing.T) {
 		full := errors.New("too many open files")
-		var failing bool
+		var failing atomic.Bool // looked at by the journal's goroutines too
 		disk := vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
-			if failing && strings.Contains(op.Name, "email") {
+			if failing.Load() && strings.Contains(op.Name, "email") {
 				return full
 			}
 			return nil
@@ -425,10 +426,10 @@ func TestHealth(t *testing.T) {
 		store, err := logger.OpenFS(disk, "logs", &logger.Options{OnProblem: problems.hook})
 		require.NoError(t, err)
 		mail := store.Server("edge-1").To("email")
-		failing = true
+		failing.Store(true)
 		mail.Info("lost")
 		mail.Fatal("lost")
-		failing = false
+		failing.Store(false)
 		mail.Info("kept")
 		s := store.Stats()
 		require.Equal(t, int64(2), s.Dropped)

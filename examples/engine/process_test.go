@@ -240,10 +240,22 @@ func TestWhileRunning(t *testing.T) {
 		require.NotZero(t, found)
 	})
 	t.Run("R2.8 library: an interrupt ends the run in progress as cancelled", func(t *testing.T) {
-		require.NoError(t, p.Process.Signal(os.Interrupt))
-		<-p.done
-		require.Zero(t, p.ProcessState.ExitCode(), p.err.String())
-		require.Contains(t, p.out.String(), "Look at them")
+		interrupt := func(p *process) {
+			require.NoError(t, p.Process.Signal(os.Interrupt))
+			<-p.done
+			require.Zero(t, p.ProcessState.ExitCode(), p.err.String())
+			require.Contains(t, p.out.String(), "Look at them")
+		}
+		interrupt(p) // in a run, or between two
+		flows := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(flows, "wait.json"), []byte(`{"id": "price-sync", "name": "Wait", "start": "repeat",
+			"actions": [{"id": "wait", "name": "Wait for the interrupt", "use": "shell/exec", "with": {"command": ["sleep", "600"]}}]}`), 0o600))
+		waiting := launch(t, root(t), "-dir", dir, "-flows", flows)
+		require.Eventually(t, func() bool {
+			text, err := os.ReadFile(filepath.Join(dir, "usage.log"))
+			return err == nil && strings.Contains(string(text), "Wait for the interrupt")
+		}, time.Minute, 10*time.Millisecond, &waiting.err)
+		interrupt(waiting)
 		engine, err := query.Open(dir)
 		require.NoError(t, err)
 		defer engine.Close()
