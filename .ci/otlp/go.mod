@@ -10,6 +10,8 @@ require (
 	go.uber.org/zap v1.28.0
 )
 
+require golang.org/x/mod v0.42.0 // indirect
+
 require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/hashicorp/go-version v1.9.0 // indirect
