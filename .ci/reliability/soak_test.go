@@ -41,7 +41,7 @@ const (
 	warmUp       = 5 * time.Second // at least
 	maxGrowth    = 5               // in percent
 	// What is measured in a few seconds is not told from noise so closely.
-	maxGrowthBriefly = 15
+	maxGrowthBriefly = 30
 	briefly          = 30 * time.Second
 )
 
