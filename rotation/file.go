@@ -180,12 +180,12 @@ func (f *File) load() error {
 	t, err := openText(f.fs, f.open, f.path, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		t, err = openText(f.fs, f.open, f.path, os.O_CREATE|os.O_EXCL)
-		f.newNames = true
 	}
 	if err != nil {
 		return err
 	}
 	f.text = t
+	f.newNames = true // whoever made a file that is there may have died before it synced the folder
 	if err := f.cutTornLine(); err != nil {
 		return errors.Join(err, t.Close())
 	}
