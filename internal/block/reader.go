@@ -92,6 +92,9 @@ func (r *Reader) Size() int64 {
 	return r.text[len(r.text)-1]
 }
 
+// Format returns how the blocks are compressed.
+func (r *Reader) Format() Format { return r.format }
+
 // Blocks returns how many blocks the file has, 0 for one that is not cut.
 func (r *Reader) Blocks() int { return len(r.text) - 1 }
 
@@ -161,10 +164,7 @@ func (r *Reader) take() (decoder, []byte) {
 		r.idle = r.idle[:n-1]
 		return dec, buf
 	}
-	if r.format == Zstd {
-		return &zstdDecoder{}, buf
-	}
-	return &gzipDecoder{}, buf
+	return r.newDecoder(), buf
 }
 
 // keep puts a block first in the cache; the caller holds mu. Text is copied
@@ -208,4 +208,40 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 		return &CorruptError{off, errCut}
 	}
 	return err
+}
+
+// Find returns the block that holds the text at an offset, [Reader.Blocks] when
+// none does.
+func (r *Reader) Find(off int64) int {
+	return sort.Search(r.Blocks(), func(i int) bool { return r.text[i+1] > off })
+}
+
+// Span returns where the text of a block begins and ends.
+func (r *Reader) Span(block int) (from, to int64) { return r.text[block], r.text[block+1] }
+
+// Decode decodes one block into buf's memory, if it is large enough, and returns
+// its text. Unlike ReadAt it keeps nothing: it is for callers that have a cache
+// of their own. Damage is a *CorruptError.
+func (r *Reader) Decode(buf []byte, block int) ([]byte, error) {
+	r.mu.Lock()
+	var dec decoder
+	if n := len(r.idle); n > 0 {
+		dec = r.idle[n-1]
+		r.idle = r.idle[:n-1]
+	} else {
+		dec = r.newDecoder()
+	}
+	r.mu.Unlock()
+	text, err := r.decode(dec, buf, block)
+	r.mu.Lock()
+	r.idle = append(r.idle, dec)
+	r.mu.Unlock()
+	return text, err
+}
+
+func (r *Reader) newDecoder() decoder {
+	if r.format == Zstd {
+		return &zstdDecoder{}
+	}
+	return &gzipDecoder{}
 }

@@ -17,6 +17,13 @@ type Writer struct {
 	spans []span
 	at    int64 // bytes written to w
 	err   error // sticks
+
+	// of a parallel writer
+	format Format
+	most   int    // blocks at a time; 0 for one, in the caller's goroutine
+	queue  []*job // on their way, oldest first
+	idle   []encoder
+	texts  [][]byte // buffers that are free
 }
 
 type encoder interface {
@@ -27,20 +34,22 @@ type encoder interface {
 // NewWriter returns a Writer that writes a file in format f to w. It returns
 // ErrUnknownFormat for any other format than Gzip and Zstd.
 func NewWriter(w io.Writer, f Format) (*Writer, error) {
-	var enc encoder
-	var err error
-	switch f {
-	case Gzip:
-		enc, err = newGzipEncoder()
-	case Zstd:
-		enc, err = newZstdEncoder()
-	default:
-		err = ErrUnknownFormat
-	}
+	enc, err := newEncoder(f)
 	if err != nil {
 		return nil, err
 	}
 	return &Writer{w: w, enc: enc, buf: make([]byte, 0, Bytes)}, nil
+}
+
+func newEncoder(f Format) (encoder, error) {
+	switch f {
+	case Gzip:
+		return newGzipEncoder()
+	case Zstd:
+		return newZstdEncoder()
+	default:
+		return nil, ErrUnknownFormat
+	}
 }
 
 // Write adds text. Blocks end at the end of a line where there is one within
@@ -65,10 +74,15 @@ func (w *Writer) flush() {
 	if cut == 0 {
 		cut = len(w.buf)
 	}
-	data, err := w.enc.encode(w.buf[:cut])
-	if err == nil {
-		w.spans = append(w.spans, span{uint32(len(data)), uint32(cut)})
-		err = w.put(data)
+	var err error
+	if w.most > 0 {
+		err = w.start(cut)
+	} else {
+		var data []byte
+		if data, err = w.enc.encode(w.buf[:cut]); err == nil {
+			w.spans = append(w.spans, span{uint32(len(data)), uint32(cut)})
+			err = w.put(data)
+		}
 	}
 	if err != nil {
 		w.err = fmt.Errorf("write block %d: %w", len(w.spans), err)
@@ -91,6 +105,11 @@ func (w *Writer) Close() error {
 	}
 	for len(w.buf) > 0 && w.err == nil {
 		w.flush()
+	}
+	for len(w.queue) > 0 && w.err == nil {
+		if err := w.collect(); err != nil {
+			w.err = fmt.Errorf("write block %d: %w", len(w.spans), err)
+		}
 	}
 	if w.err != nil {
 		return w.err

@@ -167,7 +167,11 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	return nil, &fs.PathError{Op: "lock", Path: name, Err: ErrLocked}
 }
 
-func (osFS) Map(f File, size int) (Mapping, error) {
+func (osFS) Map(f File, size int) (Mapping, error) { return mapChecked(f, size, mapFile) }
+
+func (osFS) mapRead(f File, size int) (Mapping, error) { return mapChecked(f, size, mapFileRead) }
+
+func mapChecked(f File, size int, mapFile func(*os.File, int) (Mapping, error)) (Mapping, error) {
 	of, ok := f.(osFile)
 	if !ok {
 		return nil, &fs.PathError{Op: "map", Path: f.Name(), Err: ErrNotSupported}

@@ -66,9 +66,15 @@ type unixMapping struct {
 }
 
 func mapFile(f *os.File, size int) (Mapping, error) {
+	return mapAs(f, size, unix.PROT_READ|unix.PROT_WRITE)
+}
+
+func mapFileRead(f *os.File, size int) (Mapping, error) { return mapAs(f, size, unix.PROT_READ) }
+
+func mapAs(f *os.File, size, prot int) (Mapping, error) {
 	var data []byte
 	err := control(f, func(fd uintptr) (err error) {
-		data, err = unix.Mmap(int(fd), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		data, err = unix.Mmap(int(fd), 0, size, prot, unix.MAP_SHARED)
 		return err
 	})
 	if err != nil {

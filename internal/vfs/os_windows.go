@@ -90,14 +90,22 @@ type windowsMapping struct {
 }
 
 func mapFile(f *os.File, size int) (Mapping, error) {
+	return mapAs(f, size, windows.PAGE_READWRITE, windows.FILE_MAP_WRITE)
+}
+
+func mapFileRead(f *os.File, size int) (Mapping, error) {
+	return mapAs(f, size, windows.PAGE_READONLY, windows.FILE_MAP_READ)
+}
+
+func mapAs(f *os.File, size int, protect, access uint32) (Mapping, error) {
 	var addr uintptr
 	err := control(f, func(fd uintptr) error {
-		h, err := windows.CreateFileMapping(windows.Handle(fd), nil, windows.PAGE_READWRITE,
+		h, err := windows.CreateFileMapping(windows.Handle(fd), nil, protect,
 			uint32(uint64(size)>>32), uint32(size), nil)
 		if err != nil {
 			return err
 		}
-		addr, err = windows.MapViewOfFile(h, windows.FILE_MAP_WRITE, 0, 0, uintptr(size))
+		addr, err = windows.MapViewOfFile(h, access, 0, 0, uintptr(size))
 		return errors.Join(err, windows.CloseHandle(h))
 	})
 	if err != nil {

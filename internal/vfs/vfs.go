@@ -122,3 +122,18 @@ type Mapping interface {
 	// call does nothing.
 	Unmap() error
 }
+
+// MapRead maps the first size bytes of f, for reading only:
+// writing to them ends the process. f must be open for reading and at least as
+// large, and must not be cut while it is mapped. The mapping outlives f. It
+// returns [ErrNotSupported], as the cause of an [fs.PathError], on a file system
+// without such a call, [NewMem] and [Inject] among them: the caller reads the
+// file instead.
+func MapRead(fsys FS, f File, size int) (Mapping, error) {
+	if m, ok := fsys.(interface {
+		mapRead(f File, size int) (Mapping, error)
+	}); ok {
+		return m.mapRead(f, size)
+	}
+	return nil, &fs.PathError{Op: "map", Path: f.Name(), Err: ErrNotSupported}
+}
