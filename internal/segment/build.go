@@ -1,0 +1,274 @@
+package segment
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/line"
+)
+
+// Options say how a text is sealed. The zero value leaves it plain and indexes
+// no fields.
+type Options struct {
+	// Format is how the text is compressed, 0 for not at all: then only the
+	// sidecar is made, of the text as it is.
+	Format block.Format
+	// KeepOrder keeps the lines in the order of arrival also if there are runs.
+	KeepOrder bool
+	// Fields are the paths under the details whose values are indexed, at most
+	// [MaxFields]; more are left out.
+	Fields []string
+}
+
+// MaxFields is how many fields a file indexes at most.
+const MaxFields = 64
+
+// checkRows is how many rows are worked on between two looks at the context.
+const checkRows = 1 << 12
+
+// builder makes the sidecar of one text.
+type builder struct {
+	o       Options
+	text    []byte
+	cut     *cutText
+	columns columns
+	people  *people
+
+	details  [][]byte // of each row, parts of the text
+	messages []string
+	topics   []string // of each row
+	life     []byte   // of the block that is being filled
+	lifeOut  []byte
+	z        *zstd.Encoder
+}
+
+func newBuilder(text []byte, o Options) (*builder, error) {
+	if len(text) > maxText {
+		return nil, ErrTooLarge
+	}
+	if len(o.Fields) > MaxFields {
+		o.Fields = o.Fields[:MaxFields]
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<17))
+	if err != nil {
+		return nil, err
+	}
+	return &builder{o: o, text: text, people: newPeople(), z: z}, nil
+}
+
+// termLimit is how many bytes of terms a column may have: what a dictionary
+// adds to the disk stays small beside the text.
+func termLimit(text int) int { return max(64<<10, text/8) }
+
+// row takes in the next record in the order of arrival.
+func (b *builder) row(rec *line.Record, length int) {
+	row := uint32(len(b.columns.seqs))
+	owner := b.people.owner(&rec.Identity)
+	b.people.count(owner, rec, length)
+	b.columns.add(rec.Seq, rec.Time.UnixNano(), line.LevelIndex(rec.Level), uint8(rec.Kind), owner)
+	b.messages = append(b.messages, rec.Message)
+	if len(b.o.Fields) > 0 {
+		b.details = append(b.details, rec.Details)
+	}
+	b.topics = append(b.topics, b.people.text(rec.Topic))
+	if rec.Kind == line.KindRun || rec.Kind == line.KindStep {
+		b.life = appendLifecycle(b.life, row, &rec.Lifecycle)
+		if len(b.life) >= lifecycleBlock {
+			b.endLifecycle()
+		}
+	}
+}
+
+func (b *builder) endLifecycle() {
+	if len(b.life) == 0 {
+		return
+	}
+	data := b.z.EncodeAll(b.life, nil)
+	b.lifeOut = binary.AppendUvarint(b.lifeOut, uint64(len(data)))
+	b.lifeOut = append(b.lifeOut, data...)
+	b.life = b.life[:0]
+}
+
+// grouped reports whether the lines go by run.
+func (b *builder) grouped() bool {
+	if b.o.KeepOrder || b.o.Format == 0 {
+		return false
+	}
+	for i := range b.people.scopes {
+		if b.people.scopes[i].ids[8] != "" {
+			return len(b.people.scopes) > 1
+		}
+	}
+	return false
+}
+
+// order returns the rows by scope, and in a scope by arrival.
+func (b *builder) order() []uint32 {
+	next := make([]uint32, len(b.people.scopes))
+	at := uint32(0)
+	for i := range b.people.scopes {
+		next[i] = at
+		at += b.people.scopes[i].rows
+	}
+	order := make([]uint32, len(b.columns.owners))
+	for row, o := range b.columns.owners {
+		s := b.people.owners[o].scope
+		order[next[s]] = uint32(row)
+		next[s]++
+	}
+	return order
+}
+
+// data describes the file that a sidecar belongs to.
+type data struct {
+	format  block.Format
+	size    int64
+	crc     uint32
+	grouped bool
+}
+
+// terms makes the columns of terms: message, topic, fields, in this order.
+func (b *builder) terms(ctx context.Context, w *postingWriter) ([]section, error) {
+	message := newTermTable(termLimit(len(b.text)))
+	for row, m := range b.messages {
+		if row%checkRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		message.addMessage(m, uint32(row))
+		if message.over {
+			break
+		}
+	}
+	sections := []section{{id: secMessage}, {id: secTopic}}
+	if message.over {
+		sections[0].data = b.messageFilters()
+	} else {
+		sections[0].data = message.encode(w, b.z)
+	}
+	var err error
+	sections[1].data, err = b.column(ctx, w, func(row int, yield func(string) bool) {
+		if b.topics[row] != "" {
+			yield(b.topics[row])
+		}
+	})
+	for n := 0; n < len(b.o.Fields) && err == nil; n++ {
+		s := section{id: secFields + sectionID(n)}
+		s.data, err = b.column(ctx, w, func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
+		sections = append(sections, s)
+	}
+	return sections, err
+}
+
+// column makes a column of whole values.
+func (b *builder) column(ctx context.Context, w *postingWriter, values func(row int, yield func(string) bool)) ([]byte, error) {
+	t := newTermTable(termLimit(len(b.text)))
+	var buf []byte
+	row := 0
+	put := func(v string) bool {
+		buf = append(buf[:0], v...)
+		t.add(buf, uint32(row))
+		return true
+	}
+	for ; row < len(b.topics) && !t.over; row++ {
+		if row%checkRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		values(row, put)
+	}
+	if !t.over {
+		return t.encode(w, b.z), nil
+	}
+	var f filterSet
+	for row := range b.topics {
+		values(row, func(v string) bool {
+			f.add([]byte(v))
+			return true
+		})
+		if (row+1)%frameRows == 0 || row+1 == len(b.topics) {
+			f.endFrame()
+		}
+	}
+	return f.encode(), nil
+}
+
+func (b *builder) messageFilters() []byte {
+	var f filterSet
+	for row, m := range b.messages {
+		f.addTrigrams([]byte(searched(m)))
+		if (row+1)%frameRows == 0 || row+1 == len(b.messages) {
+			f.endFrame()
+		}
+	}
+	return f.encode()
+}
+
+// encode puts the sidecar together.
+func (b *builder) encode(d data, order []uint32, terms []section, w *postingWriter) []byte {
+	b.endLifecycle()
+	classes := b.columns.classes()
+	frames, values := b.columns.encode(classes)
+	texts, scopes, owners := b.people.encode()
+	sizes := make([]uint32, len(b.cut.units))
+	if d.grouped {
+		for i, row := range order {
+			sizes[i] = b.cut.unit(int(row)).size
+		}
+	} else {
+		for i, u := range b.cut.units {
+			sizes[i] = u.size
+		}
+	}
+	m := meta{data: d, text: int64(len(b.text)), head: b.cut.head, rows: len(b.columns.seqs), scopes: len(b.people.scopes),
+		owners: len(b.people.owners), classes: classes, counts: b.columns.counts(), fields: b.o.Fields}
+	m.levels = b.levels(w)
+	sections := []section{
+		{secMeta, m.encode()}, {secFrames, frames}, {secColumns, values}, {secPlaces, encodePlaces(sizes)},
+		{secOrder, encodeOrder(order)}, {secStrings, texts}, {secScopes, scopes}, {secOwners, owners},
+		{secPostings, w.out}, {secLifecycle, b.lifeOut},
+	}
+	return encodeFile(append(sections, terms...))
+}
+
+// levels writes the rows of each level that is rare: below one row in eight a
+// list is faster than the columns.
+func (b *builder) levels(w *postingWriter) (refs [levelCount]Ref) {
+	counts := b.columns.counts()
+	var rows [levelCount][]uint32
+	for l := range counts {
+		n := 0
+		for _, k := range counts[l] {
+			n += int(k)
+		}
+		if n > 0 && 8*n < len(b.columns.seqs) {
+			rows[l] = make([]uint32, 0, n)
+		}
+	}
+	for row, class := range b.columns.class {
+		if l := class / kindCount; rows[l] != nil {
+			rows[l] = append(rows[l], uint32(row))
+		}
+	}
+	for l := range rows {
+		refs[l] = w.add(rows[l])
+	}
+	return refs
+}
+
+// summing passes on what is written and keeps its size and sum.
+type summing struct {
+	w    io.Writer
+	size int64
+	crc  uint32
+}
+
+func (s *summing) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.size += int64(n)
+	s.crc = crc32.Update(s.crc, castagnoli, p[:n])
+	return n, err
+}

@@ -1,0 +1,117 @@
+package segment
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// DefaultCacheBytes is the budget of a [Cache] that is made with 0: 64 MiB.
+const DefaultCacheBytes = 64 << 20
+
+// Cache keeps what was decoded last, of any number of files, within a budget of
+// bytes. It is safe for concurrent use. What it gives out must not be changed,
+// and stays valid when the cache has given it up.
+type Cache struct {
+	budget int64
+
+	mu    sync.Mutex // guards what follows
+	used  int64
+	byKey map[cacheKey]*list.Element
+	order list.List // most recently used first
+
+	decoders sync.Pool
+}
+
+// decoder returns a decoder, to be put back.
+func (c *Cache) decoder() (*zstd.Decoder, error) {
+	if z, ok := c.decoders.Get().(*zstd.Decoder); ok {
+		return z, nil
+	}
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(16<<20))
+}
+
+// cacheKey names a part of a file: an owner of parts, and the number of one.
+type cacheKey struct {
+	of   any
+	kind sectionID
+	part int
+}
+
+type cached struct {
+	key   cacheKey
+	value any
+	size  int64
+}
+
+// NewCache returns an empty Cache with a budget in bytes, 0 for
+// [DefaultCacheBytes].
+func NewCache(budget int64) *Cache {
+	if budget <= 0 {
+		budget = DefaultCacheBytes
+	}
+	return &Cache{budget: budget, byKey: map[cacheKey]*list.Element{}}
+}
+
+func (c *Cache) get(key cacheKey) (any, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byKey[key]
+	if e == nil {
+		return nil, false
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*cached).value, true
+}
+
+func (c *Cache) put(key cacheKey, value any, size int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byKey[key] != nil || size > c.budget {
+		return // another goroutine was faster, or it would push out all else
+	}
+	c.byKey[key] = c.order.PushFront(&cached{key, value, size})
+	c.used += size
+	for c.used > c.budget {
+		last := c.order.Back()
+		old := last.Value.(*cached)
+		c.order.Remove(last)
+		delete(c.byKey, old.key)
+		c.used -= old.size
+	}
+}
+
+// Block returns part n of what of names, making it with decode when it is not
+// there. of must be comparable and stand for bytes that never change.
+func (c *Cache) Block(of any, n int, decode func() ([]byte, error)) ([]byte, error) {
+	key := cacheKey{of, 0, n}
+	if v, ok := c.get(key); ok {
+		return v.([]byte), nil
+	}
+	b, err := decode()
+	if err == nil {
+		c.put(key, b, int64(cap(b)))
+	}
+	return b, err
+}
+
+// Drop gives up everything of one owner.
+func (c *Cache) Drop(of any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.byKey {
+		if key.of == of {
+			c.order.Remove(e)
+			delete(c.byKey, key)
+			c.used -= e.Value.(*cached).size
+		}
+	}
+}
+
+// Used returns how many bytes the cache holds.
+func (c *Cache) Used() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
+}

@@ -1,0 +1,138 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// What counts as a record is for package journal to say; these limits are its.
+const (
+	maxLine = 2 << 20
+	maxSeq  = 1 << 53
+)
+
+// cutText is a text cut in units: a record's line and what stands between it
+// and the next, which are lines that are no records.
+//
+//	head | unit | unit | … | tail
+//
+// The head is what stands before the first record, the tail what comes after
+// the last newline.
+type cutText struct {
+	units []unit // as they lie in the text
+	head  int64
+	tail  int // offset
+	// arrival has the unit of each row; nil when that is the row itself.
+	arrival []uint32
+}
+
+type unit struct {
+	at, size uint32
+	length   uint32 // of the record's line, without its newline
+	seq      uint64
+}
+
+// unit returns that of a row.
+func (c *cutText) unit(row int) *unit {
+	if c.arrival == nil {
+		return &c.units[row]
+	}
+	return &c.units[c.arrival[row]]
+}
+
+// cutArrival cuts a text that lies in the order of arrival, and calls each with
+// its records: a line is one when its seq is larger than that of all before.
+func cutArrival(text []byte, each func(rec *line.Record, u unit) error) (*cutText, error) {
+	var last uint64
+	return cut(text, func(rec *line.Record, u unit) (bool, error) {
+		if rec.Seq <= last {
+			return false, nil
+		}
+		last = rec.Seq
+		return true, each(rec, u)
+	})
+}
+
+// cutGrouped cuts a text whose order is not known, and gives it back the order
+// of arrival.
+func cutGrouped(text []byte) (*cutText, error) {
+	c, err := cut(text, func(*line.Record, unit) (bool, error) { return true, nil })
+	if err != nil {
+		return nil, err
+	}
+	if slices.IsSortedFunc(c.units, func(a, b unit) int { return cmp.Compare(a.seq, b.seq) }) {
+		return cutArrival(text, func(*line.Record, unit) error { return nil })
+	}
+	order := make([]uint32, len(c.units))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	bySeq := func(a, b uint32) int { return cmp.Compare(c.units[a].seq, c.units[b].seq) }
+	slices.SortStableFunc(order, bySeq)
+	// Of two lines with one seq the first is the record.
+	again := map[uint32]bool{}
+	for i := 1; i < len(order); i++ {
+		if bySeq(order[i-1], order[i]) == 0 {
+			again[order[i]] = true
+		}
+	}
+	if len(again) == 0 {
+		c.arrival = order
+		return c, nil
+	}
+	moved := make([]uint32, len(c.units)) // to where units move
+	kept := c.units[:0]
+	for i, u := range c.units {
+		if again[uint32(i)] {
+			kept[len(kept)-1].size += u.size // never the first: what repeats has one before it in the text
+			continue
+		}
+		moved[i] = uint32(len(kept))
+		kept = append(kept, u)
+	}
+	c.units = kept
+	for _, n := range order {
+		if !again[n] {
+			c.arrival = append(c.arrival, moved[n])
+		}
+	}
+	return c, nil
+}
+
+// cut cuts a text; keep says of each line that could be a record whether it is.
+func cut(text []byte, keep func(rec *line.Record, u unit) (bool, error)) (*cutText, error) {
+	c := &cutText{}
+	var rec line.Record
+	at := 0
+	for at < len(text) {
+		n := bytes.IndexByte(text[at:], '\n')
+		if n < 0 {
+			break
+		}
+		u := unit{at: uint32(at), size: uint32(n + 1), length: uint32(n)}
+		at += n + 1
+		is := false
+		if n <= maxLine && line.Parse(text[u.at:int(u.at)+n], &rec) == nil && rec.Seq > 0 && rec.Seq <= maxSeq {
+			u.seq = rec.Seq
+			var err error
+			if is, err = keep(&rec, u); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case is && len(c.units) == maxRows:
+			return nil, ErrTooLarge
+		case is:
+			c.units = append(c.units, u)
+		case len(c.units) > 0:
+			c.units[len(c.units)-1].size += u.size
+		default:
+			c.head += int64(u.size)
+		}
+	}
+	c.tail = at
+	return c, nil
+}

@@ -1,0 +1,390 @@
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math/bits"
+	"os"
+	"runtime"
+	"sort"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// maxIndex bounds the size of a sidecar that is read.
+const maxIndex = 1 << 32
+
+// Index is an open sidecar, read in place. It is immutable and safe for
+// concurrent use. Nobody closes it: mapped memory is given back when it is no
+// longer reachable.
+type Index struct {
+	meta
+	b        []byte
+	sections map[sectionID]extent
+	checked  [128]atomic.Bool // by section
+	cache    *Cache
+	crc      uint32 // of the table of contents: tells files apart
+
+	frames, values, order, groups, places []byte
+	texts, textEnds, scopes, owners       []byte
+	classWidth, orderWidth                int
+	columns                               [128]atomic.Pointer[Column] // by section
+}
+
+// Open maps the sidecar under a path, or reads it where it cannot be mapped, and
+// checks it; the larger sections are checked when they are first used. cache
+// keeps what is decoded of it.
+//
+// The errors are [ErrFormat], [ErrVersion], a *[CorruptError], or those of the
+// file system.
+func Open(fsys vfs.FS, path string, cache *Cache) (*Index, error) {
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read; the mapping stays
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	size := info.Size()
+	if size > maxIndex || uint64(size) > uint64(^uint(0)>>1) {
+		return nil, &CorruptError{0, ErrTooLarge}
+	}
+	if m, err := vfs.MapRead(fsys, f, int(size)); err == nil {
+		x, err := Read(m.Bytes(), cache)
+		if err != nil {
+			return nil, errors.Join(err, m.Unmap())
+		}
+		runtime.AddCleanup(x, func(m vfs.Mapping) { _ = m.Unmap() }, m)
+		return x, nil
+	}
+	b := make([]byte, size)
+	if n, err := f.ReadAt(b, 0); n < len(b) {
+		return nil, errors.Join(&CorruptError{int64(n), errCut}, err)
+	}
+	return Read(b, cache)
+}
+
+// Read is [Open] for a sidecar in memory, which must not be changed afterwards.
+func Read(b []byte, cache *Cache) (*Index, error) {
+	sections, err := decodeTable(b)
+	if err != nil {
+		return nil, err
+	}
+	x := &Index{b: b, sections: sections, cache: cache, crc: binary.LittleEndian.Uint32(b[len(b)-footBytes+12:])}
+	if x.cache == nil {
+		x.cache = NewCache(0)
+	}
+	m, err := x.section(secMeta)
+	if err != nil {
+		return nil, err
+	}
+	ok := false
+	if x.meta, ok = decodeMeta(m); !ok {
+		return nil, x.corrupt(secMeta, errContent)
+	}
+	x.classWidth = bits.Len(uint(max(len(x.classes)-1, 0)))
+	x.orderWidth = widthOf(uint64(max(x.rows-1, 0)))
+	for _, s := range []struct {
+		id    sectionID
+		to    *[]byte
+		check func() bool
+	}{
+		{secFrames, &x.frames, func() bool { return len(x.frames) == x.Frames()*frameBytes }},
+		{secColumns, &x.values, x.checkFrames},
+		{secPlaces, &x.places, x.checkPlaces},
+		{secOrder, &x.order, func() bool { return len(x.order) == packedSize(x.rows, x.orderWidth)+packPad }},
+		{secStrings, &x.texts, x.checkTexts},
+		{secScopes, &x.scopes, x.checkScopes},
+		{secOwners, &x.owners, x.checkOwners},
+	} {
+		e, ok := x.sections[s.id]
+		if !ok {
+			return nil, &CorruptError{0, errMissing}
+		}
+		*s.to = x.b[e.at : e.at+e.size : e.at+e.size]
+		if s.id == secStrings || s.id == secScopes || s.id == secOwners || s.id == secFrames {
+			if _, err := x.section(s.id); err != nil {
+				return nil, err
+			}
+		}
+		if !s.check() {
+			return nil, x.corrupt(s.id, errContent)
+		}
+	}
+	return x, nil
+}
+
+// section returns a section whose checksum was found right.
+func (x *Index) section(id sectionID) ([]byte, error) {
+	e, ok := x.sections[id]
+	if !ok {
+		return nil, &CorruptError{0, errMissing}
+	}
+	b := x.b[e.at : e.at+e.size : e.at+e.size]
+	if int(id) < len(x.checked) && x.checked[id].Load() {
+		return b, nil
+	}
+	if crc32.Checksum(b, castagnoli) != e.crc {
+		return nil, x.corrupt(id, errChecksum)
+	}
+	if int(id) < len(x.checked) {
+		x.checked[id].Store(true)
+	}
+	return b, nil
+}
+
+func (x *Index) corrupt(id sectionID, err error) error {
+	return &CorruptError{x.sections[id].at, err}
+}
+
+// Check checks the sections that rows and places are read from. Rows must not
+// be read before it returned nil once.
+func (x *Index) Check() error {
+	for _, id := range [...]sectionID{secColumns, secPlaces, secOrder} {
+		if _, err := x.section(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckAll checks every section.
+func (x *Index) CheckAll() error {
+	for id := range x.sections {
+		if _, err := x.section(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *Index) checkFrames() bool {
+	for i := range x.Frames() {
+		f := x.frames[i*frameBytes:]
+		n := min(frameRows, x.rows-i*frameRows)
+		size := packPad
+		for _, width := range [...]int{int(f[28]), int(f[29]), x.classWidth, int(f[30])} {
+			if width > 64 || width > 56 && width < 64 {
+				return false
+			}
+			size += packedSize(n, width)
+		}
+		at := int(binary.LittleEndian.Uint32(f[24:]))
+		if at > len(x.values) || size > len(x.values)-at {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *Index) checkPlaces() bool {
+	n := (x.rows + groupLines - 1) / groupLines
+	if n*groupBytes+packPad > len(x.places) {
+		return false
+	}
+	x.groups, x.places = x.places[:n*groupBytes], x.places[n*groupBytes:]
+	for i := range n {
+		g := x.groups[i*groupBytes:]
+		width := int(g[16])
+		if width > 32 {
+			return false
+		}
+		at := int(binary.LittleEndian.Uint32(g[8:]))
+		size := packedSize(min(groupLines, x.rows-i*groupLines), width) + packPad
+		if at > len(x.places) || size > len(x.places)-at {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *Index) checkTexts() bool {
+	if len(x.texts) < 4 {
+		return false
+	}
+	n := int(binary.LittleEndian.Uint32(x.texts))
+	if n < 1 || n > (len(x.texts)-4)/4 {
+		return false
+	}
+	x.textEnds, x.texts = x.texts[4:4+4*n], x.texts[4+4*n:]
+	last := uint32(0)
+	for i := range n {
+		end := binary.LittleEndian.Uint32(x.textEnds[4*i:])
+		if end < last || int(end) > len(x.texts) {
+			return false
+		}
+		last = end
+	}
+	return true
+}
+
+func (x *Index) checkScopes() bool {
+	if len(x.scopes) != x.meta.scopes*scopeBytes {
+		return false
+	}
+	place := uint64(0)
+	for i := range x.meta.scopes {
+		s := x.scopes[i*scopeBytes:]
+		for k := range scopeIDs {
+			if int(binary.LittleEndian.Uint32(s[4*k:])) >= x.textCount() {
+				return false
+			}
+		}
+		if uint64(binary.LittleEndian.Uint32(s[4*scopeIDs:])) != place {
+			return false
+		}
+		place += uint64(binary.LittleEndian.Uint32(s[4*scopeIDs+4:]))
+	}
+	return place == uint64(x.rows)
+}
+
+func (x *Index) checkOwners() bool {
+	if len(x.owners) != x.meta.owners*ownerBytes || x.rows > 0 && x.meta.owners == 0 {
+		return false
+	}
+	for i := range x.meta.owners {
+		o := x.owners[i*ownerBytes:]
+		if int(binary.LittleEndian.Uint32(o)) >= x.meta.scopes {
+			return false
+		}
+		for k := 1; k < 4; k++ {
+			if int(binary.LittleEndian.Uint32(o[4*k:])) >= x.textCount() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Len returns the number of rows.
+func (x *Index) Len() int { return x.rows }
+
+// Frames returns the number of frames: 1024 rows each, the last one fewer.
+func (x *Index) Frames() int { return (x.rows + frameRows - 1) / frameRows }
+
+// Size returns how many bytes the sidecar takes.
+func (x *Index) Size() int { return len(x.b) }
+
+// Format is how the data is compressed, 0 for not at all.
+func (x *Index) Format() block.Format { return x.format }
+
+// Grouped reports whether the lines go by run instead of by arrival.
+func (x *Index) Grouped() bool { return x.grouped }
+
+// TextSize returns the size of the plain text, in bytes.
+func (x *Index) TextSize() int64 { return x.text }
+
+// DataSize returns the size of the data that the sidecar belongs to, in bytes.
+func (x *Index) DataSize() int64 { return x.size }
+
+// DataCRC returns its CRC-32C.
+func (x *Index) DataCRC() uint32 { return x.crc32() }
+
+func (x *Index) crc32() uint32 { return x.data.crc }
+
+// Counts returns the numbers of rows by level and kind.
+func (x *Index) Counts() *Counts { return &x.counts }
+
+// Fields returns the paths whose values are indexed.
+func (x *Index) Fields() []string { return x.fields }
+
+// Levels returns the rows of a level, by its index in line.Levels; ok is false
+// where they are too many for a list.
+func (x *Index) Levels(level int) (rows Ref, ok bool) {
+	n := 0
+	for _, k := range x.counts[level] {
+		n += int(k)
+	}
+	return x.levels[level], x.levels[level].Rows == n
+}
+
+// Search returns how many rows have a seq of at most seq.
+func (x *Index) Search(seq uint64) int {
+	f := sort.Search(x.Frames(), func(i int) bool { return x.firstOf(i) > seq }) - 1
+	if f < 0 {
+		return 0
+	}
+	fr := x.Frame(f)
+	return f*frameRows + sort.Search(fr.n, func(i int) bool { return fr.Seq(i) > seq })
+}
+
+// firstOf returns the seq of the first row of a frame.
+func (x *Index) firstOf(frame int) uint64 {
+	return binary.LittleEndian.Uint64(x.frames[frame*frameBytes+16:])
+}
+
+// First returns the seq of the first row, 0 when there is none.
+func (x *Index) First() uint64 {
+	if x.rows == 0 {
+		return 0
+	}
+	return x.firstOf(0)
+}
+
+// Last returns the seq of the last row, 0 when there is none.
+func (x *Index) Last() uint64 {
+	if x.rows == 0 {
+		return 0
+	}
+	f := x.Frame(x.Frames() - 1)
+	return f.Seq(f.n - 1)
+}
+
+// textAt returns a string of the table, a part of mapped memory.
+func (x *Index) textAt(n uint32) string {
+	from := uint32(0)
+	if n > 0 {
+		from = binary.LittleEndian.Uint32(x.textEnds[4*n-4:])
+	}
+	b := x.texts[from:binary.LittleEndian.Uint32(x.textEnds[4*n:])]
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+func (x *Index) textCount() int { return len(x.textEnds) / 4 }
+
+// Text returns the number of an identifier, false when no row has it.
+func (x *Index) Text(s string) (uint32, bool) {
+	n := sort.Search(x.textCount(), func(i int) bool { return x.textAt(uint32(i)) >= s })
+	return uint32(n), n < x.textCount() && x.textAt(uint32(n)) == s
+}
+
+// Lifecycle calls yield for each run and step record, in the order of rows.
+func (x *Index) Lifecycle(yield func(row int, l *line.Lifecycle) error) error {
+	b, err := x.section(secLifecycle)
+	if err != nil {
+		return err
+	}
+	z, err := x.cache.decoder()
+	if err != nil {
+		return err
+	}
+	defer x.cache.decoders.Put(z)
+	blocks := wire{b: b}
+	var plain []byte
+	for len(blocks.b) > 0 && !blocks.bad {
+		if plain, err = z.DecodeAll(blocks.bytes(blocks.count()), plain[:0]); err != nil {
+			return x.corrupt(secLifecycle, err)
+		}
+		w := wire{b: plain}
+		for len(w.b) > 0 {
+			row, l := w.lifecycle()
+			if w.bad || int(row) >= x.rows {
+				return x.corrupt(secLifecycle, errContent)
+			}
+			if err := yield(int(row), &l); err != nil {
+				return err
+			}
+		}
+	}
+	if blocks.bad {
+		return x.corrupt(secLifecycle, errContent)
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package segment
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"runtime"
+
+	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/line"
+)
+
+// Seal writes the sealed form of text, a whole file in the order of arrival, to
+// out, and returns its sidecar. With a zero format nothing is written, and the
+// sidecar belongs to the text itself.
+//
+// It uses at most two processors, and memory for the text's records beside the
+// text. It returns ctx's error soon after that ends, and [ErrTooLarge].
+func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, error) {
+	b, err := newBuilder(text, o)
+	if err != nil {
+		return nil, err
+	}
+	b.cut, err = cutArrival(text, func(rec *line.Record, u unit) error {
+		b.row(rec, int(u.length))
+		if len(b.messages)%checkRows == 0 {
+			return ctx.Err()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	order := b.order()
+	d := data{format: o.Format, grouped: b.grouped() && !sameOrder(order)}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w := newPostingWriter(len(order))
+	var terms []section
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var err error
+		if terms, err = b.terms(ctx, w); err != nil {
+			cancel(err)
+		}
+	}()
+	werr := b.write(ctx, out, &d, order)
+	if werr != nil {
+		cancel(werr)
+	}
+	<-done
+	if werr == nil {
+		werr = context.Cause(ctx)
+	}
+	if werr != nil {
+		return nil, werr
+	}
+	return b.encode(d, order, terms, w), nil
+}
+
+// write writes the text in its final order.
+func (b *builder) write(ctx context.Context, out io.Writer, d *data, order []uint32) error {
+	if d.format == 0 {
+		d.size, d.crc = int64(len(b.text)), crc32.Checksum(b.text, castagnoli)
+		return nil
+	}
+	sum := &summing{w: out}
+	z, err := block.NewParallelWriter(sum, d.format, min(2, runtime.GOMAXPROCS(0)))
+	if err != nil {
+		return err
+	}
+	if d.grouped {
+		_, err = z.Write(b.text[:b.cut.head])
+		for i := 0; i < len(order) && err == nil; i++ {
+			if i%checkRows == 0 && ctx.Err() != nil {
+				err = context.Cause(ctx)
+				break
+			}
+			u := b.cut.unit(int(order[i]))
+			_, err = z.Write(b.text[u.at : int(u.at)+int(u.size)])
+		}
+		if err == nil {
+			_, err = z.Write(b.text[b.cut.tail:])
+		}
+	} else {
+		for at := 0; at < len(b.text) && err == nil; at += block.Bytes {
+			if err = context.Cause(ctx); err == nil {
+				_, err = z.Write(b.text[at:min(at+block.Bytes, len(b.text))])
+			}
+		}
+	}
+	// Also after an error: what is on its way ends.
+	if cerr := z.Close(); err == nil {
+		err = cerr
+	}
+	d.size, d.crc = sum.size, sum.crc
+	return err
+}
+
+// Rebuild makes the sidecar of a closed file again from its data, which may be
+// plain or compressed, in the order of arrival or grouped by run. Of o the
+// fields alone count. It holds the whole text in memory.
+func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte, error) {
+	text, d, err := readData(ctx, r, size)
+	if err != nil {
+		return nil, err
+	}
+	o.Format = d.format
+	b, err := newBuilder(text, o)
+	if err != nil {
+		return nil, err
+	}
+	if d.format == 0 {
+		b.cut, err = cutArrival(text, func(*line.Record, unit) error { return nil })
+	} else {
+		b.cut, err = cutGrouped(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var rec line.Record
+	for row := range b.cut.units {
+		u := b.cut.unit(row)
+		if err := line.Parse(text[u.at:u.at+u.length], &rec); err != nil {
+			return nil, err // it was one a moment ago
+		}
+		b.row(&rec, int(u.length))
+		if row%checkRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	order := b.order()
+	if d.grouped = b.cut.arrival != nil; d.grouped {
+		for i, row := range order {
+			if b.cut.arrival[row] != uint32(i) {
+				// Grouped in another way than by this version: the lines are as
+				// they are, so each row's place is written instead.
+				return nil, fmt.Errorf("segment: %w: the text is neither in the order of arrival nor grouped", errContent)
+			}
+		}
+	}
+	w := newPostingWriter(len(order))
+	terms, err := b.terms(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return b.encode(d, order, terms, w), nil
+}
+
+func sameOrder(order []uint32) bool {
+	for i, row := range order {
+		if row != uint32(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// readData reads a file whole and says what it is.
+func readData(ctx context.Context, r io.ReaderAt, size int64) ([]byte, data, error) {
+	d := data{size: size}
+	if size > maxText {
+		return nil, d, ErrTooLarge
+	}
+	sum := &summing{w: io.Discard}
+	if _, err := io.Copy(sum, &stoppable{ctx, io.NewSectionReader(r, 0, size)}); err != nil {
+		return nil, d, err
+	}
+	d.crc = sum.crc
+	z, err := block.Open(r, size)
+	if errors.Is(err, block.ErrFormat) {
+		text := make([]byte, size)
+		_, err := io.ReadFull(io.NewSectionReader(r, 0, size), text)
+		return text, d, err
+	}
+	if err != nil {
+		return nil, d, err
+	}
+	if z.Size() > maxText {
+		return nil, d, ErrTooLarge
+	}
+	d.format = z.Format()
+	var text bytes.Buffer
+	text.Grow(int(z.Size()))
+	_, err = io.Copy(&text, &stoppable{ctx, io.NewSectionReader(z, 0, z.Size())})
+	return text.Bytes(), d, err
+}
+
+// stoppable ends a long reading with its context.
+type stoppable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s *stoppable) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.r.Read(p)
+}

@@ -1,0 +1,214 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Limits of a column of terms. They are part of the format.
+const (
+	// maxTerm is the longest term that is indexed, in bytes. Rows with a longer
+	// one are listed as unindexed and looked at one by one.
+	maxTerm = 128
+	// termBlock is how many bytes of terms a block of a dictionary holds: what
+	// is decoded to look one up.
+	termBlock = 16 << 10
+)
+
+// Forms of a column.
+const (
+	formDictionary = 1
+	formFilters    = 2
+)
+
+// termTable collects the terms of one column and the rows that have them: an
+// open hash table over one arena, and one list of pairs for all postings.
+type termTable struct {
+	arena []byte
+	terms []term
+	table []uint32 // index in terms + 1
+	pairs []uint64 // term<<32 | row, rows ascending
+	// unindexed rows have a term that is too long, or too much text.
+	unindexed []uint32
+	// limit is how many bytes of terms there may be. over says that there were
+	// more: the column gets filters instead.
+	limit int
+	over  bool
+}
+
+type term struct {
+	at   uint32
+	size uint16
+	hash uint32
+	last uint32 // newest row + 1
+}
+
+func newTermTable(limit int) *termTable {
+	return &termTable{limit: limit, table: make([]uint32, 1<<10)}
+}
+
+// add says that a row has a term. Rows ascend.
+func (t *termTable) add(value []byte, row uint32) {
+	if t.over {
+		return
+	}
+	if len(value) > maxTerm {
+		t.skip(row)
+		return
+	}
+	h := uint32(hashBytes(value))
+	mask := uint32(len(t.table) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		n := t.table[i]
+		if n == 0 {
+			t.insert(value, h, i, row)
+			return
+		}
+		e := &t.terms[n-1]
+		if e.hash == h && int(e.size) == len(value) && string(t.arena[e.at:int(e.at)+len(value)]) == string(value) {
+			if e.last != row+1 {
+				e.last = row + 1
+				t.pairs = append(t.pairs, uint64(n-1)<<32|uint64(row))
+			}
+			return
+		}
+	}
+}
+
+func (t *termTable) insert(value []byte, hash, slot, row uint32) {
+	if len(t.arena)+len(value) > t.limit {
+		t.over = true
+		t.arena, t.terms, t.table, t.pairs, t.unindexed = nil, nil, nil, nil, nil
+		return
+	}
+	t.terms = append(t.terms, term{uint32(len(t.arena)), uint16(len(value)), hash, row + 1})
+	t.arena = append(t.arena, value...)
+	t.table[slot] = uint32(len(t.terms))
+	t.pairs = append(t.pairs, uint64(len(t.terms)-1)<<32|uint64(row))
+	if 4*len(t.terms) > 3*len(t.table) {
+		t.grow()
+	}
+}
+
+func (t *termTable) grow() {
+	t.table = make([]uint32, 2*len(t.table))
+	mask := uint32(len(t.table) - 1)
+	for n, e := range t.terms {
+		i := e.hash & mask
+		for t.table[i] != 0 {
+			i = (i + 1) & mask
+		}
+		t.table[i] = uint32(n + 1)
+	}
+}
+
+// skip says that not all of a row is indexed.
+func (t *termTable) skip(row uint32) {
+	if n := len(t.unindexed); !t.over && (n == 0 || t.unindexed[n-1] != row) {
+		t.unindexed = append(t.unindexed, row)
+	}
+}
+
+// value returns the text of a term.
+func (t *termTable) value(n uint32) []byte {
+	e := &t.terms[n]
+	return t.arena[e.at : int(e.at)+int(e.size)]
+}
+
+// sorted returns the terms in the order of their bytes.
+func (t *termTable) sorted() []uint32 {
+	type keyed struct {
+		head uint64 // the first 8 bytes, big endian
+		n    uint32
+	}
+	list := make([]keyed, len(t.terms))
+	for n := range t.terms {
+		var head [8]byte
+		copy(head[:], t.value(uint32(n)))
+		list[n] = keyed{binary.BigEndian.Uint64(head[:]), uint32(n)}
+	}
+	slices.SortFunc(list, func(a, b keyed) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return bytes.Compare(t.value(a.n), t.value(b.n))
+	})
+	order := make([]uint32, len(list))
+	for i, k := range list {
+		order[i] = k.n
+	}
+	return order
+}
+
+// grouped returns the rows of all terms, one after the other, and where those
+// of each begin.
+func (t *termTable) grouped() (rows, starts []uint32) {
+	starts = make([]uint32, len(t.terms)+1)
+	for _, p := range t.pairs {
+		starts[p>>32+1]++
+	}
+	for n := range t.terms {
+		starts[n+1] += starts[n]
+	}
+	rows = make([]uint32, len(t.pairs))
+	next := slices.Clone(starts[:len(t.terms)])
+	for _, p := range t.pairs {
+		n := p >> 32
+		rows[next[n]] = uint32(p)
+		next[n]++
+	}
+	return rows, starts
+}
+
+// encode writes the column as a dictionary:
+//
+//	1 | number of terms | unindexed rows (ref) | number of blocks
+//	| per block: terms, size of their text, size compressed, first term
+//	| blocks
+//
+// A block is one zstd frame of: per term how many bytes it shares with the one
+// before, how many follow, and those; then a ref for each.
+func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) []byte {
+	order := t.sorted()
+	rows, starts := t.grouped()
+	var blocks, directory []byte
+	count := 0
+	var text, refs, plain []byte
+	for from := 0; from < len(order); {
+		text, refs = text[:0], refs[:0]
+		size, to := 0, from
+		var before []byte
+		for ; to < len(order) && size < termBlock; to++ {
+			v := t.value(order[to])
+			shared := 0
+			for shared < len(before) && shared < len(v) && before[shared] == v[shared] {
+				shared++
+			}
+			text = binary.AppendUvarint(text, uint64(shared))
+			text = appendText(text, string(v[shared:]))
+			n := order[to]
+			refs = w.add(rows[starts[n]:starts[n+1]]).append(refs)
+			before = v
+			size += len(v) + 1
+		}
+		plain = append(append(plain[:0], text...), refs...)
+		at := len(blocks)
+		blocks = z.EncodeAll(plain, blocks)
+		directory = binary.AppendUvarint(directory, uint64(to-from))
+		directory = binary.AppendUvarint(directory, uint64(size))
+		directory = binary.AppendUvarint(directory, uint64(len(blocks)-at))
+		directory = appendText(directory, string(t.value(order[from])))
+		from = to
+		count++
+	}
+	out := []byte{formDictionary}
+	out = binary.AppendUvarint(out, uint64(len(order)))
+	out = w.add(t.unindexed).append(out)
+	out = binary.AppendUvarint(out, uint64(count))
+	out = append(out, directory...)
+	return append(out, blocks...)
+}

@@ -1,0 +1,72 @@
+package segment
+
+import "encoding/binary"
+
+// reader takes numbers and texts out of bytes that may be anything. After the
+// first that is not there every other is zero, and bad is set.
+type wire struct {
+	b   []byte
+	bad bool
+}
+
+func (w *wire) uvarint() uint64 {
+	v, n := binary.Uvarint(w.b)
+	if n <= 0 {
+		w.bad, w.b = true, nil
+		return 0
+	}
+	w.b = w.b[n:]
+	return v
+}
+
+func (w *wire) varint() int64 {
+	v, n := binary.Varint(w.b)
+	if n <= 0 {
+		w.bad, w.b = true, nil
+		return 0
+	}
+	w.b = w.b[n:]
+	return v
+}
+
+// count is uvarint for a number of things that each take at least one byte of
+// what follows: no more can be there.
+func (w *wire) count() int {
+	v := w.uvarint()
+	if v > uint64(len(w.b)) {
+		w.bad, w.b = true, nil
+		return 0
+	}
+	return int(v)
+}
+
+func (w *wire) bytes(n int) []byte {
+	if n < 0 || n > len(w.b) {
+		w.bad, w.b = true, nil
+		return nil
+	}
+	v := w.b[:n:n]
+	w.b = w.b[n:]
+	return v
+}
+
+func (w *wire) text() string { return string(w.bytes(w.count())) }
+
+func (w *wire) u32() uint32 {
+	if b := w.bytes(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (w *wire) u64() uint64 {
+	if b := w.bytes(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+func appendText(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
