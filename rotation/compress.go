@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,14 +20,31 @@ const compressRetry = time.Minute
 
 var errStopped = errors.New("rotation: stopped")
 
-// compressNext compresses the oldest plain file. It reports whether there may
-// be more to do.
+// Closed is a closed file that [Options.Seal] is called for, by a goroutine of
+// the File and once for each file that is there when the File is opened or that
+// is closed later. If it fails, it is called again some time later. It must end
+// soon after its context.
+type Closed struct {
+	// Name is the file's plain name in the folder, File the one it has now:
+	// plain, or already compressed.
+	Name, File string
+	// Temp is where Seal writes the compressed form of a plain file, and syncs
+	// it; the File moves it to its final name and removes the plain one. It is
+	// "" when the file stays as it is.
+	Temp string
+	// Compression is the one that the rule asks for.
+	Compression Compression
+}
+
+// compressNext compresses or seals the oldest file of which that is not done. It
+// reports whether there may be more to do.
 func (f *File) compressNext() bool {
 	if f.stopping() {
 		return false
 	}
-	format := formatOf(f.Rule().Compression)
-	if format == 0 {
+	compression := f.Rule().Compression
+	format := formatOf(compression)
+	if format == 0 && f.opts.Seal == nil {
 		return false
 	}
 	files, err := f.closedFiles()
@@ -36,10 +54,15 @@ func (f *File) compressNext() bool {
 	}
 	now := time.Now()
 	for _, s := range files {
-		if s.ext != "" || now.Before(f.keep.failed[s.base]) {
+		plain := s.ext == "" && format != 0
+		if !plain && (f.opts.Seal == nil || f.keep.sealed[s.base]) || now.Before(f.keep.failed[s.base]) {
 			continue
 		}
-		err := f.compress(s, format)
+		if plain {
+			err = f.compress(s, format)
+		} else {
+			err = f.seal(Closed{Name: s.base, File: s.file(), Compression: compression})
+		}
 		switch {
 		case errors.Is(err, errStopped):
 			return false
@@ -48,10 +71,34 @@ func (f *File) compressNext() bool {
 			f.problem(fmt.Errorf("compress %s: %w", s.base, err))
 		default:
 			delete(f.keep.failed, s.base)
+			f.keep.sealed[s.base] = f.opts.Seal != nil
 		}
 		return true
 	}
 	return false
+}
+
+// seal calls the hook, and meanwhile does what does not wait for it.
+func (f *File) seal(c Closed) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f.opts.Seal(ctx, c) }()
+	for {
+		select {
+		case err := <-done:
+			if ctx.Err() != nil {
+				return errStopped
+			}
+			return err
+		case <-f.stop:
+			cancel()
+			<-done
+			return errStopped
+		case <-f.wake:
+			f.settle()
+		}
+	}
 }
 
 func formatOf(c Compression) block.Format {
@@ -73,7 +120,8 @@ func (f *File) compress(s *stored, format block.Format) error {
 	if !f.keep.done[s.base] {
 		final := plain + formatExt[format]
 		temp := final + tempExt
-		if err := f.writeCompressed(plain, temp, format); err != nil {
+		c := Closed{Name: s.base, File: s.base, Temp: temp, Compression: f.Rule().Compression}
+		if err := f.writeClosed(c, plain, format); err != nil {
 			if rerr := f.fs.Remove(temp); !errors.Is(rerr, fs.ErrNotExist) {
 				err = errors.Join(err, rerr)
 			}
@@ -82,13 +130,16 @@ func (f *File) compress(s *stored, format block.Format) error {
 		// What retention deletes meanwhile must not come back, not even when the
 		// process dies here, for younger files may have gone after it.
 		if f.gone(plain) {
-			return vfs.IgnoreNotExist(f.fs.Remove(temp))
+			return errors.Join(vfs.IgnoreNotExist(f.fs.Remove(temp)), f.removeForms(s.base))
 		}
 		if err := errors.Join(f.fs.Rename(temp, final), f.fs.SyncDir(f.dir)); err != nil {
 			return err
 		}
 		if f.gone(plain) { // by somebody else than this goroutine
-			return vfs.IgnoreNotExist(f.fs.Remove(final))
+			return f.removeForms(s.base)
+		}
+		if f.opts.OnSealed != nil && f.opts.Seal != nil {
+			f.opts.OnSealed(c)
 		}
 		f.keep.done[s.base] = true
 	}
@@ -102,6 +153,18 @@ func (f *File) compress(s *stored, format block.Format) error {
 func (f *File) gone(name string) bool {
 	_, err := f.fs.Lstat(name)
 	return errors.Is(err, fs.ErrNotExist)
+}
+
+// writeClosed writes the compressed form of a file to c.Temp and syncs it.
+func (f *File) writeClosed(c Closed, plain string, format block.Format) error {
+	if f.opts.Seal == nil {
+		return f.writeCompressed(plain, c.Temp, format)
+	}
+	// What is left over from a failed try.
+	if err := vfs.IgnoreNotExist(f.fs.Remove(c.Temp)); err != nil {
+		return err
+	}
+	return f.seal(c)
 }
 
 func (f *File) writeCompressed(plain, temp string, format block.Format) (err error) {

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +75,13 @@ type Options struct {
 	// *DamageError when it is noticed. It may be called from any goroutine,
 	// also while Write runs.
 	OnProblem func(error)
+	// Seal, if set, makes the closed form of a file in place of the File. It is
+	// for the other packages of this module; see [Closed].
+	Seal func(ctx context.Context, c Closed) error
+	// OnSealed hears that what Seal wrote has its final name and is durable. The
+	// plain form is removed after it returned. It is called by the goroutine
+	// that called Seal.
+	OnSealed func(c Closed)
 	// Clock tells the time for the names of closed files and for their age,
 	// nil for time.Now.
 	Clock func() time.Time

@@ -255,6 +255,11 @@ func (f *Folder) openLines(file string) (*Text, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if t.Compressed() {
+		if err := t.arrive(); err != nil {
+			return nil, 0, errors.Join(fmt.Errorf("open %s: %w", file, err), t.Close())
+		}
+	}
 	size := t.Size()
 	if t.active {
 		if size, err = lastLineEnd(t, size, maxTorn); size < 0 {
@@ -273,6 +278,7 @@ type Text struct {
 	file   vfs.File
 	active bool
 	found  int64 // size when it was opened
+	stored int64 // that of the file itself
 }
 
 // Size returns the size of the text in bytes when it was opened. An active
@@ -327,6 +333,36 @@ func (f *Folder) open(n name) (*Text, error) {
 	return nil, fs.ErrNotExist
 }
 
+// ReaderOf is ReaderAt for exactly one form of a file: it is for the other
+// packages of this module, which know where in that form a line lies.
+func (f *Folder) ReaderOf(file string) (*Text, error) {
+	n, ok := parseName(file)
+	if !ok {
+		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
+	}
+	opened, err := f.root.Open(file)
+	if err == nil {
+		var t *Text
+		if t, err = newText(opened, n, n.ext); err == nil {
+			return t, nil
+		}
+		err = errors.Join(err, opened.Close())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
+	}
+	return nil, fmt.Errorf("open %q: %w", file, err)
+}
+
+// Blocks returns the reader of a compressed file, nil of a plain one.
+func (t *Text) Blocks() *block.Reader {
+	r, _ := t.ReaderAt.(*block.Reader)
+	return r
+}
+
+// Stored returns the size of the file as it was when it was opened, in bytes.
+func (t *Text) Stored() int64 { return t.stored }
+
 func newText(file vfs.File, n name, ext string) (*Text, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -336,13 +372,13 @@ func newText(file vfs.File, n name, ext string) (*Text, error) {
 		return nil, fs.ErrNotExist
 	}
 	if ext == "" {
-		return &Text{ReaderAt: file, file: file, active: n.active(), found: info.Size()}, nil
+		return &Text{ReaderAt: file, file: file, active: n.active(), found: info.Size(), stored: info.Size()}, nil
 	}
 	r, err := block.Open(file, info.Size())
 	if err != nil {
 		return nil, err
 	}
-	return &Text{ReaderAt: r, file: file, found: r.Size()}, nil
+	return &Text{ReaderAt: r, file: file, found: r.Size(), stored: info.Size()}, nil
 }
 
 // Delete deletes a closed file of the list, in all its forms. It returns an

@@ -60,13 +60,17 @@ func (f *File) endOf(s *stored, now time.Time) time.Time {
 
 // remove deletes a closed file in all its forms, and its sidecar.
 func (f *File) remove(s *stored) error {
-	if err := removeForms(func(name string) error { return f.fs.Remove(filepath.Join(f.dir, name)) }, s.base); err != nil {
+	if err := f.removeForms(s.base); err != nil {
 		return err
 	}
 	if f.opts.OnRemove != nil {
 		f.opts.OnRemove(s.base)
 	}
 	return nil
+}
+
+func (f *File) removeForms(base string) error {
+	return removeForms(func(name string) error { return f.fs.Remove(filepath.Join(f.dir, name)) }, base)
 }
 
 // removeForms deletes the plain form first: a compression that ends meanwhile

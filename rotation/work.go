@@ -13,12 +13,14 @@ type keeper struct {
 	done map[string]bool
 	// failed holds files whose compression failed, and when to try again.
 	failed map[string]time.Time
+	// sealed holds files of which Seal has nothing more to do.
+	sealed map[string]bool
 }
 
 // work looks after the closed files.
 func (f *File) work() {
 	defer f.done.Done()
-	f.keep = keeper{done: map[string]bool{}, failed: map[string]time.Time{}}
+	f.keep = keeper{done: map[string]bool{}, failed: map[string]time.Time{}, sealed: map[string]bool{}}
 	tick := time.NewTicker(retainEvery)
 	defer tick.Stop()
 	for {

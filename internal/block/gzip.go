@@ -21,6 +21,8 @@ const (
 	gzipTail    = 56 + 28   // footer and end members
 	indexMagic  = "SI"      // extra field: sizes of blocks
 	footerMagic = "SF"      // extra field: where the index is
+	groupMagic  = "SG"      // extra field: the lines are grouped
+	groupBytes  = 32        // the member with it
 	footerField = 24        // bytes of that field
 	indexMax    = 16 * 1000 // blocks listed by one index member: 64,000 bytes
 	indexEntry  = 4
@@ -76,7 +78,7 @@ func (e *gzipEncoder) encode(text []byte) ([]byte, error) {
 }
 
 // tail returns what stands behind the blocks.
-func (e *gzipEncoder) tail(spans []span, at int64) []byte {
+func (e *gzipEncoder) tail(spans []span, at int64, grouped bool) []byte {
 	var text int64
 	entries := make([]byte, 0, indexEntry*len(spans))
 	for _, s := range spans {
@@ -87,6 +89,9 @@ func (e *gzipEncoder) tail(spans []span, at int64) []byte {
 	var out []byte
 	for part := range chunks(entries, indexMax*indexEntry) {
 		out = appendEmptyMember(out, indexMagic, part)
+	}
+	if grouped {
+		out = appendEmptyMember(out, groupMagic, nil)
 	}
 	footer := binary.LittleEndian.AppendUint64(nil, uint64(at))
 	footer = binary.LittleEndian.AppendUint64(footer, uint64(text))
@@ -145,26 +150,26 @@ func memberSize(h []byte) (size, extra int, ok bool) {
 
 // gzipSpans finds the blocks of a file: from its index, or, where there is
 // none that can be believed, from the headers of all members.
-func gzipSpans(r io.ReaderAt, size int64) ([]span, error) {
-	if spans := readGzipIndex(r, size); spans != nil {
-		return spans, nil
+func gzipSpans(r io.ReaderAt, size int64) (spans []span, grouped bool, err error) {
+	if spans, grouped := readGzipIndex(r, size); spans != nil {
+		return spans, grouped, nil
 	}
 	return walkGzip(r, size)
 }
 
 // readGzipIndex returns nil for a file without an index, and for one whose
 // index is damaged: the members can still be found.
-func readGzipIndex(r io.ReaderAt, size int64) []span {
+func readGzipIndex(r io.ReaderAt, size int64) (list []span, grouped bool) {
 	if size < gzipTail {
-		return nil
+		return nil, false
 	}
 	var tail [gzipTail]byte
 	if readFull(r, tail[:], size-gzipTail) != nil || string(tail[footerBytes:]) != gzipEnd {
-		return nil
+		return nil, false
 	}
 	n, _, ok := memberSize(tail[:])
 	if !ok || n != footerBytes || string(tail[18:20]) != footerMagic || binary.LittleEndian.Uint16(tail[20:]) != footerField {
-		return nil
+		return nil, false
 	}
 	at := binary.LittleEndian.Uint64(tail[22:])
 	text := binary.LittleEndian.Uint64(tail[30:])
@@ -174,24 +179,28 @@ func readGzipIndex(r io.ReaderAt, size int64) []span {
 	// Each block has at least a header and a trailer in the file, and each
 	// entry stands in it too.
 	if at > end || uint64(count)*(gzipHeader+gzipTrailer) > at || uint64(count)*indexEntry > end-at {
-		return nil
+		return nil, false
 	}
 	index := make([]byte, end-at)
 	if readFull(r, index, int64(at)) != nil {
-		return nil
+		return nil, false
 	}
 	entries := make([]byte, 0, indexEntry*int(count))
 	for len(index) > 0 {
 		n, extra, ok := memberSize(index)
+		if ok && n == groupBytes && n <= len(index) && string(index[18:20]) == groupMagic {
+			grouped, index = true, index[n:]
+			continue
+		}
 		if !ok || n > len(index) || extra < 10 || string(index[18:20]) != indexMagic ||
 			int(binary.LittleEndian.Uint16(index[20:])) != extra-10 {
-			return nil
+			return nil, false
 		}
 		entries = append(entries, index[22:22+extra-10]...)
 		index = index[n:]
 	}
 	if len(entries) != indexEntry*int(count) || crc32.Checksum(entries, castagnoli) != sum {
-		return nil
+		return nil, false
 	}
 	spans := make([]span, count)
 	var dataSum, textSum uint64
@@ -202,47 +211,54 @@ func readGzipIndex(r io.ReaderAt, size int64) []span {
 		textSum += uint64(spans[i].text)
 	}
 	if dataSum != at || textSum != text {
-		return nil
+		return nil, false
 	}
-	return spans
+	return spans, grouped
 }
 
 // walkGzip goes from member to member.
-func walkGzip(r io.ReaderAt, size int64) ([]span, error) {
+func walkGzip(r io.ReaderAt, size int64) (list []span, grouped bool, err error) {
 	var spans []span
 	var text int64
 	for at := int64(0); at < size; {
 		var h [gzipHeader]byte
 		if size-at < gzipHeader {
-			return nil, &CorruptError{at, errCut}
+			return nil, false, &CorruptError{at, errCut}
 		}
 		if err := readFull(r, h[:], at); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		n, _, ok := memberSize(h[:])
 		switch {
 		case !ok && at == 0:
-			return nil, errNoBlocks
+			return nil, false, errNoBlocks
 		case !ok:
-			return nil, &CorruptError{at, errHeader}
+			return nil, false, &CorruptError{at, errHeader}
 		case int64(n) > size-at:
-			return nil, &CorruptError{at, errCut}
+			return nil, false, &CorruptError{at, errCut}
+		}
+		if n == groupBytes {
+			var member [groupBytes]byte
+			if err := readFull(r, member[:], at); err != nil {
+				return nil, false, err
+			}
+			grouped = grouped || string(member[18:20]) == groupMagic
 		}
 		var isize [4]byte
 		if err := readFull(r, isize[:], at+int64(n)-4); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		t := binary.LittleEndian.Uint32(isize[:])
 		if t > gzipMember {
-			return nil, &CorruptError{at, errTooLarge}
+			return nil, false, &CorruptError{at, errTooLarge}
 		}
 		if text += int64(t); text > maxText {
-			return nil, &CorruptError{at, errTooLarge}
+			return nil, false, &CorruptError{at, errTooLarge}
 		}
 		spans = append(spans, span{uint32(n), t})
 		at += int64(n)
 	}
-	return spans, nil
+	return spans, grouped, nil
 }
 
 type gzipDecoder struct {

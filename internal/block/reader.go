@@ -20,6 +20,8 @@ type Reader struct {
 
 	r      io.ReaderAt
 	format Format
+	// grouped is what Writer.Group said; immutable after Open.
+	grouped bool
 	// first byte of each block in the file and in the text, and the ends:
 	// immutable after Open.
 	data, text []int64
@@ -62,10 +64,10 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	switch magic := binary.LittleEndian.Uint32(head[:]); {
 	case magic == zstdMagic || magic == skippableMagic:
 		b.format = Zstd
-		spans, err = zstdSpans(r, size)
+		spans, b.grouped, err = zstdSpans(r, size)
 	case magic&0xffff == 0x8b1f:
 		b.format = Gzip
-		spans, err = gzipSpans(r, size)
+		spans, b.grouped, err = gzipSpans(r, size)
 	default:
 		err = ErrFormat
 	}
@@ -91,6 +93,10 @@ func (r *Reader) Size() int64 {
 	}
 	return r.text[len(r.text)-1]
 }
+
+// Grouped reports whether the writer said that the lines do not stand in the
+// order in which they arrived; see [Writer.Group].
+func (r *Reader) Grouped() bool { return r.grouped }
 
 // Format returns how the blocks are compressed.
 func (r *Reader) Format() Format { return r.format }

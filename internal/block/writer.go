@@ -17,6 +17,8 @@ type Writer struct {
 	spans []span
 	at    int64 // bytes written to w
 	err   error // sticks
+	// grouped is to be said in the file
+	grouped bool
 
 	// of a parallel writer
 	format Format
@@ -28,7 +30,7 @@ type Writer struct {
 
 type encoder interface {
 	encode(text []byte) ([]byte, error)
-	tail(spans []span, at int64) []byte
+	tail(spans []span, at int64, grouped bool) []byte
 }
 
 // NewWriter returns a Writer that writes a file in format f to w. It returns
@@ -97,6 +99,10 @@ func (w *Writer) put(b []byte) error {
 	return err
 }
 
+// Group notes in the file that its lines do not stand in the order in which they
+// arrived; [Reader.Grouped] tells it. It is called before Close.
+func (w *Writer) Group() { w.grouped = true }
+
 // Close writes what is left and the index. The file is not complete without
 // it. It does not close the underlying writer; a second Close does nothing.
 func (w *Writer) Close() error {
@@ -114,7 +120,7 @@ func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	if err := w.put(w.enc.tail(w.spans, w.at)); err != nil {
+	if err := w.put(w.enc.tail(w.spans, w.at, w.grouped)); err != nil {
 		w.err = fmt.Errorf("write the index: %w", err)
 		return w.err
 	}

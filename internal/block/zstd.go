@@ -22,6 +22,8 @@ const (
 	tableFooter    = 9
 	tableChecksums = 1 << 7
 	tableReserved  = 0x7c // must be 0
+	// groupFrame says that the lines are grouped: a skippable frame of 8 bytes.
+	groupFrame = "\x50\x2a\x4d\x18\x08\x00\x00\x00grouped\n"
 )
 
 type zstdEncoder struct {
@@ -40,9 +42,13 @@ func (e *zstdEncoder) encode(text []byte) ([]byte, error) {
 	return e.buf, nil
 }
 
-func (e *zstdEncoder) tail(spans []span, _ int64) []byte {
+func (e *zstdEncoder) tail(spans []span, _ int64, grouped bool) []byte {
 	size := 8*len(spans) + tableFooter
-	out := binary.LittleEndian.AppendUint32(nil, skippableMagic)
+	var out []byte
+	if grouped {
+		out = append(out, groupFrame...)
+	}
+	out = binary.LittleEndian.AppendUint32(out, skippableMagic)
 	out = binary.LittleEndian.AppendUint32(out, uint32(size))
 	for _, s := range spans {
 		out = binary.LittleEndian.AppendUint32(out, s.data)
@@ -54,16 +60,16 @@ func (e *zstdEncoder) tail(spans []span, _ int64) []byte {
 }
 
 // zstdSpans reads the table.
-func zstdSpans(r io.ReaderAt, size int64) ([]span, error) {
+func zstdSpans(r io.ReaderAt, size int64) (list []span, grouped bool, err error) {
 	if size < tableHeader+tableFooter {
-		return nil, errNoBlocks
+		return nil, false, errNoBlocks
 	}
 	var footer [tableFooter]byte
 	if err := readFull(r, footer[:], size-tableFooter); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if binary.LittleEndian.Uint32(footer[5:]) != tableMagic {
-		return nil, errNoBlocks
+		return nil, false, errNoBlocks
 	}
 	count, descriptor := int64(binary.LittleEndian.Uint32(footer[:])), footer[4]
 	entry := int64(8)
@@ -72,16 +78,16 @@ func zstdSpans(r io.ReaderAt, size int64) ([]span, error) {
 	}
 	length := tableHeader + count*entry + tableFooter
 	if descriptor&tableReserved != 0 || length > size {
-		return nil, &CorruptError{size - tableFooter, errTable}
+		return nil, false, &CorruptError{size - tableFooter, errTable}
 	}
 	at := size - length
 	table := make([]byte, length)
 	if err := readFull(r, table, at); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if binary.LittleEndian.Uint32(table) != skippableMagic ||
 		int64(binary.LittleEndian.Uint32(table[4:])) != length-tableHeader {
-		return nil, &CorruptError{at, errTable}
+		return nil, false, &CorruptError{at, errTable}
 	}
 	spans := make([]span, count)
 	var data, text int64
@@ -89,15 +95,24 @@ func zstdSpans(r io.ReaderAt, size int64) ([]span, error) {
 		e := table[tableHeader+int64(i)*entry:]
 		s := span{binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:])}
 		if s.data > maxZstdData || s.text > maxZstdText {
-			return nil, &CorruptError{data, errTooLarge}
+			return nil, false, &CorruptError{data, errTooLarge}
 		}
 		data, text = data+int64(s.data), text+int64(s.text)
 		spans[i] = s
 	}
-	if data != at || text > maxText {
-		return nil, &CorruptError{at, errTable}
+	if data+int64(len(groupFrame)) == at {
+		mark := make([]byte, len(groupFrame))
+		if err := readFull(r, mark, data); err != nil {
+			return nil, false, err
+		}
+		if grouped = string(mark) == groupFrame; grouped {
+			data = at
+		}
 	}
-	return spans, nil
+	if data != at || text > maxText {
+		return nil, false, &CorruptError{at, errTable}
+	}
+	return spans, grouped, nil
 }
 
 type zstdDecoder struct{ z *zstd.Decoder }

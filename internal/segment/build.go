@@ -96,7 +96,7 @@ func (b *builder) endLifecycle() {
 
 // grouped reports whether the lines go by run.
 func (b *builder) grouped() bool {
-	if b.o.KeepOrder || b.o.Format == 0 {
+	if b.o.KeepOrder || b.o.Format == 0 || b.cut.backward {
 		return false
 	}
 	for i := range b.people.scopes {
@@ -122,6 +122,23 @@ func (b *builder) order() []uint32 {
 		next[s]++
 	}
 	return order
+}
+
+// laid returns the order in which a grouped text lies: that of scopes, but for
+// the last row, which is last in the text too. So the first and the last line of
+// a file are those in every order, and tell its times.
+func laid(order []uint32) []uint32 {
+	if len(order) == 0 {
+		return nil
+	}
+	last := uint32(len(order) - 1)
+	list := make([]uint32, 0, len(order))
+	for _, row := range order {
+		if row != last {
+			list = append(list, row)
+		}
+	}
+	return append(list, last)
 }
 
 // data describes the file that a sidecar belongs to.
@@ -215,7 +232,7 @@ func (b *builder) encode(d data, order []uint32, terms []section, w *postingWrit
 	texts, scopes, owners := b.people.encode()
 	sizes := make([]uint32, len(b.cut.units))
 	if d.grouped {
-		for i, row := range order {
+		for i, row := range laid(order) {
 			sizes[i] = b.cut.unit(int(row)).size
 		}
 	} else {

@@ -27,6 +27,8 @@ type cutText struct {
 	tail  int // offset
 	// arrival has the unit of each row; nil when that is the row itself.
 	arrival []uint32
+	// backward says that a line has a smaller seq than a record before it.
+	backward bool
 }
 
 type unit struct {
@@ -47,24 +49,27 @@ func (c *cutText) unit(row int) *unit {
 // its records: a line is one when its seq is larger than that of all before.
 func cutArrival(text []byte, each func(rec *line.Record, u unit) error) (*cutText, error) {
 	var last uint64
-	return cut(text, func(rec *line.Record, u unit) (bool, error) {
+	backward := false
+	c, err := cut(text, func(rec *line.Record, u unit) (bool, error) {
 		if rec.Seq <= last {
+			backward = backward || rec.Seq < last
 			return false, nil
 		}
 		last = rec.Seq
 		return true, each(rec, u)
 	})
+	if c != nil {
+		c.backward = backward
+	}
+	return c, err
 }
 
-// cutGrouped cuts a text whose order is not known, and gives it back the order
-// of arrival.
+// cutGrouped cuts a text that is grouped, and gives it back the order of
+// arrival.
 func cutGrouped(text []byte) (*cutText, error) {
 	c, err := cut(text, func(*line.Record, unit) (bool, error) { return true, nil })
 	if err != nil {
 		return nil, err
-	}
-	if slices.IsSortedFunc(c.units, func(a, b unit) int { return cmp.Compare(a.seq, b.seq) }) {
-		return cutArrival(text, func(*line.Record, unit) error { return nil })
 	}
 	order := make([]uint32, len(c.units))
 	for i := range order {

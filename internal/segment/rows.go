@@ -80,7 +80,14 @@ func (f *Frame) Owner(i int) uint32 {
 func (x *Index) Place(row int) (offset int64, size int) {
 	place := row
 	if x.grouped {
-		place = x.PlaceOf(row)
+		// The last row is the last in the text too.
+		last := x.PlaceOf(x.rows - 1)
+		switch place = x.PlaceOf(row); {
+		case place == last:
+			place = x.rows - 1
+		case place > last:
+			place--
+		}
 	}
 	g := x.groups[place/groupLines*groupBytes:]
 	at, shortest, width := binary.LittleEndian.Uint32(g[8:]), binary.LittleEndian.Uint32(g[12:]), int(g[16])

@@ -35,7 +35,7 @@ func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, e
 		return nil, err
 	}
 	order := b.order()
-	d := data{format: o.Format, grouped: b.grouped() && !sameOrder(order)}
+	d := data{format: o.Format, grouped: b.grouped() && !sameOrder(laid(order))}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := newPostingWriter(len(order))
@@ -74,13 +74,16 @@ func (b *builder) write(ctx context.Context, out io.Writer, d *data, order []uin
 		return err
 	}
 	if d.grouped {
+		z.Group()
 		_, err = z.Write(b.text[:b.cut.head])
-		for i := 0; i < len(order) && err == nil; i++ {
-			if i%checkRows == 0 && ctx.Err() != nil {
+		for i, row := range laid(order) {
+			if i%checkRows == 0 && err == nil {
 				err = context.Cause(ctx)
+			}
+			if err != nil {
 				break
 			}
-			u := b.cut.unit(int(order[i]))
+			u := b.cut.unit(int(row))
 			_, err = z.Write(b.text[u.at : int(u.at)+int(u.size)])
 		}
 		if err == nil {
@@ -114,7 +117,7 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	if d.format == 0 {
+	if !d.grouped {
 		b.cut, err = cutArrival(text, func(*line.Record, unit) error { return nil })
 	} else {
 		b.cut, err = cutGrouped(text)
@@ -134,8 +137,8 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 		}
 	}
 	order := b.order()
-	if d.grouped = b.cut.arrival != nil; d.grouped {
-		for i, row := range order {
+	if d.grouped {
+		for i, row := range laid(order) {
 			if b.cut.arrival[row] != uint32(i) {
 				// Grouped in another way than by this version: the lines are as
 				// they are, so each row's place is written instead.
@@ -183,7 +186,7 @@ func readData(ctx context.Context, r io.ReaderAt, size int64) ([]byte, data, err
 	if z.Size() > maxText {
 		return nil, d, ErrTooLarge
 	}
-	d.format = z.Format()
+	d.format, d.grouped = z.Format(), z.Grouped()
 	var text bytes.Buffer
 	text.Grow(int(z.Size()))
 	_, err = io.Copy(&text, &stoppable{ctx, io.NewSectionReader(z, 0, z.Size())})

@@ -101,6 +101,10 @@ var texts = []struct {
 		}
 		return append(out, "torn"...)
 	}},
+	{"numbers that step back", func() []byte {
+		text := workflow(300, 4)
+		return append(append(workflow(500, 5), text...), workflow(700, 4)...)
+	}},
 	{"awkward", func() []byte {
 		long := strings.Repeat("x", 300)
 		var out []byte
