@@ -55,9 +55,10 @@ type Options struct {
 	// built-in list (password, token, authorization, cookie and the like). Case
 	// and separators do not matter.
 	MaskKeys []string
-	// IndexFields are the detail fields that sealed files index: nil means sku
-	// and order_id. Files are not sealed yet, so it has no effect on speed now,
-	// and it never has one on answers.
+	// IndexFields are the paths of detail fields that files index when they are
+	// closed: nil means sku and order_id, at most 64 count. A change holds for
+	// files that are closed later; it never changes an answer, only how fast a
+	// condition on the field is found.
 	IndexFields []string
 
 	// KeepSettings keeps the level tree and the file rules in the folder, so
@@ -228,6 +229,9 @@ func (o *Options) complete() (Options, error) {
 	}
 	if c.CaptureBytes == 0 {
 		c.CaptureBytes = defaultCaptureBytes
+	}
+	if c.IndexFields == nil {
+		c.IndexFields = []string{"sku", "order_id"}
 	}
 	return c, nil
 }

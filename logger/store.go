@@ -129,7 +129,8 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		FS: fs, Rule: o.Rule, Rules: rules,
 		Mode: o.Mode.journal(), RingBytes: o.RingBytes, MaxWait: o.MaxWait,
 		SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,
-		Clock: s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen, OnRetain: s.retained,
+		IndexFields: o.IndexFields,
+		Clock:       s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen, OnRetain: s.retained,
 	})
 	if err != nil {
 		s.problems.finish()

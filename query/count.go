@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
@@ -87,21 +88,24 @@ func (s *scan) facetsOfRows(c *facetCounter, value func(*view, *journal.Row) str
 
 // facetsOfOwners counts per identity first, which is an addition a row.
 func (s *scan) facetsOfOwners(name string, c *facetCounter) error {
-	counts := make([]int64, s.match.snap.Owners())
-	err := s.each(func(_ *view, row *journal.Row, _ *line.Record) error {
-		counts[row.Owner]++
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for owner, n := range counts {
-		if n == 0 {
-			continue
-		}
-		value, _ := identityField(s.match.snap.Identity(uint32(owner)), name)
-		if err := c.add(value, n); err != nil {
+	for n := range s.views {
+		v := &s.views[n]
+		counts := make([]int64, v.Owners())
+		err := s.eachOf(v, func(_ *view, row *journal.Row, _ *line.Record) error {
+			counts[row.Owner]++
+			return nil
+		})
+		if err != nil {
 			return err
+		}
+		for owner, n := range counts {
+			if n == 0 {
+				continue
+			}
+			value, _ := identityField(v.Identity(uint32(owner)), name)
+			if err := c.add(strings.Clone(value), n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

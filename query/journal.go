@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -70,7 +71,9 @@ func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snap
 		if err := ctx.Err(); err != nil {
 			return zero, err
 		}
-		answer, err := ask(b.j.Snapshot())
+		snap := b.j.Snapshot()
+		answer, err := ask(snap)
+		runtime.KeepAlive(snap) // with the mapped memory that was read
 		if !errors.Is(err, journal.ErrGone) {
 			return answer, closedError(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/segment"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -19,8 +20,9 @@ type matcher struct {
 	from, to int64     // Unix nanoseconds, both inclusive
 
 	identity func(*line.Identity) bool // nil when no identifier is asked for
-	snap     *journal.Snapshot
-	owners   []ownerMatch // decided once for each owner, when it is first met
+	owners   []ownerMatch              // of the segment looked at: decided once for each owner, when it is first met
+	seg      *journal.Segment
+	kept     map[*segment.Index][]ownerMatch // of each segment; those that are not sealed share one
 
 	text *textMatcher // nil when the row tells all
 }
@@ -33,8 +35,8 @@ const (
 	ownerIn
 )
 
-func newMatcher(snap *journal.Snapshot, f *Filter) matcher {
-	m := matcher{snap: snap, from: math.MinInt64, to: math.MaxInt64, identity: identityMatcher(f), text: newTextMatcher(f)}
+func newMatcher(f *Filter) matcher {
+	m := matcher{from: math.MinInt64, to: math.MaxInt64, identity: identityMatcher(f), text: newTextMatcher(f)}
 	if len(f.Kinds) == 0 {
 		for k := range m.kinds {
 			m.kinds[k] = line.Kind(k) != line.KindAudit
@@ -54,10 +56,27 @@ func newMatcher(snap *journal.Snapshot, f *Filter) matcher {
 	if !f.To.IsZero() {
 		m.to = nanoseconds(f.To)
 	}
-	if m.identity != nil {
-		m.owners = make([]ownerMatch, snap.Owners())
-	}
 	return m
+}
+
+// in has the matcher look at rows of a segment: owners are numbers of it.
+func (m *matcher) in(seg *journal.Segment) {
+	if m.seg == seg {
+		return
+	}
+	// Segments that are not sealed share theirs.
+	shared := m.seg != nil && m.seg.Index() == nil && seg.Index() == nil
+	if m.seg = seg; m.identity == nil || shared {
+		return
+	}
+	n := seg.Owners()
+	if m.kept == nil {
+		m.kept = map[*segment.Index][]ownerMatch{}
+	}
+	if m.owners = m.kept[seg.Index()]; m.owners == nil {
+		m.owners = make([]ownerMatch, n)
+		m.kept[seg.Index()] = m.owners
+	}
 }
 
 // nanoseconds is t.UnixNano, held at the ends of what an int64 can say: the
@@ -87,7 +106,7 @@ func (m *matcher) row(r *journal.Row) bool {
 	case ownerOut:
 		return false
 	}
-	in := m.identity(m.snap.Identity(r.Owner))
+	in := m.identity(m.seg.Identity(r.Owner))
 	m.owners[r.Owner] = ownerOut
 	if in {
 		m.owners[r.Owner] = ownerIn

@@ -43,6 +43,7 @@ func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *j
 			if err := s.tick(1); err != nil {
 				return err
 			}
+			s.match.in(top.v.Segment)
 			goOn, err := visit(top.v, top.index(), &row)
 			if err != nil || !goOn {
 				return err

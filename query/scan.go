@@ -33,7 +33,7 @@ type view struct {
 }
 
 func newScan(ctx context.Context, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
-	s := &scan{ctx: ctx, match: newMatcher(snap, &f), asOf: snap.AsOf}
+	s := &scan{ctx: ctx, match: newMatcher(&f), asOf: snap.AsOf}
 	if asOf != 0 && asOf < s.asOf {
 		s.asOf = asOf
 	}
@@ -198,6 +198,7 @@ func (s *scan) count() (int64, error) {
 		v := &s.views[i]
 		for lo := v.lo; lo < v.hi; {
 			hi := min(lo+checkEvery, v.hi)
+			s.match.in(v.Segment)
 			for k := lo; k < hi; k++ {
 				row := v.Row(k)
 				if s.match.row(&row) {
@@ -216,37 +217,40 @@ func (s *scan) count() (int64, error) {
 // each calls do for every match, file by file. rec is nil when the rows decide
 // alone; it is valid during the call.
 func (s *scan) each(do func(v *view, row *journal.Row, rec *line.Record) error) error {
-	return s.eachRow(func(v *view, i int, row *journal.Row) error {
+	for n := range s.views {
+		if err := s.eachOf(&s.views[n], do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachOf is each for one file.
+func (s *scan) eachOf(v *view, do func(v *view, row *journal.Row, rec *line.Record) error) error {
+	var row journal.Row // one for all calls: each gets a pointer to it
+	s.match.in(v.Segment)
+	for i := v.lo; i < v.hi; i++ {
+		if err := s.tick(1); err != nil {
+			return err
+		}
+		row = v.Row(i)
+		if !s.match.row(&row) {
+			continue
+		}
 		if s.match.text == nil {
-			return do(v, row, nil)
+			if err := do(v, &row, nil); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := s.read(v, i); err != nil {
 			return err
 		}
 		if !s.match.text.match(&s.rec) {
-			return nil
+			continue
 		}
-		return do(v, row, &s.rec)
-	})
-}
-
-// eachRow calls do for every row that the row's conditions select, file by
-// file.
-func (s *scan) eachRow(do func(v *view, i int, row *journal.Row) error) error {
-	var row journal.Row // one for all calls: each gets a pointer to it
-	for n := range s.views {
-		v := &s.views[n]
-		for i := v.lo; i < v.hi; i++ {
-			if err := s.tick(1); err != nil {
-				return err
-			}
-			row = v.Row(i)
-			if !s.match.row(&row) {
-				continue
-			}
-			if err := do(v, i, &row); err != nil {
-				return err
-			}
+		if err := do(v, &row, &s.rec); err != nil {
+			return err
 		}
 	}
 	return nil

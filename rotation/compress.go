@@ -55,6 +55,9 @@ func (f *File) compressNext() bool {
 	now := time.Now()
 	for _, s := range files {
 		plain := s.ext == "" && format != 0
+		if _, again := f.again.LoadAndDelete(s.base); again {
+			delete(f.keep.sealed, s.base)
+		}
 		if !plain && (f.opts.Seal == nil || f.keep.sealed[s.base]) || now.Before(f.keep.failed[s.base]) {
 			continue
 		}
@@ -76,6 +79,13 @@ func (f *File) compressNext() bool {
 		return true
 	}
 	return false
+}
+
+// SealAgain has [Options.Seal] called again for a closed file, by its plain name:
+// what it made is lost. It does not wait.
+func (f *File) SealAgain(name string) {
+	f.again.Store(name, true)
+	f.poke()
 }
 
 // seal calls the hook, and meanwhile does what does not wait for it.

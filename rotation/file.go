@@ -128,7 +128,8 @@ type File struct {
 	done     sync.WaitGroup
 	once     sync.Once
 	closeErr error
-	keep     keeper // of the worker goroutine
+	keep     keeper   // of the worker goroutine
+	again    sync.Map // names of closed files to seal again
 }
 
 // Open opens the log whose active file is path, which must end in NAME.log,

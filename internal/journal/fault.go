@@ -184,7 +184,7 @@ func (j *Journal) countLost() {
 		f := files[seg.file]
 		for i := range old.n {
 			row := old.at(i)
-			if there, _ := j.tables.find(seg.file, row.Seq); there == nil && f != nil {
+			if f != nil && !j.tables.holds(seg.file, row.Seq, row.Len) {
 				f.drop(&Meta{Time: time.Unix(0, row.Time).UTC(), Level: zapcore.Level(row.Level)}, errFault)
 				lost++
 			}

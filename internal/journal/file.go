@@ -123,6 +123,8 @@ func (j *Journal) open(name string) (*File, error) {
 		OnRemove:  j.fileRetained,
 		OnDamage:  f.damagedText,
 		OnProblem: j.problem,
+		Seal:      f.sealClosed,
+		OnSealed:  j.sealed,
 		Clock:     j.opts.Clock,
 	})
 	if err != nil {

@@ -234,7 +234,9 @@ func (w *follower) read(j *Journal, seg *segment, name string, info fs.FileInfo)
 		return nil
 	}
 	var err error
-	if info.Name() == name {
+	if taken, terr := j.takeSealed(seg, info.Name()); taken || terr != nil {
+		err = terr
+	} else if info.Name() == name {
 		err = w.readPlain(j, seg, name, info)
 	} else {
 		j.readers.dropPlain(seg)

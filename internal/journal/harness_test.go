@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -90,11 +91,19 @@ func (f *folder) lifecycle(id line.Identity, lc line.Lifecycle) uint64 {
 	return seq
 }
 
-// messages reads every record of a log back through a snapshot.
+// messages reads every record of a log back through a snapshot, and again while
+// files are sealed under it.
 func messages(t *testing.T, j *journal.Journal, log string) []string {
 	t.Helper()
-	snap := j.Snapshot()
-	var list []string
+	for {
+		if list, ok := messagesIn(t, j.Snapshot(), log); ok {
+			return list
+		}
+	}
+}
+
+func messagesIn(t *testing.T, snap *journal.Snapshot, log string) (list []string, ok bool) {
+	t.Helper()
 	for i := range snap.Segments {
 		seg := &snap.Segments[i]
 		if seg.File() != log {
@@ -102,6 +111,9 @@ func messages(t *testing.T, j *journal.Journal, log string) []string {
 		}
 		for r := range seg.Len() {
 			raw, err := seg.Read(r, nil)
+			if errors.Is(err, journal.ErrGone) {
+				return nil, false
+			}
 			require.NoError(t, err)
 			var rec line.Record
 			require.NoError(t, line.Parse(raw, &rec), "%s", raw)
@@ -110,7 +122,7 @@ func messages(t *testing.T, j *journal.Journal, log string) []string {
 			list = append(list, rec.Message)
 		}
 	}
-	return list
+	return list, true
 }
 
 func numbered(n int) (list []string) {

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -111,6 +112,9 @@ type Options struct {
 	SyncEvery time.Duration
 	// CloseTimeout is how long Close waits for the disk, 0 for 5 s.
 	CloseTimeout time.Duration
+	// IndexFields are the paths under the details whose values sealed files
+	// index.
+	IndexFields []string
 	// Clock tells the time of the records that the journal writes itself and
 	// of rotated files' names, nil for time.Now.
 	Clock func() time.Time
@@ -143,6 +147,8 @@ type Journal struct {
 	encoder *line.Encoder
 	tables  *tables
 	readers readers
+	cache   *sidecar.Cache // of what is decoded of sealed files
+	sealing chan struct{}  // holds an element while a file is sealed: one at a time
 
 	mu      sync.Mutex // orders appends; guards what follows
 	numbers *numbers
@@ -347,6 +353,8 @@ func newJournal(dir string, o Options) *Journal {
 		encoder:  line.NewEncoder(line.Options{}),
 		tables:   newTables(),
 		problems: make(chan error, 64),
+		cache:    sidecar.NewCache(0),
+		sealing:  make(chan struct{}, 1),
 		syncNow:  make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		wake:     make(chan struct{}, 1),
@@ -366,6 +374,7 @@ func (j *Journal) load() error {
 		return err
 	}
 	j.folder = folder
+	j.dropOrphans()
 	infos, err := folder.List()
 	if err != nil {
 		return err
@@ -383,7 +392,7 @@ func (j *Journal) load() error {
 			continue
 		}
 		seg := j.tables.newSegment(info.Log, baseName(info.Name))
-		if err := j.parse(seg); err != nil {
+		if err := j.take(seg, info.Name); err != nil {
 			return err
 		}
 	}

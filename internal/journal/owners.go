@@ -156,6 +156,11 @@ func (t *tables) uncountRow(row *Row) {
 	if o.rows--; o.rows > 0 {
 		return
 	}
+	t.release(o)
+}
+
+// release takes an owner out of which no row is left. The caller holds mu.
+func (t *tables) release(o *Owner) {
 	t.owners.drop(o)
 	o.released = true
 	u := t.unlinked[o.identity.Run]
@@ -163,7 +168,7 @@ func (t *tables) uncountRow(row *Row) {
 		return
 	}
 	u.owners = slices.DeleteFunc(u.owners, func(x *Owner) bool { return x == o })
-	if len(u.owners) == 0 && len(u.steps) == 0 {
+	if u.empty() {
 		delete(t.unlinked, o.identity.Run)
 	}
 }

@@ -27,6 +27,9 @@ func baseName(name string) string {
 // parse takes the records of a segment's text into the tables that are not
 // there yet.
 func (j *Journal) parse(seg *segment) error {
+	if grouped, err := j.parseGrouped(seg); grouped || err != nil {
+		return err
+	}
 	text, err := j.folder.Open(seg.baseName())
 	if err != nil {
 		return err
@@ -207,7 +210,11 @@ func (j *Journal) mend() {
 		if f := (*j.fileTable.Load())[seg.file]; f != nil && f.writing == seg {
 			err = f.reread(0)
 		} else {
-			_, err = j.rescan(seg, 0, 0)
+			sealed := j.tables.indexOf(seg) != nil
+			j.tables.clearIndex(seg)
+			if _, err = j.rescan(seg, 0, 0); sealed && f != nil {
+				f.text.SealAgain(seg.baseName())
+			}
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			j.problem(err)
@@ -245,6 +252,11 @@ func (j *Journal) adopt(log string) error {
 // on, or from the end of what was found where next is 0. It returns where they
 // end. The caller holds mu.
 func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
+	if seg.baseName() != seg.file+logExt {
+		if done, err := j.rescanGrouped(seg); done || err != nil {
+			return 0, err
+		}
+	}
 	found, end := j.tables.before(seg, from)
 	var last uint64
 	if found.n > 0 {

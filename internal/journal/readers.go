@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"sync"
 
+	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -28,8 +29,9 @@ type readers struct {
 type reader struct {
 	text  *rotation.Text
 	plain bool
-	users int  // guarded by readers.mu
-	gone  bool // guarded by readers.mu
+	index *sidecar.Index // that the text was opened for, nil for none
+	users int            // guarded by readers.mu
+	gone  bool           // guarded by readers.mu
 }
 
 // open opens the active file of a segment, so that its text can be read
@@ -44,17 +46,14 @@ func (r *readers) open(j *Journal, seg *segment) error {
 
 // readAt fills p from a segment's text.
 func (j *Journal) readAt(seg *segment, p []byte, off int64) error {
-	rd, err := j.readers.get(j, seg)
+	rd, err := j.readerOf(seg)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			if j.lock != nil {
-				j.tables.remove(seg)
-			}
-			return fmt.Errorf("%w: %w", ErrGone, err)
-		}
 		return err
 	}
 	defer j.readers.release(rd)
+	if rd.index != nil && rd.index.Format() != 0 {
+		return fmt.Errorf("%w: %s was sealed", ErrGone, seg.baseName())
+	}
 	n, err := rd.text.ReadAt(p, off)
 	if n == len(p) {
 		return nil
@@ -66,6 +65,18 @@ func (j *Journal) readAt(seg *segment, p []byte, off int64) error {
 	return fmt.Errorf("read %s: %w", seg.baseName(), err)
 }
 
+// readerOf returns the reader of a segment, to be released.
+func (j *Journal) readerOf(seg *segment) (*reader, error) {
+	rd, err := j.readers.get(j, seg)
+	if errors.Is(err, fs.ErrNotExist) {
+		if j.lock != nil {
+			j.tables.remove(seg)
+		}
+		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return rd, err
+}
+
 func (r *readers) get(j *Journal, seg *segment) (*reader, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,11 +85,10 @@ func (r *readers) get(j *Journal, seg *segment) (*reader, error) {
 	}
 	rd := r.bySeg[seg]
 	if rd == nil {
-		text, err := j.folder.ReaderAt(seg.baseName())
-		if err != nil {
+		var err error
+		if rd, err = j.openReader(seg); err != nil {
 			return nil, err
 		}
-		rd = &reader{text: text, plain: !text.Compressed()}
 		if r.bySeg == nil {
 			r.bySeg = map[*segment]*reader{}
 		}

@@ -334,7 +334,7 @@ func findIn(t *testing.T, snap *journal.Snapshot, note any) (map[string][]string
 				return nil, fmt.Errorf("row %d of %d, seq %d, offset %d: %w", r, seg.Len(), row.Seq, row.Offset, err)
 			}
 			if line.Parse(buf, &rec) != nil || rec.Seq != row.Seq || rec.Time.UnixNano() != row.Time || int8(rec.Level) != row.Level ||
-				rec.Identity != *snap.Identity(row.Owner) || last[seg.File()] >= rec.Seq {
+				rec.Identity != *seg.Identity(row.Owner) || last[seg.File()] >= rec.Seq {
 				require.Fail(t, "not the record of its row", "%v: row %+v, after seq %d, in %s: %s", note, row, last[seg.File()], seg.Name(), buf)
 			}
 			last[seg.File()] = rec.Seq

@@ -144,7 +144,7 @@ func (j *Journal) replay() error {
 		if err != nil {
 			return err
 		}
-		if seg, row := j.tables.find(f.name, fr.seq); seg != nil && int(seg.rows.at(row).Len)+1 == prefixLen(fr.seq)+int(fr.length)+1 {
+		if j.tables.holds(f.name, fr.seq, uint32(prefixLen(fr.seq)+int(fr.length))) {
 			written[fr.file] = i + 1
 		}
 	}

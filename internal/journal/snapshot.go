@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
 // ErrGone is returned when the file that held a record was deleted after the
@@ -27,9 +28,11 @@ type Snapshot struct {
 
 // Segment is the view of one file: its rows in arrival order, seq ascending.
 type Segment struct {
-	rows rows
-	seg  *segment
-	from *Journal
+	rows  rows           // of a sealed file the number of rows only
+	index *sidecar.Index // of a sealed file
+	seg   *segment
+	from  *Journal
+	snap  *Snapshot
 }
 
 // File returns the name of the log without its ending: "user".
@@ -43,17 +46,27 @@ func (s *Segment) Name() string { return s.seg.baseName() }
 func (s *Segment) Len() int { return s.rows.n }
 
 // Row returns row i in arrival order.
-func (s *Segment) Row(i int) Row { return *s.rows.at(i) }
+func (s *Segment) Row(i int) Row {
+	if s.index != nil {
+		return sealedRow(s.index, i)
+	}
+	return *s.rows.at(i)
+}
 
 // Search returns how many rows have a seq of at most seq.
-func (s *Segment) Search(seq uint64) int { return s.rows.search(seq) }
+func (s *Segment) Search(seq uint64) int {
+	if s.index != nil {
+		return min(s.index.Search(seq), s.rows.n)
+	}
+	return s.rows.search(seq)
+}
 
 // First returns the seq of the first row, 0 when there is none.
 func (s *Segment) First() uint64 {
 	if s.rows.n == 0 {
 		return 0
 	}
-	return s.rows.at(0).Seq
+	return s.Row(0).Seq
 }
 
 // Last returns the seq of the last row, 0 when there is none.
@@ -61,12 +74,39 @@ func (s *Segment) Last() uint64 {
 	if s.rows.n == 0 {
 		return 0
 	}
-	return s.rows.at(s.rows.n - 1).Seq
+	return s.Row(s.rows.n - 1).Seq
+}
+
+// Index returns the sidecar of a sealed file, nil of another one. Its rows are
+// those of the segment, but for those behind Len.
+func (s *Segment) Index() *sidecar.Index { return s.index }
+
+// Owners returns the number of identities of the segment's rows; every Row's
+// Owner is below it. Those that no row has may be empty.
+func (s *Segment) Owners() int {
+	if s.index != nil {
+		return s.index.Owners()
+	}
+	return s.snap.owners.n
+}
+
+// Identity returns the identifiers of an owner. They must not be changed, and of
+// a sealed file hold no longer than the snapshot.
+func (s *Segment) Identity(owner uint32) *line.Identity {
+	if s.index != nil {
+		id := new(line.Identity)
+		s.index.Identity(owner, id)
+		return id
+	}
+	return &s.snap.owners.at(owner).identity
 }
 
 // Read appends the line of row i, without its newline, to buf and returns it.
 // It returns ErrGone when the file was deleted or replaced meanwhile.
 func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
+	if s.index != nil {
+		return s.readSealed(i, buf)
+	}
 	row := s.rows.at(i)
 	at := len(buf)
 	if row.Seq > s.seg.inText.Load() {
@@ -79,18 +119,14 @@ func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
 		return buf[:at], err
 	}
 	if seq, ok := seqOf(buf[at:]); !ok || seq != row.Seq {
+		if s.from.tables.indexOf(s.seg) != nil {
+			return buf[:at], fmt.Errorf("%w: %s was sealed", ErrGone, s.Name())
+		}
 		s.from.suspect(s.seg)
 		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), row.Seq)
 	}
 	return buf, nil
 }
-
-// Owners returns the number of identities; every Row's Owner is below it. Those
-// that no row has may be empty.
-func (s *Snapshot) Owners() int { return s.owners.n }
-
-// Identity returns the identifiers of an owner. They must not be changed.
-func (s *Snapshot) Identity(owner uint32) *line.Identity { return &s.owners.at(owner).identity }
 
 // Runs returns the runs in the order in which they started. The slice must not
 // be changed.
@@ -118,7 +154,7 @@ func (s *Snapshot) Step(id string) *Step {
 func (s *Snapshot) BySeq(seq uint64) (*Segment, int) {
 	for i := range s.Segments {
 		seg := &s.Segments[i]
-		if n := seg.rows.search(seq); n > 0 && seg.rows.at(n-1).Seq == seq {
+		if n := seg.Search(seq); n > 0 && seg.Row(n-1).Seq == seq {
 			return seg, n - 1
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
 // tables holds what is derived from the text and kept in memory: the rows of
@@ -32,7 +33,10 @@ type tables struct {
 type unlinked struct {
 	owners []*Owner
 	steps  []*Step
+	sealed map[string]*tally // by step, "" for none: rows that stand in sealed files
 }
+
+func (u *unlinked) empty() bool { return len(u.owners) == 0 && len(u.steps) == 0 && len(u.sealed) == 0 }
 
 // allInText says of a segment that nothing of it is in the ring.
 const allInText = math.MaxUint64
@@ -52,7 +56,8 @@ type segment struct {
 	// guarded by tables.mu
 	name    string // base name: user.log while active, user-<time>.log after
 	rows    rows
-	parsed  int64 // bytes of text that the rows stand for
+	index   *sidecar.Index // of a sealed file, whose rows are empty
+	parsed  int64          // bytes of text that the rows stand for
 	removed bool
 }
 

@@ -84,6 +84,9 @@ func (s *RunState) add(row *Row, level int) {
 func (t *tables) uncount(seg *segment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if seg.index != nil {
+		t.countSealed(seg.index, -1)
+	}
 	for i := range seg.rows.n {
 		row := seg.rows.at(i)
 		if row.Kind != line.KindLine && row.Kind != line.KindCapture {
@@ -155,6 +158,9 @@ func (t *tables) addRun(r *Run) {
 	r.state.Steps = len(r.steps)
 	for _, o := range u.owners {
 		o.link(r)
+	}
+	for step, n := range u.sealed {
+		t.tell(r, step, n)
 	}
 }
 
@@ -328,7 +334,7 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 		return rows{}
 	}
 	seg.removed = true
-	gone, seg.rows, seg.parsed = seg.rows, rows{}, 0
+	gone, seg.rows, seg.index, seg.parsed = seg.rows, rows{}, nil, 0
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
 	if seg.file != FileUsage {
 		return gone
@@ -340,7 +346,7 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 			}
 			return s.last == seg
 		})
-		if len(u.owners) == 0 && len(u.steps) == 0 {
+		if u.empty() {
 			delete(t.unlinked, run)
 		}
 	}
@@ -378,9 +384,14 @@ func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
 		}
 	}
 	for _, seg := range t.segments {
-		view := Segment{rows: seg.rows, seg: seg, from: from}
+		view := Segment{rows: seg.rows, index: seg.index, seg: seg, from: from, snap: s}
 		if limited {
 			view.rows.n = view.rows.search(asOf)
+		}
+		if view.index != nil {
+			if view.rows.n = view.index.Len(); limited {
+				view.rows.n = view.index.Search(asOf)
+			}
 		}
 		s.Segments = append(s.Segments, view)
 	}
@@ -401,16 +412,26 @@ func (t *tables) changed(after uint64) <-chan struct{} {
 	return t.wake
 }
 
-// find returns the segment of a log and the row in it that has a seq.
-func (t *tables) find(file string, seq uint64) (*segment, int) {
+// holds reports whether a log has a record with a seq and with a line of this
+// length, without its newline.
+func (t *tables) holds(file string, seq uint64, length uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, seg := range t.segments {
-		if n := seg.rows.search(seq); seg.file == file && n > 0 && seg.rows.at(n-1).Seq == seq {
-			return seg, n - 1
+		if seg.file != file {
+			continue
+		}
+		if n := seg.rows.search(seq); n > 0 && seg.rows.at(n-1).Seq == seq {
+			return seg.rows.at(n-1).Len == length
+		}
+		if x := seg.index; x != nil {
+			// What was sealed was read from the text, and whole.
+			if n := x.Search(seq); n > 0 && sealedRow(x, n-1).Seq == seq {
+				return true
+			}
 		}
 	}
-	return nil, 0
+	return false
 }
 
 // newest returns the largest seq published.
@@ -432,8 +453,8 @@ func (t *tables) newestOf(file string) (newest uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, seg := range t.segments {
-		if seg.file == file && seg.rows.n > 0 {
-			newest = max(newest, seg.rows.at(seg.rows.n-1).Seq)
+		if seg.file == file {
+			newest = max(newest, seg.lastSeq())
 		}
 	}
 	return newest
@@ -450,7 +471,10 @@ func (t *tables) all() []*segment {
 func (t *tables) firstOf(seg *segment) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if seg.rows.n == 0 {
+	switch {
+	case seg.index != nil:
+		return seg.index.First()
+	case seg.rows.n == 0:
 		return 0
 	}
 	return seg.rows.at(0).Seq
@@ -460,10 +484,7 @@ func (t *tables) firstOf(seg *segment) uint64 {
 func (t *tables) lastOf(seg *segment) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if seg.rows.n == 0 {
-		return 0
-	}
-	return seg.rows.at(seg.rows.n - 1).Seq
+	return seg.lastSeq()
 }
 
 // parsedTo remembers how much of a segment's text the rows stand for.

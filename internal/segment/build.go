@@ -206,7 +206,7 @@ func (b *builder) column(ctx context.Context, w *postingWriter, values func(row 
 			f.add([]byte(v))
 			return true
 		})
-		if (row+1)%frameRows == 0 || row+1 == len(b.topics) {
+		if (row+1)%FrameRows == 0 || row+1 == len(b.topics) {
 			f.endFrame()
 		}
 	}
@@ -217,7 +217,7 @@ func (b *builder) messageFilters() []byte {
 	var f filterSet
 	for row, m := range b.messages {
 		f.addTrigrams([]byte(searched(m)))
-		if (row+1)%frameRows == 0 || row+1 == len(b.messages) {
+		if (row+1)%FrameRows == 0 || row+1 == len(b.messages) {
 			f.endFrame()
 		}
 	}

@@ -60,8 +60,8 @@ func (c *columns) encode(classes []byte) (frames, values []byte) {
 		code[k] = uint64(i)
 	}
 	classWidth := bits.Len(uint(max(len(classes)-1, 0)))
-	for from := 0; from < len(c.times); from += frameRows {
-		to := min(from+frameRows, len(c.times))
+	for from := 0; from < len(c.times); from += FrameRows {
+		to := min(from+FrameRows, len(c.times))
 		minTime, maxTime := slices.Min(c.times[from:to]), slices.Max(c.times[from:to])
 		minOwner, maxOwner := slices.Min(c.owners[from:to]), slices.Max(c.owners[from:to])
 		first := c.seqs[from]

@@ -107,6 +107,30 @@ func cutGrouped(text []byte) (*cutText, error) {
 	return c, nil
 }
 
+// Records calls yield for each record of a grouped text, in the order of
+// arrival, with the place of its line. rec is valid during the call only. It
+// returns how many bytes are no records.
+func Records(text []byte, yield func(rec *line.Record, offset, length uint32)) (foreign int64, err error) {
+	if len(text) > maxText {
+		return 0, ErrTooLarge
+	}
+	c, err := cutGrouped(text)
+	if err != nil {
+		return 0, err
+	}
+	var rec line.Record
+	foreign = int64(len(text))
+	for row := range c.units {
+		u := c.unit(row)
+		if err := line.Parse(text[u.at:u.at+u.length], &rec); err != nil {
+			return 0, err // it was one a moment ago
+		}
+		foreign -= int64(u.length) + 1
+		yield(&rec, u.at, u.length)
+	}
+	return foreign, nil
+}
+
 // cut cuts a text; keep says of each line that could be a record whether it is.
 func cut(text []byte, keep func(rec *line.Record, u unit) (bool, error)) (*cutText, error) {
 	c := &cutText{}

@@ -168,7 +168,7 @@ func (x *Index) CheckAll() error {
 func (x *Index) checkFrames() bool {
 	for i := range x.Frames() {
 		f := x.frames[i*frameBytes:]
-		n := min(frameRows, x.rows-i*frameRows)
+		n := min(FrameRows, x.rows-i*FrameRows)
 		size := packPad
 		for _, width := range [...]int{int(f[28]), int(f[29]), x.classWidth, int(f[30])} {
 			if width > 64 || width > 56 && width < 64 {
@@ -267,7 +267,7 @@ func (x *Index) checkOwners() bool {
 func (x *Index) Len() int { return x.rows }
 
 // Frames returns the number of frames: 1024 rows each, the last one fewer.
-func (x *Index) Frames() int { return (x.rows + frameRows - 1) / frameRows }
+func (x *Index) Frames() int { return (x.rows + FrameRows - 1) / FrameRows }
 
 // Size returns how many bytes the sidecar takes.
 func (x *Index) Size() int { return len(x.b) }
@@ -312,7 +312,7 @@ func (x *Index) Search(seq uint64) int {
 		return 0
 	}
 	fr := x.Frame(f)
-	return f*frameRows + sort.Search(fr.n, func(i int) bool { return fr.Seq(i) > seq })
+	return f*FrameRows + sort.Search(fr.n, func(i int) bool { return fr.Seq(i) > seq })
 }
 
 // firstOf returns the seq of the first row of a frame.

@@ -23,7 +23,7 @@ type Frame struct {
 // Frame returns frame i.
 func (x *Index) Frame(i int) Frame {
 	h := x.frames[i*frameBytes : (i+1)*frameBytes]
-	f := Frame{x: x, head: h, n: min(frameRows, x.rows-i*frameRows), classW: x.classWidth,
+	f := Frame{x: x, head: h, n: min(FrameRows, x.rows-i*FrameRows), classW: x.classWidth,
 		minTime: int64(binary.LittleEndian.Uint64(h)), first: binary.LittleEndian.Uint64(h[16:]),
 		minOwner: binary.LittleEndian.Uint32(h[32:]), timeWidth: int(h[28]), seqWidth: int(h[29]), ownerBits: int(h[30])}
 	f.times = x.values[binary.LittleEndian.Uint32(h[24:]):]
@@ -105,8 +105,8 @@ func (x *Index) Place(row int) (offset int64, size int) {
 
 // PlaceOf returns a row's place in the order of scopes.
 func (x *Index) PlaceOf(row int) int {
-	f := x.Frame(row / frameRows)
-	from, to := x.ScopeRows(x.ScopeOf(f.Owner(row % frameRows)))
+	f := x.Frame(row / FrameRows)
+	from, to := x.ScopeRows(x.ScopeOf(f.Owner(row % FrameRows)))
 	at := from + sort.Search(to-from, func(i int) bool { return x.RowAt(from+i) >= row })
 	return min(at, x.rows-1)
 }

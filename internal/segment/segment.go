@@ -104,10 +104,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli) // immutable
 const (
 	maxRows = 1 << 28
 	maxText = 1<<32 - 1
-	// frameRows is how many rows a frame has: few enough that the rows at the
+	// FrameRows is how many rows a frame has: few enough that the rows at the
 	// two ends of a time range are looked at one by one, many enough that a
 	// frame's header costs a small part of a byte a row.
-	frameRows = 1024
+	FrameRows = 1024
 	// groupLines is how many lines share one stored offset.
 	groupLines = 64
 )

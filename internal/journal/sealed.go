@@ -1,0 +1,302 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/rotation"
+)
+
+// A closed file is sealed: its rows stand in its sidecar, and none in memory.
+// Until it is, and where its sidecar cannot be used, its rows are made from its
+// text as those of an active file are.
+
+// extOf are the endings of data in each format.
+var extOf = [...]string{0: "", block.Gzip: ".gz", block.Zstd: ".zst"} // immutable
+
+// sealedRow makes the row of a sealed file. Its Owner is one of the segment, its
+// place is not known.
+func sealedRow(x *sidecar.Index, i int) Row {
+	f := x.Frame(i / sidecar.FrameRows)
+	k := i % sidecar.FrameRows
+	level, kind := f.Class(k)
+	return Row{Seq: f.Seq(k), Time: f.Time(k), Owner: f.Owner(k), Level: levelOf(level), Kind: kind}
+}
+
+// levelOf is the inverse of line.LevelIndex.
+func levelOf(i int) int8 {
+	if i == len(line.Levels{})-1 {
+		return int8(zapcore.FatalLevel)
+	}
+	return int8(i) - 2
+}
+
+// openSealed opens the sidecar of a file, by the name of its data. It returns an
+// error for one that is not there, damaged, newer, or of other data.
+func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
+	defer caught(debug.SetPanicOnFault(true), &err)
+	path := filepath.Join(j.dir, baseName(data)+sidecar.Ext)
+	if _, err := j.fs.Lstat(path); err != nil {
+		return nil, err
+	}
+	x, err = sidecar.Open(j.fs, path, j.cache)
+	if err != nil {
+		return nil, err
+	}
+	info, err := j.fs.Lstat(filepath.Join(j.dir, data))
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() != x.DataSize() || baseName(data)+extOf[x.Format()] != data {
+		return nil, sidecar.ErrStale
+	}
+	return x, x.Check()
+}
+
+// take takes in a closed file when the folder is opened: its sidecar, or its
+// text where that cannot be used.
+func (j *Journal) take(seg *segment, data string) error {
+	if taken, err := j.takeSealed(seg, data); taken || err != nil {
+		return err
+	}
+	return j.parse(seg)
+}
+
+// takeSealed takes in a closed file by its sidecar. false means that there is
+// none to use.
+func (j *Journal) takeSealed(seg *segment, data string) (bool, error) {
+	if seg.baseName() == seg.file+logExt {
+		return false, nil
+	}
+	x, err := j.openSealed(data)
+	if err != nil {
+		var corrupt *sidecar.CorruptError
+		if errors.As(err, &corrupt) || errors.Is(err, errFault) {
+			j.problem(fmt.Errorf("%s: %w", baseName(data)+sidecar.Ext, err))
+		}
+		return false, nil
+	}
+	if j.tables.indexOf(seg) != nil {
+		j.readers.drop(seg)
+	}
+	if j.swapped(seg, x) {
+		return true, nil
+	}
+	j.tables.uncount(seg)
+	j.tables.forget(j.tables.clearRows(seg))
+	j.readers.drop(seg)
+	if err := j.tables.adopt(seg, x); err != nil {
+		j.problem(fmt.Errorf("%s: %w", baseName(data)+sidecar.Ext, err))
+		return false, nil
+	}
+	return true, nil
+}
+
+// swapped has the sidecar take the place of rows in memory, if it is of the same
+// records.
+func (j *Journal) swapped(seg *segment, x *sidecar.Index) bool {
+	gone, same := j.tables.swap(seg, x)
+	if same {
+		j.tables.forgetSealed(gone)
+		j.readers.drop(seg)
+	}
+	return same
+}
+
+// openReader opens the text of a segment: of a sealed one exactly the form that
+// its sidecar is of.
+func (j *Journal) openReader(seg *segment) (*reader, error) {
+	x := j.tables.indexOf(seg)
+	var text *rotation.Text
+	var err error
+	if x == nil {
+		text, err = j.folder.ReaderAt(seg.baseName())
+	} else {
+		text, err = j.folder.ReaderOf(seg.baseName() + extOf[x.Format()])
+	}
+	if err != nil {
+		return nil, err
+	}
+	if x != nil && text.Stored() != x.DataSize() {
+		return nil, errors.Join(fmt.Errorf("%s: %w", seg.baseName(), sidecar.ErrStale), text.Close())
+	}
+	return &reader{text: text, plain: !text.Compressed(), index: x}, nil
+}
+
+// readSealed is Read for a sealed file.
+func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
+	at := len(buf)
+	offset, size := s.index.Place(i)
+	rd, err := s.from.readerOf(s.seg)
+	if errors.Is(err, sidecar.ErrStale) {
+		s.from.suspect(s.seg)
+		return buf, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if err != nil {
+		return buf, err
+	}
+	defer s.from.readers.release(rd)
+	if x := rd.index; x == nil || x != s.index && (x.DataSize() != s.index.DataSize() || x.DataCRC() != s.index.DataCRC()) {
+		s.from.readers.drop(s.seg)
+		return buf, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
+	}
+	if buf, err = s.from.readUnit(rd, buf, offset, size); err != nil {
+		return buf[:at], fmt.Errorf("read %s: %w", s.Name(), err)
+	}
+	if n := strings.IndexByte(string(buf[at:]), '\n'); n >= 0 {
+		buf = buf[:at+n]
+	}
+	row := s.Row(i)
+	if seq, ok := seqOf(buf[at:]); !ok || seq != row.Seq {
+		s.from.suspect(s.seg)
+		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), row.Seq)
+	}
+	return buf, nil
+}
+
+// readUnit appends a part of a text to buf, out of blocks that are kept decoded.
+func (j *Journal) readUnit(rd *reader, buf []byte, offset int64, size int) ([]byte, error) {
+	blocks := rd.text.Blocks()
+	if blocks == nil || blocks.Blocks() == 0 {
+		at := len(buf)
+		buf = append(buf, make([]byte, size)...)
+		n, err := rd.text.ReadAt(buf[at:], offset)
+		if n < size {
+			return buf[:at], errors.Join(io.ErrUnexpectedEOF, err)
+		}
+		return buf, nil
+	}
+	for n := blocks.Find(offset); size > 0 && n < blocks.Blocks(); n++ {
+		text, err := j.cache.Block(rd.index, n, func() ([]byte, error) { return blocks.Decode(nil, n) })
+		if err != nil {
+			return buf, err
+		}
+		from, _ := blocks.Span(n)
+		part := text[offset-from:]
+		part = part[:min(len(part), size)]
+		buf = append(buf, part...)
+		offset += int64(len(part))
+		size -= len(part)
+	}
+	if size > 0 {
+		return buf, io.ErrUnexpectedEOF
+	}
+	return buf, nil
+}
+
+// groupedText reads the text of a file whose lines are grouped by run; nil for
+// one in the order of arrival.
+func (j *Journal) groupedText(seg *segment) ([]byte, error) {
+	text, err := j.folder.ReaderAt(seg.baseName())
+	if err != nil {
+		return nil, err
+	}
+	defer text.Close()
+	blocks := text.Blocks()
+	if blocks == nil || !blocks.Grouped() {
+		return nil, nil
+	}
+	if blocks.Size() > 1<<32-1 {
+		return nil, sidecar.ErrTooLarge
+	}
+	whole := make([]byte, blocks.Size())
+	_, err = io.ReadFull(io.NewSectionReader(blocks, 0, blocks.Size()), whole)
+	return whole, err
+}
+
+// parseGrouped takes in the rows of a file whose lines are grouped by run. false
+// means that they are not.
+func (j *Journal) parseGrouped(seg *segment) (bool, error) {
+	if seg.baseName() == seg.file+logExt {
+		return false, nil
+	}
+	text, err := j.groupedText(seg)
+	if text == nil || err != nil {
+		return false, err
+	}
+	// What is there may be from the plain form, in another order.
+	j.tables.uncount(seg)
+	j.tables.forget(j.tables.clearRows(seg))
+	_, err = sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
+		j.tables.publish(seg, rowOf(rec, offset, length), j.tables.ownerOf(&rec.Identity), lifecycleOf(rec))
+	})
+	j.tables.parsedTo(seg, int64(len(text)))
+	return true, err
+}
+
+// rescanGrouped replaces the rows of such a file. What it counted stays counted.
+func (j *Journal) rescanGrouped(seg *segment) (bool, error) {
+	text, err := j.groupedText(seg)
+	if text == nil || err != nil {
+		return false, err
+	}
+	var found rows
+	var owners []*Owner
+	_, err = sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
+		owners = append(owners, j.tables.ownerOf(&rec.Identity))
+		found.append(rowOf(rec, offset, length))
+	})
+	j.tables.rebase(seg, found, owners, 0, int64(len(text)), allInText)
+	return true, err
+}
+
+func rowOf(rec *line.Record, offset, length uint32) Row {
+	return Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}
+}
+
+// Recheck looks at every sidecar after reading one went wrong. Those that are
+// damaged are given up: rows are made from the text, and the sidecar again in
+// the background.
+func (j *Journal) Recheck() {
+	for _, seg := range j.tables.all() {
+		x := j.tables.indexOf(seg)
+		if x == nil {
+			continue
+		}
+		err := func() (err error) {
+			defer caught(debug.SetPanicOnFault(true), &err)
+			return x.CheckAll()
+		}()
+		if err != nil {
+			j.problem(fmt.Errorf("%s: %w", seg.baseName()+sidecar.Ext, err))
+			j.suspect(seg)
+		}
+	}
+}
+
+// dropOrphans removes what sealing left behind when it was cut short, and
+// sidecars without data.
+func (j *Journal) dropOrphans() {
+	infos, err := j.fs.ReadDir(j.dir)
+	if err != nil {
+		return // load reads the folder again, and tells
+	}
+	there := map[string]bool{}
+	for _, info := range infos {
+		if _, ok := rotation.LogOf(info.Name()); ok {
+			there[baseName(info.Name())] = true
+		}
+	}
+	for _, info := range infos {
+		name, temporary := strings.CutSuffix(info.Name(), tempExt)
+		base, is := strings.CutSuffix(name, sidecar.Ext)
+		if _, ok := rotation.LogOf(base); !is || !ok || !temporary && there[base] || !info.Mode().IsRegular() {
+			continue
+		}
+		if err := j.fs.Remove(filepath.Join(j.dir, info.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			j.problem(fmt.Errorf("remove what was left: %w", err))
+		}
+	}
+}
+
+const tempExt = ".tmp"

@@ -1,0 +1,213 @@
+package journal
+
+import (
+	"strings"
+
+	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
+)
+
+// tally is what rows of sealed files add to a run or step.
+type tally struct {
+	lines line.Levels
+	bytes int64
+}
+
+func (n *tally) add(lines *line.Levels, bytes int64) {
+	for i, k := range lines {
+		n.lines[i] += k
+	}
+	n.bytes += bytes
+}
+
+func (s *RunState) tell(n *tally) {
+	for i, k := range n.lines {
+		s.logged[i] += k
+	}
+	s.loggedBytes += n.bytes
+}
+
+// tell adds to a run, and to a step of it if that is known. The caller holds mu.
+func (t *tables) tell(r *Run, step string, n *tally) {
+	r.state.tell(n)
+	if s := t.stepByID[step]; step != "" && s != nil {
+		s.state.tell(n)
+	}
+}
+
+// keep adds to what is known of a run without records. The caller holds mu.
+func (t *tables) keep(run, step string, n *tally) {
+	u := t.unlinkedOf(run)
+	if u.sealed == nil {
+		u.sealed = map[string]*tally{}
+	}
+	sum := u.sealed[step]
+	if sum == nil {
+		sum = &tally{}
+		u.sealed[strings.Clone(step)] = sum
+	}
+	sum.add(&n.lines, n.bytes)
+	if *sum == (tally{}) {
+		delete(u.sealed, step)
+	}
+	if u.empty() {
+		delete(t.unlinked, run)
+	}
+}
+
+// indexOf returns the sidecar of a sealed file, nil of another.
+func (t *tables) indexOf(seg *segment) *sidecar.Index {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return seg.index
+}
+
+// lastSeq returns the newest seq of a segment. The caller holds tables.mu.
+func (s *segment) lastSeq() uint64 {
+	switch {
+	case s.index != nil:
+		return s.index.Last()
+	case s.rows.n == 0:
+		return 0
+	}
+	return s.rows.at(s.rows.n - 1).Seq
+}
+
+// byName returns the closed file with a name, nil when it is not known.
+func (t *tables) byName(name string) *segment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seg := range t.segments {
+		if seg.name == name {
+			return seg
+		}
+	}
+	return nil
+}
+
+// swap has a sidecar take the place of the rows of a file, which it returns. It
+// does nothing when they are not of the same records.
+func (t *tables) swap(seg *segment, x *sidecar.Index) (gone rows, same bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := seg.rows.n
+	switch {
+	case seg.removed:
+		return rows{}, false
+	case seg.index != nil:
+		if seg.index.Len() != x.Len() || seg.index.First() != x.First() || seg.index.Last() != x.Last() {
+			return rows{}, false
+		}
+	case n == 0 || n != x.Len() || seg.rows.at(0).Seq != x.First() || seg.rows.at(n-1).Seq != x.Last():
+		return rows{}, false
+	}
+	gone, seg.rows, seg.index = seg.rows, rows{}, x
+	seg.parsed = x.TextSize()
+	return gone, true
+}
+
+// setIndex gives a file without rows its sidecar. What it counts is not changed.
+func (t *tables) setIndex(seg *segment, x *sidecar.Index) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !seg.removed {
+		seg.index, seg.parsed = x, x.TextSize()
+	}
+}
+
+// clearIndex takes the sidecar of a file away: its rows are made from the text
+// next.
+func (t *tables) clearIndex(seg *segment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seg.index = nil
+}
+
+// clearRows takes all rows of a file away, and returns them.
+func (t *tables) clearRows(seg *segment) (gone rows) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	gone, seg.rows, seg.index, seg.parsed = seg.rows, rows{}, nil, 0
+	return gone
+}
+
+// forgetSealed gives up rows that stand in a sidecar now. What they counted for
+// runs whose records are not known is kept.
+func (t *tables) forgetSealed(gone rows) {
+	for i := 0; i < gone.n; {
+		t.mu.Lock()
+		for end := min(i+forgetStep, gone.n); i < end; i++ {
+			o := t.owners.view.at(gone.at(i).Owner)
+			if o.rows--; o.rows > 0 {
+				continue
+			}
+			if o.run == nil && o.identity.Run != "" && (o.bytes != 0 || o.lines != line.Levels{}) {
+				t.keep(o.identity.Run, o.identity.Step, &tally{o.lines, o.bytes})
+				o.lines, o.bytes = line.Levels{}, 0
+			}
+			t.release(o)
+		}
+		t.mu.Unlock()
+	}
+}
+
+// adopt takes in a sealed file by its sidecar alone: its runs and steps, and what
+// its rows count for them.
+func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	owners := map[uint32]*Owner{}
+	err := x.Lifecycle(func(i int, l *line.Lifecycle) error {
+		row := sealedRow(x, i)
+		o := owners[row.Owner]
+		if o == nil {
+			o = &Owner{identity: x.CloneIdentity(row.Owner), released: true}
+			owners[row.Owner] = o
+		}
+		if row.Kind == line.KindRun {
+			t.applyRun(seg, &row, o, l)
+		} else {
+			t.applyStep(seg, &row, o, l)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.countSealed(x, 1)
+	seg.index, seg.parsed = x, x.TextSize()
+	t.asOf = max(t.asOf, x.Last())
+	if t.wake != nil {
+		close(t.wake)
+		t.wake = nil
+	}
+	return nil
+}
+
+// countSealed adds what the rows of a sealed file count for runs and steps, or,
+// with a sign of -1, takes it back. The caller holds mu.
+func (t *tables) countSealed(x *sidecar.Index, sign int64) {
+	var id line.Identity
+	for o := range x.Owners() {
+		_, lines, bytes := x.OwnerCounts(uint32(o))
+		if bytes == 0 && lines == (line.Levels{}) {
+			continue
+		}
+		x.Identity(uint32(o), &id)
+		if id.Run == "" {
+			continue
+		}
+		n := tally{bytes: sign * bytes}
+		for i, k := range lines {
+			n.lines[i] = sign * k
+		}
+		r := t.runByID[id.Run]
+		if r == nil {
+			t.keep(strings.Clone(id.Run), id.Step, &n)
+			continue
+		}
+		t.tell(r, id.Step, &n)
+		_, last := x.ScopeTimes(x.ScopeOf(uint32(o)))
+		r.state.seen = max(r.state.seen, last)
+	}
+}
