@@ -61,12 +61,12 @@ func (e *Engine) Access(ctx context.Context, f AccessFilter, p Paging) (Page[acc
 // Access returns access records.
 func (b *journalBackend) Access(ctx context.Context, f AccessFilter, w Window) (Result[access.Record], error) {
 	found, err := again(ctx, b, func(snap *journal.Snapshot) (Result[Record], error) {
-		s := newScan(ctx, snap, Filter{Kinds: []Kind{KindAccess}, From: f.From, To: f.To}, w.AsOf)
+		s := newScan(ctx, b.j, snap, Filter{Kinds: []Kind{KindAccess}, From: f.From, To: f.To}, w.AsOf)
 		if m := newAccessMatcher(&f); m != nil {
-			s.match.text = &textMatcher{access: m}
-			return s.pageOfLines(w)
+			// Sidecars know nothing of these conditions.
+			s.match.text, s.unplanned = &textMatcher{access: m}, true
 		}
-		return s.pageOfRows(w)
+		return s.page(w)
 	})
 	result := Result[access.Record]{Items: make([]access.Record, 0, len(found.Items)), Total: found.Total,
 		More: found.More, AsOf: found.AsOf, Stats: found.Stats}

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/levels"
 )
 
@@ -33,6 +34,26 @@ func (h *histogram) bucketOf(ns int64) int64 {
 		n--
 	}
 	return n
+}
+
+// addFrame adds the rows of a frame that lies in one bucket.
+func (h *histogram) addFrame(ns int64, m *matcher, f *segment.Frame) error {
+	for l := range allLevels {
+		n := 0
+		for k := line.KindNone; k <= line.KindAudit && m.levels[int(levelOf(l))+128]; k++ {
+			if m.kinds[k] {
+				n += f.Count(l, k)
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		if err := h.add(ns, allLevels[l]); err != nil {
+			return err
+		}
+		h.at[l] += int64(n) - 1
+	}
+	return nil
 }
 
 func (h *histogram) add(ns int64, l zapcore.Level) error {

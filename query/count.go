@@ -77,6 +77,7 @@ func (s *scan) facets(field string, c *facetCounter) error {
 
 // needLines has each read the line also where the rows decide alone.
 func (s *scan) needLines() {
+	s.lines = true
 	if s.match.text == nil {
 		s.match.text = &textMatcher{}
 	}

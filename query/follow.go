@@ -83,7 +83,8 @@ func (t *follower) fetch() ([]Record, error) {
 	missed, end := t.missed, t.last
 	batch, err := again(t.ctx, t.b, func(snap *journal.Snapshot) (batch []Record, err error) {
 		t.missed = missed
-		s := newScan(t.ctx, snap, t.filter, 0)
+		s := newScan(t.ctx, t.b.j, snap, t.filter, 0)
+		s.unplanned = true // what is passed over is counted without its line
 		skip, err := t.behind(s)
 		if err != nil {
 			return nil, err

@@ -7,11 +7,8 @@ import (
 	"runtime"
 	"time"
 
-	"go.uber.org/zap/zapcore"
-
 	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/internal/journal"
-	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -42,6 +39,9 @@ type journalBackend struct {
 	j     *journal.Journal
 	own   bool // close j too
 	trail *trailIndex
+	// checkLimit is how many bytes of lines are read to count what no index
+	// counts, 0 for maxChecked. Tests set it.
+	checkLimit int64
 }
 
 // Close closes the journal of a Backend that opened it itself.
@@ -72,7 +72,11 @@ func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snap
 			return zero, err
 		}
 		snap := b.j.Snapshot()
-		answer, err := ask(snap)
+		var answer T
+		err := b.j.Guarded(func() (err error) {
+			answer, err = ask(snap)
+			return err
+		})
 		runtime.KeepAlive(snap) // with the mapped memory that was read
 		if !errors.Is(err, journal.ErrGone) {
 			return answer, closedError(err)
@@ -91,11 +95,9 @@ func closedError(err error) error {
 // Find returns records.
 func (b *journalBackend) Find(ctx context.Context, f Filter, w Window) (Result[Record], error) {
 	return again(ctx, b, func(snap *journal.Snapshot) (Result[Record], error) {
-		s := newScan(ctx, snap, f, w.AsOf)
-		if s.match.text == nil {
-			return s.pageOfRows(w)
-		}
-		return s.pageOfLines(w)
+		s := newScan(ctx, b.j, snap, f, w.AsOf)
+		s.limit = b.checkLimit
+		return s.page(w)
 	})
 }
 
@@ -103,11 +105,8 @@ func (b *journalBackend) Find(ctx context.Context, f Filter, w Window) (Result[R
 func (b *journalBackend) Histogram(ctx context.Context, f Filter, width time.Duration) ([]Bucket, error) {
 	return again(ctx, b, func(snap *journal.Snapshot) ([]Bucket, error) {
 		h := newHistogram(&f, width)
-		s := newScan(ctx, snap, f, 0)
-		err := s.each(func(_ *view, row *journal.Row, _ *line.Record) error {
-			return h.add(row.Time, zapcore.Level(row.Level))
-		})
-		if err != nil {
+		s := newScan(ctx, b.j, snap, f, 0)
+		if err := s.histogram(h); err != nil {
 			return nil, err
 		}
 		return h.buckets()
@@ -118,7 +117,7 @@ func (b *journalBackend) Histogram(ctx context.Context, f Filter, width time.Dur
 func (b *journalBackend) Facets(ctx context.Context, f Filter, field string, limit int) ([]FacetValue, error) {
 	return again(ctx, b, func(snap *journal.Snapshot) ([]FacetValue, error) {
 		c := facetCounter{counts: map[string]int64{}}
-		s := newScan(ctx, snap, f, 0)
+		s := newScan(ctx, b.j, snap, f, 0)
 		if err := s.facets(field, &c); err != nil {
 			return nil, err
 		}

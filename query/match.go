@@ -25,6 +25,8 @@ type matcher struct {
 	kept     map[*segment.Index][]ownerMatch // of each segment; those that are not sealed share one
 
 	text *textMatcher // nil when the row tells all
+
+	everyClass bool // every level and kind matches that a row may have
 }
 
 type ownerMatch uint8
@@ -57,6 +59,13 @@ func newMatcher(f *Filter) matcher {
 		m.to = nanoseconds(f.To)
 	}
 	return m
+}
+
+// fork returns a matcher for another goroutine.
+func (m *matcher) fork() matcher {
+	f := *m
+	f.owners, f.seg, f.kept = nil, nil, nil
+	return f
 }
 
 // in has the matcher look at rows of a segment: owners are numbers of it.

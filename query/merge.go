@@ -1,12 +1,16 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/segment"
 )
 
 // merge visits the rows of all views in the order of seq, newest first or
 // oldest first, beginning past a seq when that is not 0. visit returns false to
-// stop.
+// stop. Of sealed files, rows are left out that their sidecars rule out, and
+// those that are never reached are not even asked.
 //
 // Rows of different files interleave, but in stretches: the view that is ahead
 // is followed until another one is, so that the usual row costs one comparison.
@@ -33,8 +37,16 @@ func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *j
 	var row journal.Row // one for all visits: each gets a pointer to it
 	for len(h) > 0 {
 		top := &h[0]
+		if !top.planned {
+			// Until here its seq was a bound: now it is that of a row.
+			if err := s.prepare(top.v); err != nil {
+				return err
+			}
+			*top = newHead(top.v, top.lo, top.hi, oldest)
+			top.settle(s)
+		}
 		next, contested := h.second()
-		for {
+		for top.lo < top.hi {
 			row = top.row()
 			if contested && !top.ahead(row.Seq, next) {
 				top.seq = row.Seq
@@ -48,11 +60,12 @@ func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *j
 			if err != nil || !goOn {
 				return err
 			}
-			if top.advance(); top.lo == top.hi {
-				h[0] = h[len(h)-1]
-				h = h[:len(h)-1]
-				break
-			}
+			top.advance()
+			top.settle(s)
+		}
+		if top.lo >= top.hi {
+			h[0] = h[len(h)-1]
+			h = h[:len(h)-1]
 		}
 		h.down(0)
 	}
@@ -60,19 +73,37 @@ func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *j
 }
 
 // head is where a merge is in one view: at row lo oldest first, at row hi-1
-// newest first.
+// newest first; with a list, at that place in it.
 type head struct {
-	v      *view
-	lo, hi int
-	seq    uint64 // of the row it is at
-	oldest bool
+	v       *view
+	list    []uint32
+	listed  bool
+	planned bool
+	lo, hi  int
+	seq     uint64 // of the row it is at
+	oldest  bool
+}
+
+// newHead goes over the rows from lo to hi-1 of a view that is prepared.
+func newHead(v *view, lo, hi int, oldest bool) head {
+	h := head{v: v, lo: lo, hi: hi, oldest: oldest, planned: true}
+	if v.plan != nil && v.plan.listed {
+		h.list, h.listed = v.plan.rows, true
+		h.lo, _ = slices.BinarySearch(h.list, uint32(lo))
+		h.hi, _ = slices.BinarySearch(h.list, uint32(hi))
+	}
+	return h
 }
 
 func (h *head) index() int {
-	if h.oldest {
-		return h.lo
+	i := h.lo
+	if !h.oldest {
+		i = h.hi - 1
 	}
-	return h.hi - 1
+	if h.listed {
+		return int(h.list[i])
+	}
+	return i
 }
 
 func (h *head) row() journal.Row { return h.v.Row(h.index()) }
@@ -82,6 +113,30 @@ func (h *head) advance() {
 		h.lo++
 	} else {
 		h.hi--
+	}
+}
+
+// settle passes over frames of a sealed file in which nothing can match.
+func (h *head) settle(s *scan) {
+	x := h.v.Index()
+	if x == nil || h.listed {
+		return
+	}
+	for h.lo < h.hi {
+		i := h.index()
+		if edge := i % segment.FrameRows; h.oldest && edge != 0 || !h.oldest && edge != segment.FrameRows-1 && i != h.v.hi-1 {
+			return
+		}
+		n := i / segment.FrameRows
+		f := x.Frame(n)
+		if s.match.frame(&f) != nothing {
+			return
+		}
+		if h.oldest {
+			h.lo = (n + 1) * segment.FrameRows
+		} else {
+			h.hi = n * segment.FrameRows
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
@@ -21,7 +22,18 @@ type scan struct {
 	asOf  uint64
 	stats Stats
 
+	j     *journal.Journal
+	where *conditions // what a sealed file is asked
+	// unplanned has every row looked at.
+	unplanned bool
+	// limit is how many bytes of lines are read to count, 0 for maxChecked;
+	// checked is how many were, in all forks together.
+	limit   int64
+	checked *atomic.Int64
+	capped  bool
+
 	sinceCheck int
+	lines      bool   // every line is wanted
 	raw        []byte // the line looked at
 	rec        line.Record
 }
@@ -30,10 +42,11 @@ type scan struct {
 type view struct {
 	*journal.Segment
 	lo, hi int
+	plan   *plan // nil until it is made, and for a file that is not sealed
 }
 
-func newScan(ctx context.Context, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
-	s := &scan{ctx: ctx, match: newMatcher(&f), asOf: snap.AsOf}
+func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
+	s := &scan{ctx: ctx, j: j, match: newMatcher(&f), asOf: snap.AsOf, where: newConditions(&f), checked: new(atomic.Int64)}
 	if asOf != 0 && asOf < s.asOf {
 		s.asOf = asOf
 	}
@@ -86,68 +99,46 @@ func (s *scan) record(v *view) Record {
 	return makeRecord(&s.rec, v.File(), slices.Clone(s.raw))
 }
 
-// pageOfRows answers a query that rows decide alone: it counts them, and reads
-// the lines of the page only.
-func (s *scan) pageOfRows(w Window) (Result[Record], error) {
-	result := Result[Record]{AsOf: s.asOf, Total: Total{Exact: true}}
+// page answers a query for records: the items in their order, as far as they are
+// wanted, and the total for itself.
+func (s *scan) page(w Window) (Result[Record], error) {
+	result := Result[Record]{AsOf: s.asOf}
 	if !w.Uncounted {
-		n, err := s.count()
-		if err != nil {
+		var err error
+		if result.Total, err = s.total(); err != nil {
 			return result, err
 		}
-		result.Total.N = n
 	}
 	p := newPicker(w)
 	err := s.merge(w.Past, w.Oldest, func(v *view, i int, row *journal.Row) (bool, error) {
-		if !s.match.row(row) || !p.take() {
+		if !s.match.row(row) {
+			return true, nil
+		}
+		read := false
+		if s.match.text != nil && !v.plan.decides() {
+			if err := s.read(v, i); err != nil {
+				return false, err
+			}
+			if read = true; !s.match.text.match(&s.rec) {
+				return true, nil
+			}
+		}
+		if !p.take() {
 			return !p.more, nil
 		}
-		if err := s.read(v, i); err != nil {
-			return false, err
+		if !read {
+			if err := s.read(v, i); err != nil {
+				return false, err
+			}
 		}
 		p.add(s.record(v))
-		if p.full && w.Past == 0 && !w.Uncounted {
+		if p.full && w.Past == 0 && result.Total.Exact {
 			// The total tells whether there are more: no need to look for one.
 			p.more = int64(w.Offset+len(p.items)) < result.Total.N
 			return false, nil
 		}
 		return true, nil
 	})
-	result.Items, result.More, result.Stats = p.items, p.more, s.stats
-	return result, err
-}
-
-// pageOfLines answers a query that needs the lines: it decides about each in
-// the page's order, and goes on to the end for the total.
-func (s *scan) pageOfLines(w Window) (Result[Record], error) {
-	result := Result[Record]{AsOf: s.asOf, Total: Total{Exact: true}}
-	p := newPicker(w)
-	past := w.Past
-	if !w.Uncounted {
-		past = 0 // what lies before the page counts
-	}
-	err := s.merge(past, w.Oldest, func(v *view, i int, row *journal.Row) (bool, error) {
-		if !s.match.row(row) {
-			return true, nil
-		}
-		if err := s.read(v, i); err != nil {
-			return false, err
-		}
-		if !s.match.text.match(&s.rec) {
-			return true, nil
-		}
-		result.Total.N++
-		if !w.reaches(row.Seq) {
-			return true, nil
-		}
-		if p.take() {
-			p.add(s.record(v))
-		}
-		return !p.more || !w.Uncounted, nil
-	})
-	if w.Uncounted {
-		result.Total = Total{}
-	}
 	result.Items, result.More, result.Stats = p.items, p.more, s.stats
 	return result, err
 }
@@ -191,29 +182,6 @@ func (p *picker) add(r Record) {
 	p.full = len(p.items) == p.limit || p.bytes == 0
 }
 
-// count returns how many rows match.
-func (s *scan) count() (int64, error) {
-	var n int64
-	for i := range s.views {
-		v := &s.views[i]
-		for lo := v.lo; lo < v.hi; {
-			hi := min(lo+checkEvery, v.hi)
-			s.match.in(v.Segment)
-			for k := lo; k < hi; k++ {
-				row := v.Row(k)
-				if s.match.row(&row) {
-					n++
-				}
-			}
-			if err := s.tick(hi - lo); err != nil {
-				return n, err
-			}
-			lo = hi
-		}
-	}
-	return n, nil
-}
-
 // each calls do for every match, file by file. rec is nil when the rows decide
 // alone; it is valid during the call.
 func (s *scan) each(do func(v *view, row *journal.Row, rec *line.Record) error) error {
@@ -227,31 +195,41 @@ func (s *scan) each(do func(v *view, row *journal.Row, rec *line.Record) error) 
 
 // eachOf is each for one file.
 func (s *scan) eachOf(v *view, do func(v *view, row *journal.Row, rec *line.Record) error) error {
-	var row journal.Row // one for all calls: each gets a pointer to it
-	s.match.in(v.Segment)
-	for i := v.lo; i < v.hi; i++ {
-		if err := s.tick(1); err != nil {
-			return err
-		}
-		row = v.Row(i)
-		if !s.match.row(&row) {
-			continue
-		}
-		if s.match.text == nil {
-			if err := do(v, &row, nil); err != nil {
-				return err
-			}
-			continue
+	return s.eachRow(v, func(i int, row *journal.Row) error {
+		if s.match.text == nil || v.plan.decides() && !s.lines {
+			return do(v, row, nil)
 		}
 		if err := s.read(v, i); err != nil {
 			return err
 		}
 		if !s.match.text.match(&s.rec) {
-			continue
+			return nil
 		}
-		if err := do(v, &row, &s.rec); err != nil {
+		return do(v, row, &s.rec)
+	})
+}
+
+// eachRow calls do for every row of a file that could match, as far as the row
+// tells.
+func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
+	if err := s.prepare(v); err != nil {
+		return err
+	}
+	var row journal.Row // one for all calls: each gets a pointer to it
+	s.match.in(v.Segment)
+	h := newHead(v, v.lo, v.hi, true)
+	for h.settle(s); h.lo < h.hi; h.settle(s) {
+		if err := s.tick(1); err != nil {
 			return err
 		}
+		i := h.index()
+		row = v.Row(i)
+		if s.match.row(&row) {
+			if err := do(i, &row); err != nil {
+				return err
+			}
+		}
+		h.advance()
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 		return err
 	}
 	if !j.exists(c.File) {
-		return ignoreNotExist(j.fs.Remove(path)) // deleted meanwhile
+		return vfs.IgnoreNotExist(j.fs.Remove(path)) // deleted meanwhile
 	}
 	j.sealed(c)
 	return nil
@@ -128,7 +128,7 @@ func (j *Journal) wholeText(f vfs.File, size int64) (text []byte, done func(), e
 
 // writeSynced makes a file, replacing one that is left over, and syncs it.
 func (j *Journal) writeSynced(path string, write func(io.Writer) error) (err error) {
-	if err := ignoreNotExist(j.fs.Remove(path)); err != nil {
+	if err := vfs.IgnoreNotExist(j.fs.Remove(path)); err != nil {
 		return err
 	}
 	out, err := j.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -143,7 +143,7 @@ func (j *Journal) writeSynced(path string, write func(io.Writer) error) (err err
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		err = errors.Join(err, ignoreNotExist(j.fs.Remove(path)))
+		err = errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(path)))
 	}
 	return err
 }

@@ -274,6 +274,22 @@ func (j *Journal) Recheck() {
 	}
 }
 
+// Guarded calls fn, which reads mapped memory of sealed files. A fault there, as a
+// disk that fails makes one, gives up the sidecars that cannot be read and is
+// returned as ErrGone: the caller takes a new snapshot.
+func (j *Journal) Guarded(fn func() error) error {
+	err := func() (err error) {
+		defer caught(debug.SetPanicOnFault(true), &err)
+		return fn()
+	}()
+	var corrupt *sidecar.CorruptError
+	if errors.Is(err, errFault) || errors.As(err, &corrupt) {
+		j.Recheck()
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return err
+}
+
 // dropOrphans removes what sealing left behind when it was cut short, and
 // sidecars without data.
 func (j *Journal) dropOrphans() {

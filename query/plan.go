@@ -1,0 +1,459 @@
+package query
+
+import (
+	"slices"
+
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/segment"
+)
+
+// fewRows is how many rows of a run make it quicker to read their lines, which
+// lie together, than to look through the words of a file.
+const fewRows = 256
+
+// plan is how one sealed file is asked: which rows can match at all, as its
+// sidecar tells.
+type plan struct {
+	rows   []uint32 // ascending; with listed only these can match
+	listed bool
+	// exact says that a listed row matches what only lines tell.
+	exact bool
+}
+
+// decides reports whether the lines need not be looked at.
+func (p *plan) decides() bool { return p != nil && p.exact }
+
+// conditions are a filter in the form in which sidecars are asked.
+type conditions struct {
+	filter *Filter
+	parts  []string // of Search, folded
+	levels []int    // wanted, by the index in line.Levels; nil when all are
+	owners bool     // step or action is asked for
+}
+
+func newConditions(f *Filter) *conditions {
+	c := &conditions{filter: f, owners: f.Step != "" || f.Action != ""}
+	for _, part := range Keywords(f.Search) {
+		c.parts = append(c.parts, line.Fold(part))
+	}
+	for i, l := range allLevels {
+		if f.Levels.Has(l) {
+			c.levels = append(c.levels, i)
+		}
+	}
+	if len(c.levels) == len(allLevels) {
+		c.levels = nil
+	}
+	return c
+}
+
+// prepare makes the plan of a view.
+func (s *scan) prepare(v *view) error {
+	x := v.Index()
+	if x == nil || v.plan != nil || s.unplanned {
+		return nil
+	}
+	a := asking{x: x, c: s.where, s: s}
+	if err := a.ask(); err != nil {
+		return err
+	}
+	v.plan = &a.plan
+	return nil
+}
+
+// asking makes one plan.
+type asking struct {
+	x *segment.Index
+	c *conditions
+	s *scan
+	plan
+	inexact bool
+}
+
+// narrow leaves only rows that are in a list too.
+func (a *asking) narrow(rows []uint32) {
+	if a.listed {
+		rows = intersect(a.rows, rows)
+	}
+	a.rows, a.listed = rows, true
+}
+
+// ask asks what costs least first, and ends when nothing is left.
+func (a *asking) ask() error {
+	if err := a.identity(); err != nil || a.listed && len(a.rows) == 0 {
+		return err
+	}
+	for _, next := range [...]func() error{a.topic, a.where, a.search, a.levels} {
+		if err := next(); err != nil {
+			return err
+		}
+		if a.listed && len(a.rows) == 0 {
+			a.exact = true
+			return nil
+		}
+	}
+	a.exact = !a.inexact
+	return nil
+}
+
+// scopeWanted is a condition on an identifier of a scope.
+type scopeWanted struct {
+	id   segment.ScopeID
+	text uint32
+}
+
+// scopes returns the scopes that the filter selects; all is true when it asks
+// for none.
+func (a *asking) scopes() (list []int, all bool) {
+	f := a.c.filter
+	var wanted []scopeWanted
+	for _, w := range [...]struct {
+		id   segment.ScopeID
+		text string
+	}{{segment.Run, f.Run}, {segment.Operation, f.Operation}, {segment.Service, f.Service}, {segment.Project, f.Project},
+		{segment.Server, f.Server}} {
+		if w.text == "" {
+			continue
+		}
+		n, there := a.x.Text(w.text)
+		if !there {
+			return nil, false
+		}
+		wanted = append(wanted, scopeWanted{w.id, n})
+	}
+	var projects []uint32 // one of them is wanted
+	for _, text := range f.Projects {
+		if n, there := a.x.Text(text); there {
+			projects = append(projects, n)
+		}
+	}
+	if len(f.Projects) > 0 && len(projects) == 0 {
+		return nil, false
+	}
+	root := uint32(0)
+	if f.RootRun != "" {
+		n, there := a.x.Text(f.RootRun)
+		if !there {
+			return nil, false
+		}
+		root = n
+	}
+	if len(wanted) == 0 && len(projects) == 0 && root == 0 {
+		return nil, true
+	}
+next:
+	for scope := range a.x.Scopes() {
+		for _, w := range wanted {
+			if a.x.ScopeText(scope, w.id) != w.text {
+				continue next
+			}
+		}
+		if !among(projects, a.x.ScopeText(scope, segment.Project)) {
+			continue
+		}
+		if root != 0 {
+			// A run that nothing started is its own root.
+			got := a.x.ScopeText(scope, segment.RootRun)
+			if got == 0 {
+				got = a.x.ScopeText(scope, segment.Run)
+			}
+			if got != root {
+				continue
+			}
+		}
+		list = append(list, scope)
+	}
+	return list, false
+}
+
+// identity lists the rows of the scopes that are asked for, unless they are the
+// larger part of the file.
+func (a *asking) identity() error {
+	f := a.c.filter
+	for _, text := range [...]string{f.Step, f.Action} {
+		if _, there := a.x.Text(text); !there {
+			a.narrow(nil)
+			return nil
+		}
+	}
+	scopes, all := a.scopes()
+	if all {
+		return nil
+	}
+	n := 0
+	for _, scope := range scopes {
+		from, to := a.x.ScopeRows(scope)
+		n += to - from
+	}
+	if 8*n > a.x.Len() {
+		return nil
+	}
+	rows := make([]uint32, 0, n)
+	for _, scope := range scopes {
+		for from, to := a.x.ScopeRows(scope); from < to; from++ {
+			rows = append(rows, uint32(a.x.RowAt(from)))
+		}
+	}
+	a.narrow(sorted(rows, len(scopes), a.x.Len()))
+	return nil
+}
+
+// rowsOf returns the rows of some refs.
+func (a *asking) rowsOf(refs ...segment.Ref) (rows []uint32, err error) {
+	lists := 0
+	for _, r := range refs {
+		if r.Rows == 0 {
+			continue
+		}
+		lists++
+		if rows, err = a.x.Rows(rows, r); err != nil {
+			return nil, err
+		}
+		// Terms of one template share their rows; do not let many pile up.
+		if len(rows) > 4*a.x.Len()+1024 {
+			rows, lists = sorted(rows, 2, a.x.Len()), 1
+		}
+	}
+	return sorted(rows, lists, a.x.Len()), nil
+}
+
+func (a *asking) topic() error {
+	if a.c.filter.Topic == "" {
+		return nil
+	}
+	c, err := a.x.Topic()
+	if err != nil {
+		return err
+	}
+	set, err := a.equal(c, a.c.filter.Topic)
+	if err == nil {
+		a.take(set)
+	}
+	return err
+}
+
+// answer is what an index says about a condition: rows that can match, and
+// whether all of them do. Where bounded is false it says nothing.
+type answer struct {
+	rows    []uint32
+	bounded bool
+	exact   bool
+}
+
+func (a *asking) take(set answer) {
+	if set.bounded {
+		a.narrow(set.rows)
+	}
+	a.inexact = a.inexact || !set.bounded || !set.exact
+}
+
+// equal asks a column for a whole value.
+func (a *asking) equal(c *segment.Column, value string) (set answer, err error) {
+	if !c.Dictionary() {
+		return a.frames(func(frame int) bool { return c.MayHold(frame, value) }), nil
+	}
+	if len(value) > segment.Longest {
+		rows, err := a.rowsOf(c.Unindexed())
+		return answer{rows, true, len(rows) == 0}, err
+	}
+	ref, err := c.Lookup(value)
+	if err != nil {
+		return set, err
+	}
+	rows, err := a.rowsOf(ref, c.Unindexed())
+	return answer{rows, true, c.Unindexed().Rows == 0}, err
+}
+
+// frames lists the rows of the frames that filters let through.
+func (a *asking) frames(may func(frame int) bool) answer {
+	set := answer{bounded: true}
+	for n := range a.x.Frames() {
+		if !may(n) {
+			continue
+		}
+		for row := n * segment.FrameRows; row < min((n+1)*segment.FrameRows, a.x.Len()); row++ {
+			set.rows = append(set.rows, uint32(row))
+		}
+	}
+	return set
+}
+
+// search asks the words of the messages.
+func (a *asking) search() error {
+	if len(a.c.parts) == 0 {
+		return nil
+	}
+	c, err := a.x.Message()
+	if err != nil {
+		return err
+	}
+	for _, part := range a.c.parts {
+		if a.listed && len(a.rows) <= fewRows && a.c.filter.Run != "" {
+			a.inexact = true
+			return nil
+		}
+		set, err := a.contains(c, part)
+		if err != nil {
+			return err
+		}
+		a.take(set)
+	}
+	return nil
+}
+
+// contains asks for messages that contain a folded text.
+func (a *asking) contains(c *segment.Column, part string) (set answer, err error) {
+	if !c.Dictionary() {
+		return a.frames(func(frame int) bool { return c.MayContain(frame, part) }), nil
+	}
+	words, open, shut := segment.Words(part)
+	if len(words) == 0 {
+		return answer{}, nil
+	}
+	set = answer{bounded: true, exact: len(words) == 1 && words[0] == part}
+	for i, word := range words {
+		var refs []segment.Ref
+		first, last := i == 0 && open, i == len(words)-1 && shut
+		switch {
+		case len(word) > segment.Longest:
+		case first && last:
+			refs, err = c.Containing(word)
+		case first:
+			refs, err = c.Suffix(word)
+		case last:
+			refs, err = c.Prefix(word)
+		default:
+			refs = make([]segment.Ref, 1)
+			refs[0], err = c.Lookup(word)
+		}
+		if err != nil {
+			return set, err
+		}
+		rows, err := a.rowsOf(refs...)
+		if err != nil {
+			return set, err
+		}
+		if i == 0 {
+			set.rows = rows
+		} else {
+			set.rows = intersect(set.rows, rows)
+		}
+	}
+	if c.Unindexed().Rows > 0 {
+		more, err := a.rowsOf(c.Unindexed())
+		if err != nil {
+			return set, err
+		}
+		set.exact = false
+		set.rows = sorted(append(slices.Clone(set.rows), more...), 2, a.x.Len())
+	}
+	return set, nil
+}
+
+// levels lists the rows of rare levels, where nothing else is as narrow.
+func (a *asking) levels() error {
+	if a.c.levels == nil || a.listed {
+		return nil
+	}
+	var refs []segment.Ref
+	n := 0
+	for _, l := range a.c.levels {
+		ref, ok := a.x.Levels(l)
+		if !ok {
+			return nil
+		}
+		refs = append(refs, ref)
+		n += ref.Rows
+	}
+	if 8*n > a.x.Len() {
+		return nil
+	}
+	rows, err := a.rowsOf(refs...)
+	if err == nil {
+		a.narrow(rows)
+	}
+	return err
+}
+
+// where asks the indexed fields.
+func (a *asking) where() error {
+	if a.c.filter.Where.every() {
+		return nil
+	}
+	set, err := a.expr(a.c.filter.Where)
+	if err == nil {
+		a.take(set)
+	}
+	return err
+}
+
+// expr asks for an expression.
+func (a *asking) expr(e Expr) (answer, error) {
+	switch e.Op {
+	case OpEvery:
+		return answer{}, nil
+	case OpAnd:
+		return a.and(e.Args)
+	case OpOr:
+		set := answer{bounded: true, exact: true}
+		for _, arg := range e.Args {
+			one, err := a.expr(arg)
+			if err != nil || !one.bounded {
+				return answer{}, err
+			}
+			set.rows = append(set.rows, one.rows...)
+			set.exact = set.exact && one.exact
+		}
+		set.rows = sorted(set.rows, len(e.Args), a.x.Len())
+		return set, nil
+	case OpEq:
+		c, err := a.x.Field(e.Field)
+		if c == nil || err != nil {
+			return answer{}, err
+		}
+		return a.equal(c, e.Value)
+	default:
+		return answer{}, nil
+	}
+}
+
+func (a *asking) and(args []Expr) (answer, error) {
+	set := answer{exact: true}
+	var not [][]uint32
+	for _, arg := range args {
+		if arg.every() {
+			continue
+		}
+		if arg.Op == OpNot {
+			one, err := a.expr(arg.Args[0])
+			if err != nil {
+				return answer{}, err
+			}
+			if one.bounded && one.exact {
+				not = append(not, one.rows)
+				continue
+			}
+			set.exact = false
+			continue
+		}
+		one, err := a.expr(arg)
+		if err != nil {
+			return answer{}, err
+		}
+		set.exact = set.exact && one.bounded && one.exact
+		if !one.bounded {
+			continue
+		}
+		if set.bounded {
+			one.rows = intersect(set.rows, one.rows)
+		}
+		set.rows, set.bounded = one.rows, true
+	}
+	if !set.bounded {
+		return answer{}, nil
+	}
+	for _, rows := range not {
+		set.rows = subtract(set.rows, rows)
+	}
+	return set, nil
+}

@@ -1,0 +1,349 @@
+package query
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/segment"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// maxChecked is how many bytes of lines a query reads to count what no index
+// counts: a second or two. A total that would need more is a lower bound.
+const maxChecked = 1 << 30
+
+const reasonCapped = "too many lines would have to be read to count them all"
+
+// cover says how much of a frame can match.
+type cover uint8
+
+const (
+	nothing cover = iota
+	part
+	whole // as far as time, level and kind tell
+)
+
+// frame tells how much of a frame can match by its header.
+func (m *matcher) frame(f *segment.Frame) cover {
+	first, last := f.Times()
+	if last < m.from || first > m.to {
+		return nothing
+	}
+	if !m.everyClass && m.classes(f) == 0 {
+		return nothing
+	}
+	if first >= m.from && last <= m.to {
+		return whole
+	}
+	return part
+}
+
+// classes counts the rows of a frame by level and kind.
+func (m *matcher) classes(f *segment.Frame) (n int) {
+	for l := range allLevels {
+		if !m.levels[int(levelOf(l))+128] {
+			continue
+		}
+		for k := line.KindNone; k <= line.KindAudit; k++ {
+			if m.kinds[k] {
+				n += f.Count(l, k)
+			}
+		}
+	}
+	return n
+}
+
+func levelOf(i int) int8 { return int8(allLevels[i]) }
+
+// total counts what matches, the files side by side.
+func (s *scan) total() (Total, error) {
+	// Files that are not sealed are counted by this goroutine: their owners are
+	// decided once.
+	workers := min(runtime.GOMAXPROCS(0), len(s.views))
+	if workers < 2 {
+		var n int64
+		for i := range s.views {
+			k, err := s.countOf(&s.views[i])
+			if n += k; err != nil {
+				return Total{}, err
+			}
+		}
+		return s.totalOf(n), nil
+	}
+	var next, sum atomic.Int64
+	var group sync.WaitGroup
+	forks := make([]*scan, workers)
+	errs := make([]error, workers)
+	for w := range forks {
+		f := *s
+		f.match = s.match.fork()
+		f.stats = Stats{}
+		f.raw = nil
+		forks[w] = &f
+		group.Go(func() {
+			errs[w] = s.j.Guarded(func() error {
+				for {
+					i := int(next.Add(1)) - 1
+					if i >= len(f.views) {
+						return nil
+					}
+					n, err := f.countOf(&f.views[i])
+					if sum.Add(n); err != nil {
+						next.Store(int64(len(f.views)))
+						return err
+					}
+				}
+			})
+		})
+	}
+	group.Wait()
+	for _, f := range forks {
+		s.stats.Rows += f.stats.Rows
+		s.stats.Lines += f.stats.Lines
+		s.stats.Bytes += f.stats.Bytes
+		s.capped = s.capped || f.capped
+	}
+	for _, err := range errs {
+		if err != nil {
+			return Total{}, err
+		}
+	}
+	return s.totalOf(sum.Load()), nil
+}
+
+func (s *scan) totalOf(n int64) Total {
+	if s.capped {
+		return Total{N: n, Reason: reasonCapped}
+	}
+	return Total{N: n, Exact: true}
+}
+
+// countOf counts what matches in one file.
+func (s *scan) countOf(v *view) (int64, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := s.prepare(v); err != nil {
+		return 0, err
+	}
+	s.match.in(v.Segment)
+	x := v.Index()
+	if s.match.text != nil && !v.plan.decides() {
+		return s.countLines(v)
+	}
+	if x != nil && !v.plan.listed {
+		if s.match.identity == nil {
+			return s.countFrames(v, x)
+		}
+		if n, ok, err := s.countScopes(v, x); ok || err != nil {
+			return n, err
+		}
+	}
+	var n int64
+	err := s.eachRow(v, func(int, *journal.Row) error {
+		n++
+		return nil
+	})
+	return n, err
+}
+
+// countFrames counts frames that match as a whole by their headers.
+func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
+	for i := v.lo / segment.FrameRows; i*segment.FrameRows < v.hi; i++ {
+		f := x.Frame(i)
+		c := s.match.frame(&f)
+		if c == nothing {
+			continue
+		}
+		if c == whole && (i+1)*segment.FrameRows <= v.hi {
+			n += int64(s.match.classes(&f))
+			continue
+		}
+		end := min(f.Len(), v.hi-i*segment.FrameRows)
+		for k := range end {
+			if s.match.inFrame(&f, k) {
+				n++
+			}
+		}
+		if err := s.tick(end); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// inFrame decides by time, level and kind about a row of a frame.
+func (m *matcher) inFrame(f *segment.Frame, k int) bool {
+	at := f.Time(k)
+	if at < m.from || at > m.to {
+		return false
+	}
+	level, kind := f.Class(k)
+	return m.kinds[kind] && m.levels[int(levelOf(level))+128]
+}
+
+// countScopes counts runs, or services, that match as a whole by their counters.
+// ok is false where those do not tell.
+func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err error) {
+	lines, others, tell := s.match.wants(x)
+	if !tell || s.where.owners || v.hi != x.Len() {
+		return 0, false, nil
+	}
+	a := asking{x: x, c: s.where, s: s}
+	scopes, all := a.scopes()
+	if all {
+		return 0, false, nil
+	}
+	for _, scope := range scopes {
+		from, to := x.ScopeRows(scope)
+		switch first, last := x.ScopeTimes(scope); {
+		case last < s.match.from || first > s.match.to:
+		case first >= s.match.from && last <= s.match.to:
+			for l := range allLevels {
+				if s.match.levels[int(levelOf(l))+128] {
+					a, b := x.ScopeCounts(scope, l)
+					if lines {
+						n += int64(a)
+					}
+					if others {
+						n += int64(b)
+					}
+				}
+			}
+		default:
+			for p := from; p < to; p++ {
+				row := x.RowAt(p)
+				f := x.Frame(row / segment.FrameRows)
+				if s.match.inFrame(&f, row%segment.FrameRows) {
+					n++
+				}
+			}
+			if err := s.tick(to - from); err != nil {
+				return n, true, err
+			}
+		}
+	}
+	return n, true, nil
+}
+
+// wants says whether lines are wanted and whether the rows of all other kinds
+// are; tell is false when only some of those are.
+func (m *matcher) wants(x *segment.Index) (lines, others, tell bool) {
+	want, leave := false, false
+	counts := x.Counts()
+	for l := range counts {
+		for k, n := range counts[l] {
+			if n == 0 || line.Kind(k) == line.KindLine {
+				continue
+			}
+			want, leave = want || m.kinds[k], leave || !m.kinds[k]
+		}
+	}
+	return m.kinds[line.KindLine], want, !want || !leave
+}
+
+// countLines reads the lines that can match, in the order in which they lie, up
+// to the limit.
+func (s *scan) countLines(v *view) (n int64, err error) {
+	limit := s.limit
+	if limit == 0 {
+		limit = maxChecked
+	}
+	type placed struct {
+		row   int
+		place int64
+	}
+	var rows []placed
+	x := v.Index()
+	err = s.eachRow(v, func(i int, _ *journal.Row) error {
+		p := placed{row: i}
+		if x != nil && x.Grouped() {
+			p.place, _ = x.Place(i)
+		}
+		rows = append(rows, p)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if x != nil && x.Grouped() {
+		slices.SortFunc(rows, func(a, b placed) int { return cmp.Compare(a.place, b.place) })
+	}
+	for _, p := range rows {
+		if s.checked.Load() > limit {
+			s.capped = true
+			return n, nil
+		}
+		if err := s.read(v, p.row); err != nil {
+			return n, err
+		}
+		s.checked.Add(int64(len(s.raw)))
+		if s.match.text.match(&s.rec) {
+			n++
+		}
+		if err := s.tick(0); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// histogram counts by time: frames that lie in one bucket by their headers.
+func (s *scan) histogram(h *histogram) error {
+	for n := range s.views {
+		v := &s.views[n]
+		if err := s.prepare(v); err != nil {
+			return err
+		}
+		x := v.Index()
+		if x == nil || v.plan.listed || s.match.text != nil || s.match.identity != nil {
+			err := s.eachOf(v, func(_ *view, row *journal.Row, _ *line.Record) error {
+				return h.add(row.Time, zapcore.Level(row.Level))
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.histogramFrames(h, v, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
+	for i := v.lo / segment.FrameRows; i*segment.FrameRows < v.hi; i++ {
+		f := x.Frame(i)
+		c := s.match.frame(&f)
+		if c == nothing {
+			continue
+		}
+		first, last := f.Times()
+		end := min(f.Len(), v.hi-i*segment.FrameRows)
+		if c == whole && end == f.Len() && h.bucketOf(first) == h.bucketOf(last) {
+			if err := h.addFrame(first, &s.match, &f); err != nil {
+				return err
+			}
+			continue
+		}
+		for k := range end {
+			if s.match.inFrame(&f, k) {
+				level, _ := f.Class(k)
+				if err := h.add(f.Time(k), allLevels[level]); err != nil {
+					return err
+				}
+			}
+		}
+		if err := s.tick(end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
