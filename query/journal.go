@@ -72,6 +72,12 @@ func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snap
 			return zero, err
 		}
 		snap := b.j.Snapshot()
+		if unindexed(snap) {
+			if err := b.j.IndexRows(ctx); err != nil {
+				return zero, err
+			}
+			snap = b.j.Snapshot()
+		}
 		var answer T
 		err := b.j.Guarded(func() (err error) {
 			answer, err = ask(snap)
@@ -83,6 +89,19 @@ func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snap
 		}
 	}
 	return zero, ErrChanging
+}
+
+// fewUnindexed is how many rows without an index are looked at one by one.
+const fewUnindexed = 256
+
+// unindexed reports whether a file has many rows without an index.
+func unindexed(snap *journal.Snapshot) bool {
+	for i := range snap.Segments {
+		if s := &snap.Segments[i]; s.Index() == nil && s.Len() > fewUnindexed {
+			return true
+		}
+	}
+	return false
 }
 
 func closedError(err error) error {

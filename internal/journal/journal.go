@@ -139,16 +139,17 @@ type Meta struct {
 
 // Journal is an open folder. It is safe for concurrent use.
 type Journal struct {
-	dir     string
-	opts    Options
-	fs      vfs.FS
-	folder  *rotation.Folder
-	lock    interface{ Close() error } // nil for a reader
-	encoder *line.Encoder
-	tables  *tables
-	readers readers
-	cache   *sidecar.Cache // of what is decoded of sealed files
-	sealing chan struct{}  // holds an element while a file is sealed: one at a time
+	dir      string
+	opts     Options
+	fs       vfs.FS
+	folder   *rotation.Folder
+	lock     interface{ Close() error } // nil for a reader
+	encoder  *line.Encoder
+	tables   *tables
+	readers  readers
+	indexing sync.Mutex     // held while rows are indexed; taken before all others
+	cache    *sidecar.Cache // of what is decoded of sealed files
+	sealing  chan struct{}  // holds an element while a file is sealed: one at a time
 
 	mu      sync.Mutex // orders appends; guards what follows
 	numbers *numbers

@@ -26,10 +26,13 @@ type Snapshot struct {
 	tables *tables
 }
 
-// Segment is the view of one file: its rows in arrival order, seq ascending.
+// Segment is the view of one file, or of a part of one that has been indexed: its
+// rows in arrival order, seq ascending.
 type Segment struct {
-	rows  rows           // of a sealed file the number of rows only
-	index *sidecar.Index // of a sealed file
+	rows  rows           // of the file; none of a sealed one
+	from0 int            // the first of them that is in the view
+	n     int            // rows in the view
+	index *sidecar.Index // of a sealed file, or of these rows; nil for none
 	seg   *segment
 	from  *Journal
 	snap  *Snapshot
@@ -43,27 +46,27 @@ func (s *Segment) File() string { return s.seg.file }
 func (s *Segment) Name() string { return s.seg.baseName() }
 
 // Len returns the number of rows.
-func (s *Segment) Len() int { return s.rows.n }
+func (s *Segment) Len() int { return s.n }
 
 // Row returns row i in arrival order.
 func (s *Segment) Row(i int) Row {
 	if s.index != nil {
 		return sealedRow(s.index, i)
 	}
-	return *s.rows.at(i)
+	return *s.rows.at(s.from0 + i)
 }
 
 // Search returns how many rows have a seq of at most seq.
 func (s *Segment) Search(seq uint64) int {
 	if s.index != nil {
-		return min(s.index.Search(seq), s.rows.n)
+		return min(s.index.Search(seq), s.n)
 	}
-	return s.rows.search(seq)
+	return min(max(s.rows.search(seq)-s.from0, 0), s.n)
 }
 
 // First returns the seq of the first row, 0 when there is none.
 func (s *Segment) First() uint64 {
-	if s.rows.n == 0 {
+	if s.n == 0 {
 		return 0
 	}
 	return s.Row(0).Seq
@@ -71,14 +74,14 @@ func (s *Segment) First() uint64 {
 
 // Last returns the seq of the last row, 0 when there is none.
 func (s *Segment) Last() uint64 {
-	if s.rows.n == 0 {
+	if s.n == 0 {
 		return 0
 	}
-	return s.Row(s.rows.n - 1).Seq
+	return s.Row(s.n - 1).Seq
 }
 
-// Index returns the sidecar of a sealed file, nil of another one. Its rows are
-// those of the segment, but for those behind Len.
+// Index returns the sidecar of a sealed file or of a part of another one, nil
+// where there is none. Its rows are those of the view, but for those behind Len.
 func (s *Segment) Index() *sidecar.Index { return s.index }
 
 // Owners returns the number of identities of the segment's rows; every Row's
@@ -104,10 +107,10 @@ func (s *Segment) Identity(owner uint32) *line.Identity {
 // Read appends the line of row i, without its newline, to buf and returns it.
 // It returns ErrGone when the file was deleted or replaced meanwhile.
 func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
-	if s.index != nil {
+	if s.rows.n == 0 {
 		return s.readSealed(i, buf)
 	}
-	row := s.rows.at(i)
+	row := s.rows.at(s.from0 + i)
 	at := len(buf)
 	if row.Seq > s.seg.inText.Load() {
 		if buf, ok := s.from.readRing(s.seg, row.Seq, buf); ok {

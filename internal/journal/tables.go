@@ -50,6 +50,8 @@ type segment struct {
 	// younger ones are in the ring. allInText when there is no ring.
 	inText atomic.Uint64
 
+	unindexable atomic.Bool // the rows are not what their text says
+
 	number  uint64 // in the order in which segments were begun, immutable
 	begunAt uint64 // position in the ring of its first record, if turn began it; guarded by Journal.mu
 
@@ -57,6 +59,7 @@ type segment struct {
 	name    string // base name: user.log while active, user-<time>.log after
 	rows    rows
 	index   *sidecar.Index // of a sealed file, whose rows are empty
+	parts   []rowsIndex    // of a file that is not sealed, in order; replaced, never changed in place
 	parsed  int64          // bytes of text that the rows stand for
 	removed bool
 }

@@ -334,7 +334,7 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 		return rows{}
 	}
 	seg.removed = true
-	gone, seg.rows, seg.index, seg.parsed = seg.rows, rows{}, nil, 0
+	gone, seg.rows, seg.index, seg.parts, seg.parsed = seg.rows, rows{}, nil, nil, 0
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
 	if seg.file != FileUsage {
 		return gone
@@ -385,15 +385,27 @@ func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
 	}
 	for _, seg := range t.segments {
 		view := Segment{rows: seg.rows, index: seg.index, seg: seg, from: from, snap: s}
+		if view.index != nil {
+			if view.n = view.index.Len(); limited {
+				view.n = view.index.Search(asOf)
+			}
+			s.Segments = append(s.Segments, view)
+			continue
+		}
 		if limited {
 			view.rows.n = view.rows.search(asOf)
 		}
-		if view.index != nil {
-			if view.rows.n = view.index.Len(); limited {
-				view.rows.n = view.index.Search(asOf)
+		for _, p := range seg.parts {
+			if p.from < view.rows.n {
+				part := view
+				part.index, part.from0, part.n = p.index, p.from, min(p.to, view.rows.n)-p.from
+				s.Segments = append(s.Segments, part)
 			}
 		}
-		s.Segments = append(s.Segments, view)
+		if view.from0 = seg.indexed(); view.from0 < view.rows.n || view.rows.n == 0 || len(seg.parts) == 0 {
+			view.n = max(view.rows.n-view.from0, 0)
+			s.Segments = append(s.Segments, view)
+		}
 	}
 	return s
 }
@@ -528,7 +540,7 @@ func (t *tables) split(from, to *segment, after uint64) int64 {
 	for i := n; i < from.rows.n; i++ {
 		t.movedLast(from.rows.at(i), from, to)
 	}
-	from.rows.n = n
+	from.rows.n, from.parts = n, nil
 	from.rows.chunks = from.rows.chunks[: (n+chunkRows-1)/chunkRows : (n+chunkRows-1)/chunkRows]
 	if n%chunkRows != 0 {
 		// The last chunk is shared with snapshots that see more of it.
@@ -596,7 +608,7 @@ func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end in
 	for i := range found.n {
 		t.owners.view.at(found.at(i).Owner).rows++
 	}
-	seg.rows, seg.parsed = found, size
+	seg.rows, seg.parts, seg.parsed = found, nil, size
 	for i := range old.n {
 		t.uncountRow(old.at(i))
 	}

@@ -101,7 +101,7 @@ func (t *tables) swap(seg *segment, x *sidecar.Index) (gone rows, same bool) {
 	case n == 0 || n != x.Len() || seg.rows.at(0).Seq != x.First() || seg.rows.at(n-1).Seq != x.Last():
 		return rows{}, false
 	}
-	gone, seg.rows, seg.index = seg.rows, rows{}, x
+	gone, seg.rows, seg.index, seg.parts = seg.rows, rows{}, x, nil
 	seg.parsed = x.TextSize()
 	return gone, true
 }
@@ -127,7 +127,7 @@ func (t *tables) clearIndex(seg *segment) {
 func (t *tables) clearRows(seg *segment) (gone rows) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	gone, seg.rows, seg.index, seg.parsed = seg.rows, rows{}, nil, 0
+	gone, seg.rows, seg.index, seg.parts, seg.parsed = seg.rows, rows{}, nil, nil, 0
 	return gone
 }
 
