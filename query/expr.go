@@ -1,5 +1,11 @@
 package query
 
+import (
+	"math"
+	"regexp"
+	"strconv"
+)
+
 // Op is the operation of an [Expr]. Backends must refuse operations that they
 // do not know with [ErrUnsupported]; later versions add some.
 type Op uint8
@@ -7,7 +13,7 @@ type Op uint8
 const (
 	// OpEvery matches every record. It is the zero value.
 	OpEvery Op = iota
-	// OpEq matches records in whose details Field has the value Value.
+	// OpEq matches records in which Field has the value Value.
 	OpEq
 	// OpAnd matches records that every one of Args matches.
 	OpAnd
@@ -15,6 +21,24 @@ const (
 	OpOr
 	// OpNot matches records that its one argument does not match.
 	OpNot
+	// OpIn matches records in which Field has one of Values.
+	OpIn
+	// OpPrefix matches records in which Field begins with Value.
+	OpPrefix
+	// OpContains matches records in which Field contains Value.
+	OpContains
+	// OpMatch matches records in which the regular expression Value, in the
+	// syntax of package regexp, matches some part of Field.
+	OpMatch
+	// OpLess, OpAtMost, OpMore and OpAtLeast match records in which Field is a
+	// number that compares so with the number Value, both as float64.
+	OpLess
+	OpAtMost
+	OpMore
+	OpAtLeast
+	// OpExists matches records that have Field, other than as an object or an
+	// empty array.
+	OpExists
 )
 
 // Limits of an expression, so that one query cannot take the process down.
@@ -25,15 +49,27 @@ const (
 	MaxExprSize = 256
 )
 
-// Expr is a condition on a record's details. The zero value matches every
-// record. It is plain data, so that a [Backend] can read it and translate it;
-// make one with [Eq], [And], [Or] and [Not].
+// MaxValueBytes is how long a value or a regular expression may be, in bytes.
+const MaxValueBytes = 4096
+
+// Expr is a condition on a record. The zero value matches every record. It is
+// plain data, so that a [Backend] can read it and translate it; make one with
+// [Eq] and the other functions, or from a text with [Parse].
 type Expr struct {
 	Op Op
-	// Field is the path of [OpEq], see "Field paths" in the package comment.
+	// Field is a path under the details, see "Field paths" in the package
+	// comment.
 	Field string
-	// Value is the text that the field must have.
+	// Key says that Field is a fixed key of the record instead: "message", or one
+	// that [Engine.Facets] knows. A record without it has "" there, and does not
+	// have it for OpExists. Messages are compared without terminal sequences.
+	Key bool
+	// Value is what the field is compared with.
 	Value string
+	// Values are those of OpIn.
+	Values []string
+	// Fold compares without regard to case, by Unicode's simple folding.
+	Fold bool
 	// Args are what OpAnd, OpOr and OpNot combine.
 	Args []Expr
 }
@@ -42,6 +78,59 @@ type Expr struct {
 // text in the line, a string without its quotes, an array when one of its
 // elements does. A record without the field does not match.
 func Eq(field, value string) Expr { return Expr{Op: OpEq, Field: field, Value: value} }
+
+// In matches records in whose details the field has one of the values; without
+// any, none.
+func In(field string, values ...string) Expr { return Expr{Op: OpIn, Field: field, Values: values} }
+
+// Prefix matches records in whose details the field begins with a text.
+func Prefix(field, text string) Expr { return Expr{Op: OpPrefix, Field: field, Value: text} }
+
+// Contains matches records in whose details the field contains a text.
+func Contains(field, text string) Expr { return Expr{Op: OpContains, Field: field, Value: text} }
+
+// Match matches records in whose details a regular expression matches some part
+// of the field.
+func Match(field, pattern string) Expr { return Expr{Op: OpMatch, Field: field, Value: pattern} }
+
+// Exists matches records in whose details the field is.
+func Exists(field string) Expr { return Expr{Op: OpExists, Field: field} }
+
+// Between matches records in whose details the field is a number from low to
+// high, both included. An array matches when one element is large enough and one
+// is small enough.
+func Between(field string, low, high float64) Expr {
+	return And(Expr{Op: OpAtLeast, Field: field, Value: number(low)}, Expr{Op: OpAtMost, Field: field, Value: number(high)})
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+
+// Folded returns e with every comparison in it made without regard to case.
+func Folded(e Expr) Expr {
+	e.Fold = e.Op.compares() && e.Op != OpExists && !e.Op.numeric()
+	args := e.Args
+	e.Args = nil
+	for _, arg := range args {
+		e.Args = append(e.Args, Folded(arg))
+	}
+	return e
+}
+
+// OnKey returns e about a fixed key of its name instead of a path.
+func OnKey(e Expr) Expr {
+	e.Key = e.Op.compares()
+	args := e.Args
+	e.Args = nil
+	for _, arg := range args {
+		e.Args = append(e.Args, OnKey(arg))
+	}
+	return e
+}
+
+// compares reports whether an operation is about one field.
+func (o Op) compares() bool { return o == OpEq || o >= OpIn && o <= OpExists }
+
+func (o Op) numeric() bool { return o >= OpLess && o <= OpAtLeast }
 
 // And matches records that all of args match; without args, every record.
 func And(args ...Expr) Expr { return Expr{Op: OpAnd, Args: args} }
@@ -65,20 +154,15 @@ func (e Expr) check(depth int, size *int) error {
 	if *size++; *size > MaxExprSize {
 		return invalid("Where", "holds more than %d expressions", MaxExprSize)
 	}
-	switch e.Op {
-	case OpEvery:
-		if len(e.Args) != 0 || e.Field != "" || e.Value != "" {
+	switch {
+	case e.Op == OpEvery:
+		if len(e.Args) != 0 || e.operands() {
 			return invalid("Where", "has operands but no operation")
 		}
-	case OpEq:
-		if e.Field == "" {
-			return invalid("Where", "compares a field without a name")
-		}
-		if len(e.Args) != 0 {
-			return invalid("Where", "gives Eq arguments")
-		}
-	case OpAnd, OpOr, OpNot:
-		if e.Field != "" || e.Value != "" {
+	case e.Op.compares():
+		return e.checkField()
+	case e.Op == OpAnd, e.Op == OpOr, e.Op == OpNot:
+		if e.operands() {
 			return invalid("Where", "gives a field to an operation that combines")
 		}
 		if e.Op == OpNot && len(e.Args) != 1 {
@@ -95,6 +179,55 @@ func (e Expr) check(depth int, size *int) error {
 	return nil
 }
 
+func (e Expr) operands() bool {
+	return e.Field != "" || e.Value != "" || len(e.Values) != 0 || e.Key || e.Fold
+}
+
+func (e Expr) checkField() error {
+	switch {
+	case e.Field == "":
+		return invalid("Where", "compares a field without a name")
+	case len(e.Args) != 0:
+		return invalid("Where", "gives a comparison arguments")
+	case e.Op != OpIn && len(e.Values) != 0:
+		return invalid("Where", "gives several values to an operation that takes one")
+	case e.Op == OpIn && e.Value != "" || e.Op == OpExists && (e.Value != "" || e.Fold):
+		return invalid("Where", "gives a value to an operation that takes none")
+	case len(e.Values) > MaxFilterValues:
+		return invalid("Where", "has more than %d values", MaxFilterValues)
+	case e.Key && !knownKey(e.Field):
+		return invalid("Where", "asks for the unknown key %q", e.Field)
+	}
+	for _, v := range append([]string{e.Value}, e.Values...) {
+		if len(v) > MaxValueBytes {
+			return invalid("Where", "has a value longer than %d bytes", MaxValueBytes)
+		}
+	}
+	if e.Op.numeric() {
+		if _, ok := parseNumber(e.Value); !ok || e.Fold {
+			return invalid("Where", "compares with %q, which is no number", e.Value)
+		}
+	}
+	if e.Op == OpMatch {
+		if _, err := regexp.Compile(e.Value); err != nil {
+			return invalid("Where", "has a regular expression that is none: %v", err)
+		}
+	}
+	return nil
+}
+
+// knownKey reports whether conditions can be on a fixed key.
+func knownKey(key string) bool {
+	_, fixed := fixedField(&Record{}, key)
+	return fixed || key == "message"
+}
+
+// parseNumber reads a finite number as JSON or Go write it.
+func parseNumber(text string) (float64, bool) {
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+}
+
 // every reports whether e matches every record without looking at it.
 func (e Expr) every() bool {
 	switch e.Op {
@@ -109,32 +242,5 @@ func (e Expr) every() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// match evaluates a validated expression; field reports whether a path has a
-// value.
-func (e Expr) match(field func(path, value string) bool) bool {
-	switch e.Op {
-	case OpEq:
-		return field(e.Field, e.Value)
-	case OpAnd:
-		for _, arg := range e.Args {
-			if !arg.match(field) {
-				return false
-			}
-		}
-		return true
-	case OpOr:
-		for _, arg := range e.Args {
-			if arg.match(field) {
-				return true
-			}
-		}
-		return false
-	case OpNot:
-		return !e.Args[0].match(field)
-	default:
-		return true
 	}
 }

@@ -96,7 +96,52 @@ func (f Filter) complete() (Filter, error) {
 	if !utf8.ValidString(f.Search) {
 		return f, invalid("Search", "is not UTF-8")
 	}
-	return f, f.Where.validate()
+	if err := f.Where.validate(); err != nil {
+		return f, err
+	}
+	f.hoist()
+	return f, nil
+}
+
+// hoist moves conditions of Where that a field of the filter says as well to that
+// field, where an index is asked first.
+func (f *Filter) hoist() {
+	args := []Expr{f.Where}
+	if f.Where.Op == OpAnd {
+		args = f.Where.Args
+	}
+	var left []Expr
+	for _, arg := range args {
+		if !f.takes(arg) {
+			left = append(left, arg)
+		}
+	}
+	if len(left) == len(args) {
+		return
+	}
+	f.Where = And(left...)
+}
+
+// takes moves one condition.
+func (f *Filter) takes(e Expr) bool {
+	if !e.Key || e.Op != OpEq || e.Fold || e.Value == "" {
+		return false
+	}
+	if e.Field == "level" {
+		l, err := levels.Parse(e.Value)
+		if f.Levels != 0 || err != nil || levels.Name(l) != e.Value {
+			return false
+		}
+		f.Levels = levels.Of(l)
+		return true
+	}
+	to := map[string]*string{"project": &f.Project, "server": &f.Server, "service": &f.Service, "operation": &f.Operation,
+		"run": &f.Run, "step": &f.Step, "action": &f.Action, "topic": &f.Topic}[e.Field]
+	if to == nil || *to != "" {
+		return false
+	}
+	*to = e.Value
+	return true
 }
 
 // checkTimes refuses a range that ends before it begins.

@@ -103,7 +103,7 @@ func (t *follower) fetch() ([]Record, error) {
 			if err := s.read(v, i); err != nil {
 				return false, err
 			}
-			if s.match.text != nil && !s.match.text.match(&s.rec) {
+			if s.match.text != nil && !s.match.text.match(&s.rec, v.File()) {
 				return true, nil
 			}
 			batch = append(batch, s.record(v))

@@ -152,7 +152,7 @@ func rootOf(id *line.Identity) string {
 type textMatcher struct {
 	topic string
 	parts []string // folded
-	where *Expr    // nil when it matches everything
+	where *test    // nil when it matches everything
 
 	access *accessMatcher // nil for every other question
 }
@@ -163,7 +163,7 @@ func newTextMatcher(f *Filter) *textMatcher {
 		t.parts = append(t.parts, line.Fold(part))
 	}
 	if !f.Where.every() {
-		t.where = &f.Where
+		t.where = newTest(f.Where)
 	}
 	if t.topic == "" && len(t.parts) == 0 && t.where == nil {
 		return nil
@@ -171,7 +171,7 @@ func newTextMatcher(f *Filter) *textMatcher {
 	return &t
 }
 
-func (t *textMatcher) match(rec *line.Record) bool {
+func (t *textMatcher) match(rec *line.Record, file string) bool {
 	if t.access != nil && !t.access.match(rec) {
 		return false
 	}
@@ -186,12 +186,5 @@ func (t *textMatcher) match(rec *line.Record) bool {
 			}
 		}
 	}
-	return t.where == nil || t.where.match(func(path, value string) bool {
-		found := false
-		line.Field(rec.Details, path, func(scalar string) bool {
-			found = scalar == value
-			return !found
-		})
-		return found
-	})
+	return t.where == nil || t.where.match(rec, file)
 }

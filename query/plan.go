@@ -406,15 +406,47 @@ func (a *asking) expr(e Expr) (answer, error) {
 		}
 		set.rows = sorted(set.rows, len(e.Args), a.x.Len())
 		return set, nil
-	case OpEq:
-		c, err := a.x.Field(e.Field)
-		if c == nil || err != nil {
-			return answer{}, err
-		}
-		return a.equal(c, e.Value)
 	default:
-		return answer{}, nil
+		return a.comparison(e)
 	}
+}
+
+// comparison asks the column of a field, or the words of the message.
+func (a *asking) comparison(e Expr) (set answer, err error) {
+	var c *segment.Column
+	switch {
+	case e.Key && e.Field == "message" && e.Op == OpContains && e.Fold:
+		if c, err = a.x.Message(); err != nil {
+			return set, err
+		}
+		return a.contains(c, line.Fold(e.Value))
+	case e.Key && e.Field == "topic" && e.Value != "" && e.Op == OpEq && !e.Fold:
+		c, err = a.x.Topic()
+	case !e.Key:
+		c, err = a.x.Field(e.Field)
+	}
+	if c == nil || err != nil {
+		return set, err
+	}
+	if e.Op == OpEq && !e.Fold {
+		return a.equal(c, e.Value)
+	}
+	if !c.Dictionary() {
+		return set, nil
+	}
+	// Every value is there to be compared.
+	var refs []segment.Ref
+	t := newTest(e)
+	if e.Op == OpPrefix && !e.Fold && len(e.Value) <= segment.Longest {
+		refs, err = c.Prefix(e.Value)
+	} else {
+		refs, err = c.Matching(func(term []byte) bool { return t.text(string(term)) })
+	}
+	if err != nil {
+		return set, err
+	}
+	rows, err := a.rowsOf(append(refs, c.Unindexed())...)
+	return answer{rows, true, c.Unindexed().Rows == 0}, err
 }
 
 func (a *asking) and(args []Expr) (answer, error) {

@@ -119,7 +119,7 @@ func (s *scan) page(w Window) (Result[Record], error) {
 			if err := s.read(v, i); err != nil {
 				return false, err
 			}
-			if read = true; !s.match.text.match(&s.rec) {
+			if read = true; !s.match.text.match(&s.rec, v.File()) {
 				return true, nil
 			}
 		}
@@ -202,7 +202,7 @@ func (s *scan) eachOf(v *view, do func(v *view, row *journal.Row, rec *line.Reco
 		if err := s.read(v, i); err != nil {
 			return err
 		}
-		if !s.match.text.match(&s.rec) {
+		if !s.match.text.match(&s.rec, v.File()) {
 			return nil
 		}
 		return do(v, row, &s.rec)

@@ -284,7 +284,7 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 			return n, err
 		}
 		s.checked.Add(int64(len(s.raw)))
-		if s.match.text.match(&s.rec) {
+		if s.match.text.match(&s.rec, v.File()) {
 			n++
 		}
 		if err := s.tick(0); err != nil {

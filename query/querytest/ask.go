@@ -1,7 +1,9 @@
 package querytest
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +89,14 @@ func (a *asker) filter() query.Filter {
 	}
 	if a.one(3) {
 		f.Where = a.expr(3)
+		if a.one(2) {
+			// Its text asks for the same.
+			e, err := query.Parse(f.Where.String())
+			if err != nil {
+				panic(fmt.Sprintf("%q of %+v: %v", f.Where.String(), f.Where, err))
+			}
+			f.Where = e
+		}
 	}
 	return f
 }
@@ -138,7 +148,7 @@ func (a *asker) search() string {
 
 func (a *asker) expr(depth int) query.Expr {
 	if depth == 0 || a.one(2) {
-		return a.eq()
+		return a.comparison()
 	}
 	args := make([]query.Expr, a.rnd.IntN(4))
 	for i := range args {
@@ -158,6 +168,46 @@ func (a *asker) expr(depth int) query.Expr {
 
 var paths = []string{"sku", "rows", "a", "a.b", "a.b.c", "tags", "größe", "level", "price", "nested", "nested.a", "tags.sku", "value.a",
 	"value", "a.a", "b.b", "b.c", ".", "a.", "none"}
+
+var keys = []string{"level", "kind", "file", "service", "operation", "run", "step", "action", "topic", "label", "caller", "error_code",
+	"message", "phase"}
+
+// comparison returns a condition on one field: a path or a fixed key.
+func (a *asker) comparison() query.Expr {
+	e := a.eq()
+	if a.one(3) {
+		e.Field, e.Key = keys[a.rnd.IntN(len(keys))], true
+		if e.Value = a.record().String(e.Field); e.Field == "message" {
+			e.Value = strings.ReplaceAll(e.Value, "\x1b", "")
+		}
+	}
+	value := []rune(e.Value)
+	from := a.rnd.IntN(len(value) + 1)
+	part := string(value[from:min(len(value), from+a.rnd.IntN(6))])
+	switch a.rnd.IntN(10) {
+	case 0:
+		e.Op, e.Values, e.Value = query.OpIn, []string{e.Value, "A-2", part}[:a.rnd.IntN(4)], ""
+	case 1:
+		e.Op, e.Value = query.OpPrefix, string(value[:from])
+	case 2:
+		e.Op, e.Value = query.OpContains, part
+	case 3:
+		e.Op, e.Value = query.OpMatch, []string{"^A-[12]", "[0-9]+", ".", "time(d )?out", "a/b", "^$"}[a.rnd.IntN(6)]
+		if a.one(2) {
+			e.Value = regexp.QuoteMeta(part)
+		}
+	case 4, 5:
+		e.Op, e.Value = []query.Op{query.OpLess, query.OpAtMost, query.OpMore, query.OpAtLeast}[a.rnd.IntN(4)], fmt.Sprint(a.rnd.IntN(50))
+		return e
+	case 6:
+		e.Op, e.Value = query.OpExists, ""
+		return e
+	}
+	if a.one(3) {
+		e = query.Folded(e)
+	}
+	return e
+}
 
 func (a *asker) eq() query.Expr {
 	path := paths[a.rnd.IntN(len(paths))]
@@ -259,8 +309,10 @@ func toOracle(f query.Filter) oracle.Filter {
 }
 
 func toOracleExpr(e query.Expr) *oracle.Expr {
-	names := map[query.Op]string{query.OpEvery: "every", query.OpEq: "eq", query.OpAnd: "and", query.OpOr: "or", query.OpNot: "not"}
-	o := &oracle.Expr{Op: names[e.Op], Field: e.Field, Value: e.Value}
+	names := map[query.Op]string{query.OpEvery: "every", query.OpEq: "eq", query.OpAnd: "and", query.OpOr: "or", query.OpNot: "not",
+		query.OpIn: "in", query.OpPrefix: "prefix", query.OpContains: "contains", query.OpMatch: "match", query.OpLess: "less",
+		query.OpAtMost: "atmost", query.OpMore: "more", query.OpAtLeast: "atleast", query.OpExists: "exists"}
+	o := &oracle.Expr{Op: names[e.Op], Field: e.Field, Value: e.Value, Values: e.Values, Key: e.Key, Fold: e.Fold}
 	for _, arg := range e.Args {
 		o.Args = append(o.Args, toOracleExpr(arg))
 	}

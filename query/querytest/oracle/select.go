@@ -20,14 +20,6 @@ type Filter struct {
 	Where  *Expr
 }
 
-// Expr is a condition on details.
-type Expr struct {
-	// Op is "eq", "and", "or", "not" or "every".
-	Op           string
-	Field, Value string
-	Args         []*Expr
-}
-
 // Select returns the records that f selects with a seq of at most asOf, 0 for
 // all, oldest first. Audit records are never among them.
 func (t *Text) Select(f Filter, asOf uint64) []*Record {
@@ -69,21 +61,6 @@ func (f *Filter) fixed(r *Record) bool {
 
 func inRange(t, from, to time.Time) bool {
 	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || !t.After(to))
-}
-
-func (e *Expr) matches(r *Record) bool {
-	switch e.Op {
-	case "eq":
-		return slices.Contains(r.Values(e.Field), e.Value)
-	case "and":
-		return !slices.ContainsFunc(e.Args, func(a *Expr) bool { return !a.matches(r) })
-	case "or":
-		return slices.ContainsFunc(e.Args, func(a *Expr) bool { return a.matches(r) })
-	case "not":
-		return !e.Args[0].matches(r)
-	default:
-		return true
-	}
 }
 
 // Around returns the record with this seq and its neighbours: those of its run,
