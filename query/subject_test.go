@@ -183,20 +183,25 @@ func inMemory(t *testing.T) querytest.Subject {
 	s.Text = func(t testing.TB) []oracle.Line {
 		t.Helper()
 		flush(t, j)
-		infos, err := j.Folder().List()
-		require.NoError(t, err)
-		var lines []oracle.Line
-		for _, info := range infos {
-			text, err := j.Folder().Open(info.Name)
-			require.NoError(t, err)
-			content, err := io.ReadAll(text)
-			require.NoError(t, err)
-			require.NoError(t, text.Close())
-			for line := range bytes.Lines(content) {
-				lines = append(lines, oracle.Line{File: info.Log, Text: bytes.TrimSuffix(line, []byte("\n"))})
-			}
-		}
-		return lines
+		return memoryText(t, j)
 	}
 	return s
+}
+
+// memoryText reads the text of a journal through its folder.
+func memoryText(t testing.TB, j *journal.Journal) (lines []oracle.Line) {
+	t.Helper()
+	infos, err := j.Folder().List()
+	require.NoError(t, err)
+	for _, info := range infos {
+		text, err := j.Folder().Open(info.Name)
+		require.NoError(t, err)
+		content, err := io.ReadAll(text)
+		require.NoError(t, err)
+		require.NoError(t, text.Close())
+		for line := range bytes.Lines(content) {
+			lines = append(lines, oracle.Line{File: info.Log, Text: bytes.TrimSuffix(line, []byte("\n"))})
+		}
+	}
+	return lines
 }

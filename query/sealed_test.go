@@ -1,0 +1,179 @@
+package query_test
+
+import (
+	"encoding/binary"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/query/querytest"
+	"github.com/steplog/steplog/rotation"
+)
+
+// queries is how many random queries each state of a folder is asked: the gate
+// asks some, the full count is asked by flag.
+var queries = flag.Int("queries", 150, "random queries for each state of a folder")
+
+// openIndexed opens a folder for writing that indexes fields.
+func openIndexed(t *testing.T, dir string, rule rotation.Rule, onProblem func(error)) *journal.Journal {
+	t.Helper()
+	j, err := journal.Open(dir, journal.Options{Rule: rule, KeepOpen: func(*journal.Run) bool { return true },
+		IndexFields: []string{"sku", "a.b", "tags", "nested"}, OnProblem: onProblem})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, j.Close()) })
+	return j
+}
+
+// awaitSealed waits until every closed file has its sidecar and no plain form.
+func awaitSealed(t *testing.T, dir string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		plain, err := filepath.Glob(filepath.Join(dir, "*-20*.log"))
+		require.NoError(t, err)
+		data, err := filepath.Glob(filepath.Join(dir, "*-20*.log.*"))
+		require.NoError(t, err)
+		sidecars := 0
+		for _, name := range data {
+			if strings.HasSuffix(name, ".tmp") {
+				return false
+			}
+			if strings.HasSuffix(name, ".idx") {
+				sidecars++
+			}
+		}
+		return len(plain) == 0 && sidecars > 2 && len(data) == 2*sidecars
+	}, 30*time.Second, 5*time.Millisecond)
+}
+
+// sidecars returns the paths of a folder's sidecars.
+func sidecars(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.idx"))
+	require.NoError(t, err)
+	require.Greater(t, len(names), 2)
+	return names
+}
+
+// TestSealedStates asks a folder in every state that its sealed files can be in,
+// while it is written and read only.
+func TestSealedStates(t *testing.T) {
+	t.Parallel()
+	ignore := func(error) {}
+	fail := func(err error) { t.Error(err) }
+	for _, c := range []struct {
+		name      string
+		rule      rotation.Rule
+		onProblem func(error)
+		change    func(t *testing.T, dir string)
+	}{
+		{"sealed", rotation.Rule{MaxBytes: 16 << 10}, fail, func(*testing.T, string) {}},
+		{"sealed with zstd", rotation.Rule{MaxBytes: 24 << 10, Compression: rotation.Zstd}, fail, func(*testing.T, string) {}},
+		{"without sidecars", rotation.Rule{MaxBytes: 16 << 10}, fail, func(t *testing.T, dir string) {
+			for _, name := range sidecars(t, dir) {
+				require.NoError(t, os.Remove(name))
+			}
+		}},
+		{"with damaged sidecars", rotation.Rule{MaxBytes: 16 << 10}, ignore, func(t *testing.T, dir string) {
+			for i, name := range sidecars(t, dir) {
+				b, err := os.ReadFile(name)
+				require.NoError(t, err)
+				switch i % 3 {
+				case 0:
+					b = b[:len(b)/2]
+				case 1:
+					b[len(b)/3] ^= 0x10
+				default:
+					b[len(b)-100] ^= 0x10
+				}
+				require.NoError(t, os.WriteFile(name, b, 0o600))
+			}
+		}},
+		{"with newer and foreign sidecars", rotation.Rule{MaxBytes: 16 << 10}, fail, func(t *testing.T, dir string) {
+			names := sidecars(t, dir)
+			for i, name := range names {
+				b, err := os.ReadFile(name)
+				require.NoError(t, err)
+				switch i % 3 {
+				case 0:
+					binary.LittleEndian.PutUint32(b[16:], 2)
+				case 1:
+					b = []byte("no sidecar at all")
+				default:
+					b, err = os.ReadFile(names[(i+1)%len(names)])
+					require.NoError(t, err)
+				}
+				require.NoError(t, os.WriteFile(name, b, 0o600))
+			}
+		}},
+		{"deleted in part", rotation.Rule{MaxBytes: 16 << 10}, fail, func(t *testing.T, dir string) {
+			for i, name := range sidecars(t, dir) {
+				if strings.Contains(name, "user-") && i%2 == 0 {
+					require.NoError(t, os.Remove(name))
+					require.NoError(t, os.Remove(strings.TrimSuffix(name, ".idx")+".gz"))
+				}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			j := openIndexed(t, dir, c.rule, fail)
+			g := querytest.NewGenerator(21)
+			appendEntries(t, j, g.Entries(1200))
+			flush(t, j)
+			awaitSealed(t, dir)
+			ask := func(name string, e *query.Engine, seed uint64) {
+				t.Helper()
+				t.Log(name)
+				querytest.Check(t, e, folderText(t, dir), querytest.Options{Seed: seed, Queries: *queries})
+			}
+			ask("in the process that sealed", query.New(query.OverJournal(j)), 22)
+			require.NoError(t, j.Close())
+			c.change(t, dir)
+			e, err := query.Open(dir)
+			require.NoError(t, err)
+			ask("read only", e, 23)
+			require.NoError(t, e.Close())
+			j = openIndexed(t, dir, rotation.Rule{MaxBytes: 1 << 20}, c.onProblem)
+			ask("opened again", query.New(query.OverJournal(j)), 24)
+			awaitSealed(t, dir)
+			appendEntries(t, j, g.Entries(100))
+			flush(t, j)
+			ask("with records behind it", query.New(query.OverJournal(j)), 26)
+			require.NoError(t, j.Close())
+		})
+	}
+}
+
+// TestDamagedWhileOpen damages sidecars while queries are answered from them.
+func TestDamagedWhileOpen(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	j, err := journal.Open("logs", journal.Options{FS: mem, Rule: rotation.Rule{MaxBytes: 16 << 10}, KeepOpen: func(*journal.Run) bool { return true }})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, j.Close()) }()
+	s := subject(j, nil, "")
+	s.Append(t, querytest.NewGenerator(31).Entries(800))
+	flush(t, j)
+	require.Eventually(t, func() bool {
+		snap := j.Snapshot()
+		sealed := 0
+		for i := range snap.Segments {
+			if snap.Segments[i].Index() != nil {
+				sealed++
+			}
+		}
+		return sealed > 3
+	}, 30*time.Second, 5*time.Millisecond)
+	text := memoryText(t, j)
+	querytest.Check(t, s.Engine, text, querytest.Options{Seed: 32, Queries: *queries})
+	j.Recheck()
+	querytest.Check(t, s.Engine, text, querytest.Options{Seed: 33, Queries: *queries})
+}
