@@ -147,9 +147,10 @@ type Journal struct {
 	encoder  *line.Encoder
 	tables   *tables
 	readers  readers
-	indexing sync.Mutex     // held while rows are indexed; taken before all others
-	cache    *sidecar.Cache // of what is decoded of sealed files
-	sealing  chan struct{}  // holds an element while a file is sealed: one at a time
+	saved    map[string]savedRows // of the last clean end, while Open runs
+	indexing sync.Mutex           // held while rows are indexed; taken before all others
+	cache    *sidecar.Cache       // of what is decoded of sealed files
+	sealing  chan struct{}        // holds an element while a file is sealed: one at a time
 
 	mu      sync.Mutex // orders appends; guards what follows
 	numbers *numbers
@@ -272,7 +273,18 @@ func (j *Journal) recover(private string) (err error) {
 			return err
 		}
 	}
+	if left.Clean {
+		var err error
+		if j.saved, err = j.loadSaved(private); err != nil {
+			j.problem(err)
+		}
+	}
 	if err := j.load(); err != nil {
+		return err
+	}
+	// What was saved holds for this open alone.
+	j.saved = nil
+	if err := ignoreNotExist(j.fs.Remove(filepath.Join(private, rowsName))); err != nil {
 		return err
 	}
 	// The reservation comes first: nothing may be appended without.

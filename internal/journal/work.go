@@ -219,6 +219,11 @@ func (j *Journal) closeWriter() error {
 		<-j.pumpDone
 	}
 	errs = append(errs, j.syncFiles())
+	if errors.Join(errs...) == nil {
+		if err := j.saveRows(); err != nil {
+			j.problem(err) // the text is there
+		}
+	}
 	for _, f := range *j.fileTable.Load() {
 		errs = append(errs, f.text.Close())
 	}

@@ -269,6 +269,9 @@ func (x *Index) Len() int { return x.rows }
 // Frames returns the number of frames: 1024 rows each, the last one fewer.
 func (x *Index) Frames() int { return (x.rows + FrameRows - 1) / FrameRows }
 
+// Bytes returns the sidecar. It must not be changed.
+func (x *Index) Bytes() []byte { return x.b }
+
 // Size returns how many bytes the sidecar takes.
 func (x *Index) Size() int { return len(x.b) }
 

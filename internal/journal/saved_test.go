@@ -1,0 +1,53 @@
+package journal_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// TestSavedRows opens a folder after a clean end, with what was saved of its rows
+// and without, and compares what it knows.
+func TestSavedRows(t *testing.T) {
+	mem := vfs.NewMem()
+	f := open(t, mem)
+	run := line.Identity{Server: "edge-1", Operation: "o", Run: "r-1"}
+	for i := range 1500 {
+		if i%3 == 0 {
+			f.lifecycle(line.Identity{Run: "r-1", Operation: "o", Step: string(rune('a' + i%26))}, line.Lifecycle{Phase: line.PhaseStart, Order: i})
+		}
+		_, err := f.log("user", run, zapcore.InfoLevel, "message")
+		require.NoError(t, err)
+	}
+	f.lifecycle(run, line.Lifecycle{Phase: line.PhaseStart, TriggeredBy: "me"})
+	f.lifecycle(run, line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded", Reason: "done"})
+	want := messages(t, f.Journal, "user")
+	require.NoError(t, f.Close())
+	path := filepath.Join(dir, ".journal", "rows")
+	_, err := mem.Lstat(path)
+	require.NoError(t, err)
+
+	check := func(name string) {
+		t.Helper()
+		f := open(t, mem)
+		require.Equal(t, want, messages(t, f.Journal, "user"), name)
+		state := f.Run("r-1").State()
+		require.True(t, state.Ended, name)
+		require.Equal(t, "done", state.Reason, name)
+		require.EqualValues(t, len(want), state.Lines[2], name)
+		require.Equal(t, 26, state.Steps, name)
+		require.False(t, f.problemSeen(), name)
+		_, err := f.log("user", run, zapcore.InfoLevel, "more")
+		require.NoError(t, err)
+		want = append(want, "more")
+		require.NoError(t, f.Close())
+	}
+	check("saved")
+	require.NoError(t, mem.Remove(path))
+	check("not saved")
+}
