@@ -109,16 +109,21 @@ func (m *matcher) row(r *journal.Row) bool {
 	if m.identity == nil {
 		return true
 	}
-	switch m.owners[r.Owner] {
+	return m.owner(r.Owner)
+}
+
+// owner decides about an owner of the segment looked at.
+func (m *matcher) owner(o uint32) bool {
+	switch m.owners[o] {
 	case ownerIn:
 		return true
 	case ownerOut:
 		return false
 	}
-	in := m.identity(m.seg.Identity(r.Owner))
-	m.owners[r.Owner] = ownerOut
+	in := m.identity(m.seg.Identity(o))
+	m.owners[o] = ownerOut
 	if in {
-		m.owners[r.Owner] = ownerIn
+		m.owners[o] = ownerIn
 	}
 	return in
 }

@@ -54,11 +54,31 @@ func (s *scan) prepare(v *view) error {
 		return nil
 	}
 	a := asking{x: x, c: s.where, s: s}
-	if err := a.ask(); err != nil {
+	if s.match.never(x) {
+		a.narrow(nil)
+		a.exact = true
+	} else if err := a.ask(); err != nil {
 		return err
 	}
 	v.plan = &a.plan
 	return nil
+}
+
+// never reports whether no row of a file can match, by its times, levels and
+// kinds.
+func (m *matcher) never(x *segment.Index) bool {
+	if first, last := x.Times(); last < m.from || first > m.to {
+		return true
+	}
+	counts := x.Counts()
+	for l := range counts {
+		for k, n := range counts[l] {
+			if n > 0 && m.kinds[k] && m.levels[int(levelOf(l))+128] {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // asking makes one plan.

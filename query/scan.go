@@ -110,6 +110,10 @@ func (s *scan) page(w Window) (Result[Record], error) {
 		}
 	}
 	p := newPicker(w)
+	if result.Total.Exact && int64(w.Offset) >= result.Total.N {
+		result.Stats = s.stats
+		return result, nil // nothing lies so far behind
+	}
 	err := s.merge(w.Past, w.Oldest, func(v *view, i int, row *journal.Row) (bool, error) {
 		if !s.match.row(row) {
 			return true, nil

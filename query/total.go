@@ -129,21 +129,24 @@ func (s *scan) countOf(v *view) (int64, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := s.prepare(v); err != nil {
-		return 0, err
-	}
 	s.match.in(v.Segment)
 	x := v.Index()
-	if s.match.text != nil && !v.plan.decides() {
-		return s.countLines(v)
-	}
-	if x != nil && !v.plan.listed {
-		if s.match.identity == nil {
-			return s.countFrames(v, x)
-		}
+	if x != nil && s.match.text == nil && s.match.identity != nil {
 		if n, ok, err := s.countScopes(v, x); ok || err != nil {
 			return n, err
 		}
+	}
+	if err := s.prepare(v); err != nil {
+		return 0, err
+	}
+	if s.match.text != nil && !v.plan.decides() {
+		return s.countLines(v)
+	}
+	if x != nil && v.plan != nil && v.plan.listed {
+		return s.countList(v, x)
+	}
+	if x != nil && s.match.identity == nil {
+		return s.countFrames(v, x)
 	}
 	var n int64
 	err := s.eachRow(v, func(int, *journal.Row) error {
@@ -178,6 +181,37 @@ func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
 	return n, nil
 }
 
+// countList counts the rows of a list, those of a frame that matches as a whole
+// without looking at them.
+func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
+	rows := v.plan.rows
+	end, _ := slices.BinarySearch(rows, uint32(v.hi))
+	for rows = rows[:end]; len(rows) > 0; {
+		frame := int(rows[0]) / segment.FrameRows
+		k, _ := slices.BinarySearch(rows, uint32((frame+1)*segment.FrameRows))
+		in := rows[:k]
+		rows = rows[k:]
+		f := x.Frame(frame)
+		c := s.match.frame(&f)
+		switch {
+		case c == nothing:
+		case c == whole && s.match.identity == nil && s.match.classes(&f) == f.Len():
+			n += int64(k)
+		default:
+			for _, row := range in {
+				i := int(row) % segment.FrameRows
+				if s.match.inFrame(&f, i) && (s.match.identity == nil || s.match.owner(f.Owner(i))) {
+					n++
+				}
+			}
+			if err := s.tick(k); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
 // inFrame decides by time, level and kind about a row of a frame.
 func (m *matcher) inFrame(f *segment.Frame, k int) bool {
 	at := f.Time(k)
@@ -191,6 +225,9 @@ func (m *matcher) inFrame(f *segment.Frame, k int) bool {
 // countScopes counts runs, or services, that match as a whole by their counters.
 // ok is false where those do not tell.
 func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err error) {
+	if s.match.never(x) {
+		return 0, true, nil
+	}
 	lines, others, tell := s.match.wants(x)
 	if !tell || s.where.owners || v.hi != x.Len() {
 		return 0, false, nil

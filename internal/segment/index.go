@@ -32,6 +32,7 @@ type Index struct {
 
 	frames, values, order, groups, places []byte
 	texts, textEnds, scopes, owners       []byte
+	minTime, maxTime                      int64
 	classWidth, orderWidth                int
 	columns                               [128]atomic.Pointer[Column] // by section
 }
@@ -176,6 +177,11 @@ func (x *Index) checkFrames() bool {
 			}
 			size += packedSize(n, width)
 		}
+		first, last := int64(binary.LittleEndian.Uint64(f)), int64(binary.LittleEndian.Uint64(f[8:]))
+		if i == 0 {
+			x.minTime, x.maxTime = first, last
+		}
+		x.minTime, x.maxTime = min(x.minTime, first), max(x.maxTime, last)
 		at := int(binary.LittleEndian.Uint32(f[24:]))
 		if at > len(x.values) || size > len(x.values)-at {
 			return false
@@ -307,6 +313,9 @@ func (x *Index) Levels(level int) (rows Ref, ok bool) {
 	}
 	return x.levels[level], x.levels[level].Rows == n
 }
+
+// Times returns the smallest and the largest time of the rows, Unix nanoseconds.
+func (x *Index) Times() (first, last int64) { return x.minTime, x.maxTime }
 
 // Search returns how many rows have a seq of at most seq.
 func (x *Index) Search(seq uint64) int {
