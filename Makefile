@@ -84,6 +84,10 @@ bench: ## cost per call and per query beside other libraries; BENCH="-help" list
 bench-audit: ## durable audit records a second beside plain NDJSON and Tessera; verifying a million
 	GOWORK=off go -C .ci/audit test -count=1 -v -run 'TestMeasure|TestVerifyMillion' -measure 1s .
 
+.PHONY: bench-query
+bench-query: ## queries over a million workflow records; BENCH="-n 4000000" for more
+	GOWORK=off go -C .ci/bench run ./query $(BENCH)
+
 .PHONY: bench-packages
 bench-packages: ## the packages' own benchmarks, each beside the code it measures
 	go test -run '^$$' -bench . ./...

@@ -35,6 +35,19 @@
 // and with its escapes undone: a number written 1.0 is not equal to 1.
 // Objects equal nothing.
 //
+// # Conditions
+//
+// [Filter.Where] holds a condition on fields under the details and on fixed keys.
+// [Parse] makes one from a text as people type it into a search box:
+//
+//	level:error service:orders sku:A-1 "connection reset" -retry duration_ms:>500
+//
+// # Totals
+//
+// A total is exact. Where no index counts what is asked for, lines are read to
+// count them, up to 1 GiB; behind that [Total.Exact] is false and [Total.Reason]
+// says so. [Page.Stats] tells what a page cost.
+//
 // # Bytes
 //
 // Slices in what is returned ([Record.Raw], [Iteration.Value]) belong to the
