@@ -24,8 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-
-	"go.uber.org/zap/zapcore"
 )
 
 // Ext is the ending of a sidecar's name, after the plain name of its text.
@@ -40,8 +38,8 @@ var (
 	ErrVersion = errors.New("segment: the sidecar was written by a newer version")
 	// ErrStale is returned for a sidecar of other data than what lies beside it.
 	ErrStale = errors.New("segment: the sidecar belongs to other data")
-	// ErrOrder is returned for a text that cannot be sealed, because it is too
-	// large for one: 4 GiB, or 2^28 records.
+	// ErrTooLarge is returned for a text that cannot be sealed: over 4 GiB, or
+	// 2^28 records. Rebuild does not mend that.
 	ErrTooLarge = errors.New("segment: the text is too large")
 )
 
@@ -88,14 +86,6 @@ func (c *Counts) Total() (n int) {
 		}
 	}
 	return n
-}
-
-// levelAt is the inverse of line.LevelIndex.
-func levelAt(i int) zapcore.Level {
-	if i == levelCount-1 {
-		return zapcore.FatalLevel
-	}
-	return zapcore.Level(i - 2)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli) // immutable

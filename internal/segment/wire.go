@@ -2,7 +2,7 @@ package segment
 
 import "encoding/binary"
 
-// reader takes numbers and texts out of bytes that may be anything. After the
+// wire takes numbers and texts out of bytes that may be anything. After the
 // first that is not there every other is zero, and bad is set.
 type wire struct {
 	b   []byte
@@ -51,20 +51,6 @@ func (w *wire) bytes(n int) []byte {
 }
 
 func (w *wire) text() string { return string(w.bytes(w.count())) }
-
-func (w *wire) u32() uint32 {
-	if b := w.bytes(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (w *wire) u64() uint64 {
-	if b := w.bytes(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
 
 func appendText(dst []byte, s string) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))

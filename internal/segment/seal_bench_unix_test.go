@@ -1,3 +1,5 @@
+//go:build unix
+
 package segment_test
 
 import (
