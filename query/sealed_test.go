@@ -177,3 +177,25 @@ func TestDamagedWhileOpen(t *testing.T) {
 	j.Recheck()
 	querytest.Check(t, s.Engine, text, querytest.Options{Seed: 33, Queries: *queries})
 }
+
+// TestCapped asks for a total that no index counts, with a limit that it is over.
+func TestCapped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{}, func(err error) { t.Error(err) })
+	appendEntries(t, j, querytest.NewGenerator(41).Entries(900))
+	flush(t, j)
+	f := query.Filter{Where: query.Not(query.Eq("none", "x"))}
+	whole, err := query.New(query.OverJournal(j)).Records(t.Context(), f, query.Paging{Limit: 5})
+	require.NoError(t, err)
+	require.Equal(t, query.Total{N: 900, Exact: true}, whole.Total)
+	page, err := query.New(query.Capped(j, 20_000)).Records(t.Context(), f, query.Paging{Limit: 5})
+	require.NoError(t, err)
+	require.False(t, page.Total.Exact)
+	require.NotEmpty(t, page.Total.Reason)
+	require.Less(t, page.Total.N, int64(900))
+	require.Positive(t, page.Total.N)
+	require.Equal(t, whole.Items, page.Items, "the page itself is whole")
+	require.NotEmpty(t, page.Next)
+	require.Less(t, page.Stats.Bytes, whole.Stats.Bytes)
+}

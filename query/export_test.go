@@ -1,0 +1,6 @@
+package query
+
+import "github.com/steplog/steplog/internal/journal"
+
+// Capped is OverJournal with another limit of what is read to count.
+func Capped(j *journal.Journal, limit int64) Backend { return &journalBackend{j: j, checkLimit: limit} }
