@@ -284,7 +284,7 @@ func (j *Journal) recover(private string) (err error) {
 	}
 	// What was saved holds for this open alone.
 	j.saved = nil
-	if err := ignoreNotExist(j.fs.Remove(filepath.Join(private, rowsName))); err != nil {
+	if err := vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, rowsName))); err != nil {
 		return err
 	}
 	// The reservation comes first: nothing may be appended without.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/vfs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -76,7 +77,7 @@ func (j *Journal) saveRows() error {
 	}
 	path := filepath.Join(j.dir, privateDir, rowsName)
 	if count == 0 {
-		return ignoreNotExist(j.fs.Remove(path))
+		return vfs.IgnoreNotExist(j.fs.Remove(path))
 	}
 	head := binary.LittleEndian.AppendUint32([]byte(rowsMagic), formatVersion)
 	head = binary.LittleEndian.AppendUint32(head, count)

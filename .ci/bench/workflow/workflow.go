@@ -38,14 +38,16 @@ func Service(i int) string   { return fmt.Sprintf("service-%02d", i%Services) }
 func Operation(i int) string { return fmt.Sprintf("flow-%03d", i%Operations) }
 func SKU(i int) string       { return fmt.Sprintf("SKU-%05d", i%SKUs) }
 func Order(i int) string     { return fmt.Sprintf("%07d", 1_000_000+i%Orders) }
-func Run(i int) string       { return fmt.Sprintf("0193b2c4-%04x-7%03x-8%03x-%012x", i>>8&0xffff, i*7&0xfff, i*13&0xfff, i*0x9e3779b1) }
-func Rare(i int) string      { return fmt.Sprintf("zebra%03dx", i%RareWords) }
+func Run(i int) string {
+	return fmt.Sprintf("0193b2c4-%04x-7%03x-8%03x-%012x", i>>8&0xffff, i*7&0xfff, i*13&0xfff, i*0x9e3779b1)
+}
+func Rare(i int) string { return fmt.Sprintf("zebra%03dx", i%RareWords) }
 
 // Data says what was written.
 type Data struct {
 	Records, Runs int
 	First, End    time.Time
-	Dropped int64
+	Dropped       int64
 }
 
 // Write logs n lines, and the records of their runs and steps, to a folder.
