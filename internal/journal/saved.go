@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
-	"github.com/steplog/steplog/internal/vfs"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 // When a folder is closed, the rows of its active files are saved with their
