@@ -25,6 +25,8 @@ type follower struct {
 	mu     sync.Mutex
 	states map[*segment]fs.FileInfo // what each segment's file was when last read
 	moved  bool                     // a file was renamed or went away during a pass
+	unread map[*segment]bool        // to be read again, whatever their files are
+	amiss  bool                     // runs are to be derived again: a file of them went away
 	broken error                    // the last failure, so that it is reported once
 }
 
@@ -38,7 +40,7 @@ func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	j.folder = folder
-	j.follow.states = map[*segment]fs.FileInfo{}
+	j.follow.states, j.follow.unread = map[*segment]fs.FileInfo{}, map[*segment]bool{}
 	if err := j.follow.refresh(j); err != nil {
 		folder.Close()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
@@ -175,9 +177,24 @@ func (w *follower) refresh(j *Journal) error {
 		}
 		return compareNames(logA, a, logB, b)
 	})
-	for _, name := range names {
-		if err := w.read(j, known[name], name, files[name]); err != nil {
-			return err
+	// Once more where runs are derived again, for which usage is read first.
+	for range 2 {
+		if w.amiss {
+			w.relearn(j)
+		}
+		for _, name := range names {
+			if err := w.read(j, known[name], name, files[name]); errors.Is(err, errDisorder) {
+				w.amiss = true
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+		if !w.amiss {
+			break
+		}
+		for _, seg := range j.tables.all() {
+			known[seg.baseName()] = seg
 		}
 	}
 	return nil
@@ -194,6 +211,10 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 			if !there {
 				w.remove(j, seg)
 			}
+			continue
+		}
+		if state == nil {
+			w.remove(j, seg) // it was never read
 			continue
 		}
 		if there && j.fs.SameFile(now, state) && now.Size() >= state.Size() {
@@ -219,10 +240,12 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 // come back: what it counted is taken back.
 func (w *follower) remove(j *Journal, seg *segment) {
 	w.moved = true
+	w.amiss = w.amiss || seg.file == FileUsage && j.tables.lastOf(seg) > 0
 	j.tables.uncount(seg)
-	j.tables.remove(seg)
+	j.tables.forget(j.tables.unlist(seg))
 	j.readers.drop(seg)
 	delete(w.states, seg)
+	delete(w.unread, seg)
 }
 
 // read takes in the part of a file that is new.
@@ -230,15 +253,24 @@ func (w *follower) read(j *Journal, seg *segment, name string, info fs.FileInfo)
 	if seg == nil {
 		log, _ := rotation.LogOf(name)
 		seg = j.tables.newSegment(log, name)
-	} else if state := w.states[seg]; state.Name() == info.Name() && state.Size() == info.Size() {
+	} else if state := w.states[seg]; !w.unread[seg] && state != nil && state.Name() == info.Name() && state.Size() == info.Size() {
 		return nil
 	}
+	x := j.indexFor(seg, info.Name())
+	if x != nil && j.swapped(seg, x) {
+		w.was(seg, info)
+		return nil
+	}
+	appends := x == nil && info.Name() == name
+	if w.disorders(j, seg, appends) {
+		return errDisorder
+	}
 	var err error
-	if taken, terr := j.takeSealed(seg, info.Name()); taken || terr != nil {
-		err = terr
-	} else if info.Name() == name {
+	switch {
+	case x != nil && j.adoptIndex(seg, info.Name(), x):
+	case appends:
 		err = w.readPlain(j, seg, name, info)
-	} else {
+	default:
 		j.readers.dropPlain(seg)
 		err = j.parse(seg)
 	}
@@ -254,8 +286,14 @@ func (w *follower) read(j *Journal, seg *segment, name string, info fs.FileInfo)
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(j.dir, name), err)
 	}
-	w.states[seg] = info
+	w.was(seg, info)
 	return nil
+}
+
+// was notes what a segment's file was when it was read.
+func (w *follower) was(seg *segment, info fs.FileInfo) {
+	w.states[seg] = info
+	delete(w.unread, seg)
 }
 
 // readPlain takes in what a plain file has beyond what was read, if the name

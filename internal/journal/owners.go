@@ -105,8 +105,15 @@ func (t *tables) ownerOf(id *line.Identity) *Owner {
 // caller holds mu.
 func (t *tables) enter(o *Owner) {
 	t.owners.put(o)
+	o.released = false
+	t.link(o)
+}
+
+// link gives an owner that has counted nothing the run and step that it belongs
+// to. The caller holds mu.
+func (t *tables) link(o *Owner) {
 	id := &o.identity
-	o.released, o.run, o.step = false, nil, nil
+	o.run, o.step = nil, nil
 	o.lines, o.bytes = line.Levels{}, 0
 	if id.Run == "" {
 		return

@@ -66,17 +66,16 @@ func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
 // take takes in a closed file when the folder is opened: its sidecar, or its
 // text where that cannot be used.
 func (j *Journal) take(seg *segment, data string) error {
-	if taken, err := j.takeSealed(seg, data); taken || err != nil {
-		return err
+	if x := j.indexFor(seg, data); x != nil && (j.swapped(seg, x) || j.adoptIndex(seg, data, x)) {
+		return nil
 	}
 	return j.parse(seg)
 }
 
-// takeSealed takes in a closed file by its sidecar. false means that there is
-// none to use.
-func (j *Journal) takeSealed(seg *segment, data string) (bool, error) {
+// indexFor opens the sidecar of a closed file; nil when there is none to use.
+func (j *Journal) indexFor(seg *segment, data string) *sidecar.Index {
 	if seg.baseName() == seg.file+logExt {
-		return false, nil
+		return nil
 	}
 	x, err := j.openSealed(data)
 	if err != nil {
@@ -84,22 +83,25 @@ func (j *Journal) takeSealed(seg *segment, data string) (bool, error) {
 		if errors.As(err, &corrupt) || errors.Is(err, errFault) {
 			j.problem(fmt.Errorf("%s: %w", baseName(data)+sidecar.Ext, err))
 		}
-		return false, nil
+		return nil
 	}
 	if j.tables.indexOf(seg) != nil {
 		j.readers.drop(seg)
 	}
-	if j.swapped(seg, x) {
-		return true, nil
-	}
+	return x
+}
+
+// adoptIndex has a sidecar take the place of whatever is known of a closed file.
+// false means that it cannot be used.
+func (j *Journal) adoptIndex(seg *segment, data string, x *sidecar.Index) bool {
 	j.tables.uncount(seg)
 	j.tables.forget(j.tables.clearRows(seg))
 	j.readers.drop(seg)
 	if err := j.tables.adopt(seg, x); err != nil {
 		j.problem(fmt.Errorf("%s: %w", baseName(data)+sidecar.Ext, err))
-		return false, nil
+		return false
 	}
-	return true, nil
+	return true
 }
 
 // swapped has the sidecar take the place of rows in memory, if it is of the same

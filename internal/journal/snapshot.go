@@ -21,9 +21,11 @@ type Snapshot struct {
 	// Segments are ordered by log name, then by age, oldest first.
 	Segments []Segment
 
-	owners ownerView
-	runs   []*Run
-	tables *tables
+	owners   ownerView
+	runs     []*Run
+	tables   *tables
+	runByID  map[string]*Run  // guarded by tables.mu
+	stepByID map[string]*Step // guarded by tables.mu
 }
 
 // Segment is the view of one file, or of a part of one that has been indexed: its
@@ -137,7 +139,9 @@ func (s *Snapshot) Runs() []*Run { return s.runs }
 
 // Run returns the run with this id, nil when it is not known.
 func (s *Snapshot) Run(id string) *Run {
-	r := s.tables.run(id)
+	s.tables.mu.Lock()
+	r := s.runByID[id]
+	s.tables.mu.Unlock()
 	if r == nil || r.Seq > s.AsOf {
 		return nil
 	}
@@ -146,7 +150,9 @@ func (s *Snapshot) Run(id string) *Run {
 
 // Step returns the step with this id, nil when it is not known.
 func (s *Snapshot) Step(id string) *Step {
-	st := s.tables.step(id)
+	s.tables.mu.Lock()
+	st := s.stepByID[id]
+	s.tables.mu.Unlock()
 	if st == nil || st.Seq > s.AsOf {
 		return nil
 	}

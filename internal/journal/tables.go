@@ -24,6 +24,7 @@ type tables struct {
 	runByID  map[string]*Run
 	stepByID map[string]*Step
 	unlinked map[string]*unlinked // by run id: what was seen before the run
+	stray    map[string]*tally    // by step id: what was seen before the step, after its run
 	begun    uint64               // segments so far
 	wake     chan struct{}        // closed at the next publication when somebody waits
 }

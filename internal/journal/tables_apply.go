@@ -25,6 +25,7 @@ func newTables() *tables {
 		runByID:  map[string]*Run{},
 		stepByID: map[string]*Step{},
 		unlinked: map[string]*unlinked{},
+		stray:    map[string]*tally{},
 	}
 }
 
@@ -39,7 +40,7 @@ func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
 	switch row.Kind {
 	case line.KindLine, line.KindCapture:
-		o.count(&row)
+		t.count(o, &row, 1)
 	case line.KindRun:
 		t.applyRun(seg, &row, o, lc)
 	case line.KindStep:
@@ -55,28 +56,43 @@ func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	t.mu.Unlock()
 }
 
-// count adds a line or capture to what its run and step logged.
-func (o *Owner) count(row *Row) {
+// counts reports whether a run or step counts a row: lines and captures.
+func (r *Row) counts() bool { return r.Kind == line.KindLine || r.Kind == line.KindCapture }
+
+// count adds a line or capture to what its run and step logged, or, with a sign
+// of -1, takes it back. The caller holds mu.
+func (t *tables) count(o *Owner, row *Row, sign int64) {
+	size := sign * (int64(row.Len) + 1)
+	lines := int64(0)
+	if row.Kind == line.KindLine {
+		lines = sign
+	}
 	level := line.LevelIndex(zapcore.Level(row.Level))
 	if o.run == nil {
-		if row.Kind == line.KindLine {
-			o.lines[level]++
-		}
-		o.bytes += int64(row.Len) + 1
+		o.lines[level] += lines
+		o.bytes += size
 		return
 	}
-	o.run.state.add(row, level)
-	if o.step != nil {
-		o.step.state.add(row, level)
+	o.run.state.add(level, lines, size, row.Time)
+	if o.identity.Step == "" {
+		return
 	}
+	if o.step == nil {
+		o.step = t.stepByID[o.identity.Step]
+	}
+	if o.step != nil {
+		o.step.state.add(level, lines, size, row.Time)
+		return
+	}
+	n := tally{bytes: size}
+	n.lines[level] = lines
+	t.tellStep(o.identity.Step, &n)
 }
 
-func (s *RunState) add(row *Row, level int) {
-	if row.Kind == line.KindLine {
-		s.logged[level]++
-	}
-	s.loggedBytes += int64(row.Len) + 1
-	s.seen = max(s.seen, row.Time)
+func (s *RunState) add(level int, lines, size, at int64) {
+	s.logged[level] += lines
+	s.loggedBytes += size
+	s.seen = max(s.seen, at)
 }
 
 // uncount takes back what the rows of a segment added, because the segment is
@@ -88,26 +104,8 @@ func (t *tables) uncount(seg *segment) {
 		t.countSealed(seg.index, -1)
 	}
 	for i := range seg.rows.n {
-		row := seg.rows.at(i)
-		if row.Kind != line.KindLine && row.Kind != line.KindCapture {
-			continue
-		}
-		size, level := int64(row.Len)+1, line.LevelIndex(zapcore.Level(row.Level))
-		lines := int64(0)
-		if row.Kind == line.KindLine {
-			lines = 1
-		}
-		o := t.owners.view.at(row.Owner)
-		if o.run == nil {
-			o.lines[level] -= lines
-			o.bytes -= size
-			continue
-		}
-		o.run.state.logged[level] -= lines
-		o.run.state.loggedBytes -= size
-		if o.step != nil {
-			o.step.state.logged[level] -= lines
-			o.step.state.loggedBytes -= size
+		if row := seg.rows.at(i); row.counts() {
+			t.count(t.owners.view.at(row.Owner), row, -1)
 		}
 	}
 }
@@ -189,6 +187,10 @@ func (t *tables) applyStep(seg *segment, row *Row, o *Owner, lc *line.Lifecycle)
 		}
 		t.stepByID[o.identity.Step] = s
 		o.step = s
+		if n := t.stray[o.identity.Step]; n != nil {
+			delete(t.stray, o.identity.Step)
+			s.state.tell(n)
+		}
 		if s.run != nil {
 			s.run.steps = append(s.run.steps, s)
 			s.run.state.Steps = len(s.run.steps)
@@ -204,18 +206,7 @@ func (t *tables) applyStep(seg *segment, row *Row, o *Owner, lc *line.Lifecycle)
 // link gives an owner that was seen before its run what it counted.
 func (o *Owner) link(r *Run) {
 	o.run = r
-	for i, n := range o.lines {
-		r.state.logged[i] += n
-	}
-	r.state.loggedBytes += o.bytes
-	if o.identity.Step != "" {
-		if o.step = r.t.stepByID[o.identity.Step]; o.step != nil {
-			for i, n := range o.lines {
-				o.step.state.logged[i] += n
-			}
-			o.step.state.loggedBytes += o.bytes
-		}
-	}
+	r.t.tell(r, o.identity.Step, &tally{o.lines, o.bytes})
 	o.lines, o.bytes = line.Levels{}, 0
 }
 
@@ -324,9 +315,15 @@ func compareNames(logA, nameA, logB, nameB string) int {
 
 // remove takes a segment out, and with it the runs and steps of which no
 // record is left.
-func (t *tables) remove(seg *segment) { t.forget(t.unlist(seg)) }
+func (t *tables) remove(seg *segment) {
+	gone := t.unlist(seg)
+	if seg.file == FileUsage {
+		t.expire(seg)
+	}
+	t.forget(gone)
+}
 
-// unlist does that but for the rows, which it returns.
+// unlist takes a segment out of the list, and returns its rows.
 func (t *tables) unlist(seg *segment) (gone rows) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -336,9 +333,13 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 	seg.removed = true
 	gone, seg.rows, seg.index, seg.parts, seg.parsed = seg.rows, rows{}, nil, nil, 0
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
-	if seg.file != FileUsage {
-		return gone
-	}
+	return gone
+}
+
+// expire gives up the runs and steps of which a segment held the last record.
+func (t *tables) expire(seg *segment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for run, u := range t.unlinked {
 		u.steps = slices.DeleteFunc(u.steps, func(s *Step) bool {
 			if s.last == seg {
@@ -364,7 +365,6 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 		}
 		return r.last == seg
 	})
-	return gone
 }
 
 // everything is a limit that is none.
@@ -374,7 +374,8 @@ const everything = math.MaxUint64
 func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := &Snapshot{AsOf: t.asOf, owners: t.owners.snapshot(), runs: t.runs[:len(t.runs):len(t.runs)], tables: t}
+	s := &Snapshot{AsOf: t.asOf, owners: t.owners.snapshot(), runs: t.runs[:len(t.runs):len(t.runs)], tables: t,
+		runByID: t.runByID, stepByID: t.stepByID}
 	s.Segments = make([]Segment, 0, len(t.segments))
 	limited := asOf < t.asOf
 	if limited {

@@ -27,11 +27,34 @@ func (s *RunState) tell(n *tally) {
 	s.loggedBytes += n.bytes
 }
 
-// tell adds to a run, and to a step of it if that is known. The caller holds mu.
+// tell adds to a run and to a step of it. The caller holds mu.
 func (t *tables) tell(r *Run, step string, n *tally) {
 	r.state.tell(n)
-	if s := t.stepByID[step]; step != "" && s != nil {
+	if step != "" {
+		t.tellStep(step, n)
+	}
+}
+
+// tellStep adds to a step, or to what is kept for it until its first record is
+// read. The caller holds mu.
+func (t *tables) tellStep(step string, n *tally) {
+	if s := t.stepByID[step]; s != nil {
 		s.state.tell(n)
+		return
+	}
+	addTo(t.stray, step, n)
+}
+
+// addTo adds to one of several sums; one that is zero is no longer there.
+func addTo(sums map[string]*tally, key string, n *tally) {
+	sum := sums[key]
+	if sum == nil {
+		sum = &tally{}
+		sums[strings.Clone(key)] = sum
+	}
+	sum.add(&n.lines, n.bytes)
+	if *sum == (tally{}) {
+		delete(sums, key)
 	}
 }
 
@@ -41,15 +64,7 @@ func (t *tables) keep(run, step string, n *tally) {
 	if u.sealed == nil {
 		u.sealed = map[string]*tally{}
 	}
-	sum := u.sealed[step]
-	if sum == nil {
-		sum = &tally{}
-		u.sealed[strings.Clone(step)] = sum
-	}
-	sum.add(&n.lines, n.bytes)
-	if *sum == (tally{}) {
-		delete(u.sealed, step)
-	}
+	addTo(u.sealed, step, n)
 	if u.empty() {
 		delete(t.unlinked, run)
 	}
