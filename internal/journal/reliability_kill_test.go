@@ -154,6 +154,11 @@ func TestKillAtEveryOperation(t *testing.T) {
 			recoverFrom(t, sc, s, rng, &figure, 0)
 		}
 	})
+	if !underRace {
+		for _, op := range []string{"write sidecar", "sync sidecar", "rename sidecar", "write compressed file", "rename compressed file"} {
+			require.Positive(t, figure.of("at work: "+op), op)
+		}
+	}
 	t.Logf("%d kills: 0 lost, 0 repeated, 0 torn; %d in recoveries; %d recoveries replayed %d records in all",
 		figure.of("kills"), figure.of("in recovery"), figure.of("replaying"), figure.of("replayed"))
 	t.Logf("while working: %s", figure.table("at work: "))

@@ -255,6 +255,12 @@ func (s *session) say(log string, size int) error {
 	id, kind := service, line.KindEvent
 	if log == "user" {
 		id, kind = run, line.KindLine
+		if n := len(s.open); n > 0 {
+			id = s.open[s.rng.IntN(n)]
+			if s.rng.IntN(2) == 0 {
+				id.Step = id.Run + " step"
+			}
+		}
 	}
 	level := zapcore.Level(s.rng.IntN(3) - 1)
 	if s.rng.IntN(30) == 0 {
@@ -356,6 +362,9 @@ func check(t *testing.T, j *journal.Journal, s setup, book *ledger, must fate, n
 	found := find(t, j, note)
 	closed := map[string]int{}
 	snap := j.Snapshot()
+	if must == accepted && s.maxFiles == 0 && !s.failing {
+		checkTotals(t, snap, note)
+	}
 	for i := range snap.Segments {
 		if seg := &snap.Segments[i]; seg.Name() != seg.File()+".log" {
 			closed[seg.File()]++
@@ -488,6 +497,8 @@ func role(op vfs.Op) string {
 		return strings.TrimSuffix(name, ".tmp")
 	case strings.HasSuffix(name, ".log.next"):
 		return "next file"
+	case strings.HasSuffix(strings.TrimSuffix(name, ".tmp"), ".idx"):
+		return "sidecar"
 	case strings.HasSuffix(name, ".tmp"), strings.HasSuffix(name, ".gz"), strings.HasSuffix(name, ".zst"):
 		return "compressed file"
 	case strings.HasSuffix(name, ".broken"):
