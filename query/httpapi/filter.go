@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // filterParams are the parameters of everything that takes a whole filter.
 // immutable.
 var filterParams = []string{"minLevel", "level", "kind", "project", "projectId", "projectid", "server", "service", "flowId", "runId",
-	"rootRunId", "stepId", "action", "topic", "field.N", "value.N", "search", "in", "startDate", "endDate"}
+	"rootRunId", "stepId", "action", "topic", "field.N", "value.N", "search", "q", "in", "startDate", "endDate"}
 
 // ordinaryKinds are the kinds that an answer has when none is asked for. Access
 // records are not among them: they need a permission of their own. immutable.
@@ -26,6 +27,9 @@ func (q *request) filter(p *params) (query.Filter, error) {
 		Operation: p.text("flowId"), Run: p.text("runId"), RootRun: p.text("rootRunId"), Step: p.text("stepId"),
 		Action: p.text("action"), Topic: p.text("topic"),
 		Search: p.text("search"), Where: p.pairs("field", "value"),
+	}
+	if text := p.text("q"); text != "" {
+		f.Where = query.And(f.Where, p.conditions("q", text))
 	}
 	if third := p.text("projectid"); third != "" {
 		if f.Project != "" && f.Project != third {
@@ -64,6 +68,26 @@ func (q *request) filter(p *params) (query.Filter, error) {
 		}
 	}
 	return f, nil
+}
+
+// maxConditions is how long the text of conditions may be, in bytes.
+const maxConditions = 4096
+
+// conditions reads conditions in their text form.
+func (p *params) conditions(name, text string) query.Expr {
+	if len(text) > maxConditions {
+		p.wrong(bad(name, "'%s' is longer than %d bytes.", name, maxConditions))
+		return query.Expr{}
+	}
+	e, err := query.Parse(text)
+	var syntax *query.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		p.wrong(bad(name, "'%s' is wrong at %d: %s.", name, syntax.Offset+1, syntax.Reason))
+	case err != nil:
+		p.wrong(bad(name, "'%s' asks for too much: %v.", name, err))
+	}
+	return e
 }
 
 // list splits a value at commas.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -46,6 +47,19 @@ func TestEntries(t *testing.T) {
 		count(t, 0, "/entries?in=email&topic=security")
 		count(t, 1, "/entries?in=email&topic=application")
 		count(t, 3, "/entries?kind=line&projectId=98765-9876-9875&projectid=98765-9876-9875")
+	})
+	t.Run("conditions as text", func(t *testing.T) {
+		count(t, 1, "/entries?q="+url.QueryEscape(`kind:line sku:examplesku`))
+		count(t, 2, "/entries?kind=line&q="+url.QueryEscape(`-sku:examplesku`))
+		count(t, 1, "/entries?q="+url.QueryEscape(`sent`))
+		count(t, 0, "/entries?search=SENT&q="+url.QueryEscape(`level:fatal`))
+		for text, want := range map[string]string{
+			`sku:`: "q", `(a`: "q", `/(/`: "q", strings.Repeat("a ", 2049): "q",
+		} {
+			a := do(t, s, http.MethodGet, "/entries?q="+url.QueryEscape(text), "")
+			require.Equal(t, http.StatusBadRequest, a.status, text)
+			require.Contains(t, a.body, `"param":"`+want+`"`, text)
+		}
 	})
 	t.Run("the line as it is stored", func(t *testing.T) {
 		e := s.data(t, "/entries?in=email")["entries"].([]any)[0].(map[string]any)
