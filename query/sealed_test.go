@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/internal/journal"
-	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/rotation"
@@ -150,32 +149,6 @@ func TestSealedStates(t *testing.T) {
 			require.NoError(t, j.Close())
 		})
 	}
-}
-
-// TestDamagedWhileOpen damages sidecars while queries are answered from them.
-func TestDamagedWhileOpen(t *testing.T) {
-	t.Parallel()
-	mem := vfs.NewMem()
-	j, err := journal.Open("logs", journal.Options{FS: mem, Rule: rotation.Rule{MaxBytes: 16 << 10}, KeepOpen: func(*journal.Run) bool { return true }})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, j.Close()) }()
-	s := subject(j, nil, "")
-	s.Append(t, querytest.NewGenerator(31).Entries(800))
-	flush(t, j)
-	require.Eventually(t, func() bool {
-		snap := j.Snapshot()
-		sealed := 0
-		for i := range snap.Segments {
-			if snap.Segments[i].Index() != nil {
-				sealed++
-			}
-		}
-		return sealed > 3
-	}, 30*time.Second, 5*time.Millisecond)
-	text := memoryText(t, j)
-	querytest.Check(t, s.Engine, text, querytest.Options{Seed: 32, Queries: *queries})
-	j.Recheck()
-	querytest.Check(t, s.Engine, text, querytest.Options{Seed: 33, Queries: *queries})
 }
 
 // TestCapped asks for a total that no index counts, with a limit that it is over.

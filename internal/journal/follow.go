@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -86,7 +87,7 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 			}
 		}
 		w.moved = false
-		if err = w.refresh(j); w.moved {
+		if err = w.guardedRefresh(j); w.moved {
 			calm = 0
 			continue
 		}
@@ -98,7 +99,29 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 		j.problemCount.Add(1)
 	}
 	w.broken = err
-	return j.tables.snapshot(j, complete)
+	for range maxPasses {
+		var snap *Snapshot
+		if err = guarded(func() { snap = j.tables.snapshot(j, complete) }); err == nil {
+			return snap
+		}
+		j.Recheck()
+		_ = w.guardedRefresh(j) // tried again at the next snapshot
+	}
+	return j.tables.snapshot(j, everything)
+}
+
+// guardedRefresh is refresh, and once more after a sidecar could not be read.
+func (w *follower) guardedRefresh(j *Journal) (err error) {
+	try := func() (err error) {
+		defer caught(debug.SetPanicOnFault(true), &err)
+		return w.refresh(j)
+	}
+	if err = try(); !errors.Is(err, errFault) {
+		return err
+	}
+	w.moved, w.amiss = true, true
+	j.Recheck()
+	return try()
 }
 
 // published returns up to which seq a writer says that all is in the text; false
@@ -158,7 +181,7 @@ func (w *follower) refresh(j *Journal) error {
 		}
 	}
 	for _, seg := range j.readers.takeSuspects() {
-		w.remove(j, seg)
+		w.giveUp(j, seg)
 	}
 	w.match(j, files)
 	known := map[string]*segment{}
@@ -239,9 +262,20 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 // remove takes a segment out whose file is not there under its name. It may
 // come back: what it counted is taken back.
 func (w *follower) remove(j *Journal, seg *segment) {
-	w.moved = true
 	w.amiss = w.amiss || seg.file == FileUsage && j.tables.lastOf(seg) > 0
 	j.tables.uncount(seg)
+	w.takeOut(j, seg)
+}
+
+// giveUp does so with one that does not hold what it held: what it counted
+// cannot be told any more.
+func (w *follower) giveUp(j *Journal, seg *segment) {
+	w.amiss = true
+	w.takeOut(j, seg)
+}
+
+func (w *follower) takeOut(j *Journal, seg *segment) {
+	w.moved = true
 	j.tables.forget(j.tables.unlist(seg))
 	j.readers.drop(seg)
 	delete(w.states, seg)

@@ -24,7 +24,6 @@ func (w *follower) relearn(j *Journal) {
 	w.amiss = false
 	for _, seg := range j.tables.all() {
 		if seg.file == FileUsage {
-			j.tables.uncount(seg)
 			j.tables.forget(j.tables.clearRows(seg))
 			j.readers.drop(seg)
 			w.unread[seg] = true

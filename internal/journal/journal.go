@@ -150,6 +150,7 @@ type Journal struct {
 	saved    map[string]savedRows // of the last clean end, while Open runs
 	indexing sync.Mutex           // held while rows are indexed; taken before all others
 	cache    *sidecar.Cache       // of what is decoded of sealed files
+	damaged  sync.Map             // base names of files whose sidecar went bad: those are checked in full
 	sealing  chan struct{}        // holds an element while a file is sealed: one at a time
 
 	mu      sync.Mutex // orders appends; guards what follows

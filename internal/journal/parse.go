@@ -211,7 +211,6 @@ func (j *Journal) mend() {
 			err = f.reread(0)
 		} else {
 			sealed := j.tables.indexOf(seg) != nil
-			j.tables.clearIndex(seg)
 			if _, err = j.rescan(seg, 0, 0); sealed && f != nil {
 				f.text.SealAgain(seg.baseName())
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -59,6 +60,9 @@ func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
 	}
 	if info.Size() != x.DataSize() || baseName(data)+extOf[x.Format()] != data {
 		return nil, sidecar.ErrStale
+	}
+	if _, bad := j.damaged.Load(baseName(data)); bad {
+		return x, x.CheckAll()
 	}
 	return x, x.Check()
 }
@@ -256,10 +260,10 @@ func rowOf(rec *line.Record, offset, length uint32) Row {
 	return Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}
 }
 
-// Recheck looks at every sidecar after reading one went wrong. Those that are
-// damaged are given up: rows are made from the text, and the sidecar again in
-// the background.
-func (j *Journal) Recheck() {
+// Recheck looks at every sidecar after reading one went wrong, and reports
+// whether any is damaged. Those are given up: rows are made from the text, and
+// the sidecar again in the background.
+func (j *Journal) Recheck() (damaged bool) {
 	for _, seg := range j.tables.all() {
 		x := j.tables.indexOf(seg)
 		if x == nil {
@@ -271,16 +275,30 @@ func (j *Journal) Recheck() {
 		}()
 		if err != nil {
 			j.problem(fmt.Errorf("%s: %w", seg.baseName()+sidecar.Ext, err))
+			j.damaged.Store(seg.baseName(), true)
 			j.suspect(seg)
+			damaged = true
 		}
 	}
+	return damaged
 }
 
 // Guarded calls fn, which reads mapped memory of sealed files. A fault there, as a
 // disk that fails makes one, gives up the sidecars that cannot be read and is
-// returned as ErrGone: the caller takes a new snapshot.
+// returned as ErrGone: the caller takes a new snapshot. The same is done for what
+// goes wrong in fn because a sidecar is no longer what it was when it was checked.
 func (j *Journal) Guarded(fn func() error) error {
 	err := func() (err error) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if _, is := p.(runtime.Error); !is || !j.Recheck() {
+				panic(p)
+			}
+			err = fmt.Errorf("%w: %v", ErrGone, p)
+		}()
 		defer caught(debug.SetPanicOnFault(true), &err)
 		return fn()
 	}()

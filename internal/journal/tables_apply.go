@@ -609,7 +609,7 @@ func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end in
 	for i := range found.n {
 		t.owners.view.at(found.at(i).Owner).rows++
 	}
-	seg.rows, seg.parts, seg.parsed = found, nil, size
+	seg.rows, seg.index, seg.parts, seg.parsed = found, nil, nil, size
 	for i := range old.n {
 		t.uncountRow(old.at(i))
 	}

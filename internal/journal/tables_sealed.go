@@ -130,14 +130,6 @@ func (t *tables) setIndex(seg *segment, x *sidecar.Index) {
 	}
 }
 
-// clearIndex takes the sidecar of a file away: its rows are made from the text
-// next.
-func (t *tables) clearIndex(seg *segment) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	seg.index = nil
-}
-
 // clearRows takes all rows of a file away, and returns them.
 func (t *tables) clearRows(seg *segment) (gone rows) {
 	t.mu.Lock()

@@ -33,6 +33,7 @@ type Index struct {
 	frames, values, order, groups, places []byte
 	texts, textEnds, scopes, owners       []byte
 	minTime, maxTime                      int64
+	first, last                           uint64 // seq; not in mapped memory
 	classWidth, orderWidth                int
 	columns                               [128]atomic.Pointer[Column] // by section
 }
@@ -119,6 +120,10 @@ func Read(b []byte, cache *Cache) (*Index, error) {
 			return nil, x.corrupt(s.id, errContent)
 		}
 	}
+	if x.rows > 0 {
+		f := x.Frame(x.Frames() - 1)
+		x.first, x.last = x.firstOf(0), f.Seq(f.n-1)
+	}
 	return x, nil
 }
 
@@ -156,11 +161,12 @@ func (x *Index) Check() error {
 	return nil
 }
 
-// CheckAll checks every section.
+// CheckAll checks every section, also those that were found right before: a
+// mapped file may have been changed since.
 func (x *Index) CheckAll() error {
-	for id := range x.sections {
-		if _, err := x.section(id); err != nil {
-			return err
+	for id, e := range x.sections {
+		if crc32.Checksum(x.b[e.at:e.at+e.size], castagnoli) != e.crc {
+			return x.corrupt(id, errChecksum)
 		}
 	}
 	return nil
@@ -333,21 +339,10 @@ func (x *Index) firstOf(frame int) uint64 {
 }
 
 // First returns the seq of the first row, 0 when there is none.
-func (x *Index) First() uint64 {
-	if x.rows == 0 {
-		return 0
-	}
-	return x.firstOf(0)
-}
+func (x *Index) First() uint64 { return x.first }
 
 // Last returns the seq of the last row, 0 when there is none.
-func (x *Index) Last() uint64 {
-	if x.rows == 0 {
-		return 0
-	}
-	f := x.Frame(x.Frames() - 1)
-	return f.Seq(f.n - 1)
-}
+func (x *Index) Last() uint64 { return x.last }
 
 // textAt returns a string of the table, a part of mapped memory.
 func (x *Index) textAt(n uint32) string {
