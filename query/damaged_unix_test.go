@@ -90,7 +90,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 			}
 			for name, e := range engines {
 				t.Log(name)
-				querytest.Check(t, e, text, querytest.Options{Seed: 32, Queries: *queries/2})
+				querytest.Check(t, e, text, querytest.Options{Seed: 32, Queries: asked(*queries / 2)})
 			}
 			if c.gone {
 				require.Positive(t, j.Stats().Problems)
@@ -101,11 +101,11 @@ func TestDamagedWhileOpen(t *testing.T) {
 			text = folderText(t, dir)
 			for name, e := range engines {
 				t.Log(name, "with records behind it")
-				querytest.Check(t, e, text, querytest.Options{Seed: 33, Queries: *queries/2})
+				querytest.Check(t, e, text, querytest.Options{Seed: 33, Queries: asked(*queries / 2)})
 			}
 			require.NoError(t, j.Close())
 			again := openIndexed(t, dir, rotation.Rule{MaxBytes: 16 << 10}, func(error) {})
-			querytest.Check(t, query.New(query.OverJournal(again)), text, querytest.Options{Seed: 34, Queries: *queries/2})
+			querytest.Check(t, query.New(query.OverJournal(again)), text, querytest.Options{Seed: 34, Queries: asked(*queries / 2)})
 		})
 	}
 }

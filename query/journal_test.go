@@ -23,11 +23,11 @@ func TestBackends(t *testing.T) {
 		options querytest.Options
 		open    func(t *testing.T) querytest.Subject
 	}{
-		{"memory", querytest.Options{Seed: 1, Queries: 3000}, inMemory},
-		{"folder", querytest.Options{Seed: 2, Queries: 3000}, inFolder(rotation.Rule{})},
-		{"folder with rotated files", querytest.Options{Seed: 3, Queries: 2000, Records: 900}, inFolder(often)},
-		{"read only", querytest.Options{Seed: 4, Queries: 2000}, readOnly(rotation.Rule{})},
-		{"read only with rotated files", querytest.Options{Seed: 5, Queries: 1000, Records: 900}, readOnly(zstandard)},
+		{"memory", querytest.Options{Seed: 1, Queries: asked(3000)}, inMemory},
+		{"folder", querytest.Options{Seed: 2, Queries: asked(3000)}, inFolder(rotation.Rule{})},
+		{"folder with rotated files", querytest.Options{Seed: 3, Queries: asked(2000), Records: 900}, inFolder(often)},
+		{"read only", querytest.Options{Seed: 4, Queries: asked(2000)}, readOnly(rotation.Rule{})},
+		{"read only with rotated files", querytest.Options{Seed: 5, Queries: asked(1000), Records: 900}, readOnly(zstandard)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,13 +53,13 @@ func TestReopened(t *testing.T) {
 		before := listing(t, dir)
 		e, err := query.Open(dir)
 		require.NoError(t, err)
-		querytest.Check(t, e, text, querytest.Options{Seed: 7, Queries: 600})
+		querytest.Check(t, e, text, querytest.Options{Seed: 7, Queries: asked(600)})
 		require.NoError(t, e.Close())
 		require.Equal(t, before, listing(t, dir), "a reader changes nothing")
 	})
 	t.Run("for writing", func(t *testing.T) {
 		e := query.New(query.OverJournal(openJournal(t, nil, dir, rotation.Rule{})))
-		querytest.Check(t, e, text, querytest.Options{Seed: 8, Queries: 600})
+		querytest.Check(t, e, text, querytest.Options{Seed: 8, Queries: asked(600)})
 	})
 }
 
