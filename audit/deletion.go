@@ -16,6 +16,11 @@ type deletion struct {
 // others. It cannot occur inside a text, where quotes are escaped.
 var deletionMark = []byte(`"event":"` + SegmentDeleted.Name + `"`) // immutable
 
+// deletionTail is what the mark ends with from its last underscore on. Hardly any
+// other line has an underscore so early, so a search that begins with that byte
+// passes over them at the speed of memory.
+var deletionTail = deletionMark[bytes.LastIndexByte(deletionMark, '_'):] // immutable
+
 // markWithin is how far into a line the event may end: the keys before it are
 // fixed, and their values are bounded.
 const markWithin = 320
@@ -31,7 +36,8 @@ type extent struct {
 
 // deletionOf returns what a record of retention says, nil for every other.
 func deletionOf(line []byte) *deletion {
-	if !bytes.Contains(line[:min(len(line), markWithin)], deletionMark) {
+	head := line[:min(len(line), markWithin)]
+	if !bytes.Contains(head, deletionTail) || !bytes.Contains(head, deletionMark) {
 		return nil
 	}
 	r, err := ParseRecord(line)
