@@ -175,8 +175,8 @@ type lineReader struct {
 	buf []byte
 }
 
-func newLineReader(t text) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(io.NewSectionReader(t, 0, t.Size()), 256<<10)}
+func newLineReader(t text, buffer int) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(io.NewSectionReader(t, 0, t.Size()), buffer)}
 }
 
 // next returns a line without its newline, valid until the next call. A last

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"sync"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -32,7 +33,15 @@ type Prover struct {
 	fs         vfs.FS
 	dir        string
 	folder     *rotation.Folder
+
+	mu    sync.Mutex
+	known map[int64]tlog.Hash // by stored index; guarded by mu
 }
+
+// upperLevel is the level from which on hashes are kept in memory once they were
+// asked for, because most proofs share them: 32 bytes for 128 records at most,
+// and those that lie in several files.
+const upperLevel = 8
 
 // Proof shows that a record is in a trail: the hashes on the way from its line
 // to the root that a checkpoint signs (RFC 6962 §2.1.1).
@@ -54,10 +63,15 @@ func (p Proof) Check(line []byte, trusted note.Verifiers) error {
 	if err != nil {
 		return err
 	}
+	return p.under(&point, line)
+}
+
+// under checks the proof against a checkpoint whose signature is good.
+func (p *Proof) under(point *Checkpoint, line []byte) error {
 	if seq, ok := seqOf(line); !ok || uint64(seq) != p.Seq || p.Seq >= point.Size {
 		return fmt.Errorf("%w: the line is not record %d", ErrRoot, p.Seq)
 	}
-	err = tlog.CheckRecord(p.Hashes, int64(point.Size), point.Root, int64(p.Seq), tlog.RecordHash(line))
+	err := tlog.CheckRecord(p.Hashes, int64(point.Size), point.Root, int64(p.Seq), tlog.RecordHash(line))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRoot, err)
 	}
@@ -80,13 +94,17 @@ func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	p := &Prover{fs: fsys, dir: dir, folder: folder}
+	p := newProver(fsys, dir, folder)
 	for i, name := range names {
 		if err := p.add(name, i == len(names)-1); err != nil {
 			return nil, errors.Join(fmt.Errorf("audit: prove: %s: %w", name, err), p.Close())
 		}
 	}
 	return p, nil
+}
+
+func newProver(fsys vfs.FS, dir string, folder *rotation.Folder) *Prover {
+	return &Prover{fs: fsys, dir: dir, folder: folder, known: map[int64]tlog.Hash{}}
 }
 
 // add takes in a file.
@@ -191,12 +209,37 @@ func (p *Prover) hash(level int, n int64) (tlog.Hash, error) {
 		return p.below(level, n)
 	}
 	i := sort.Search(len(p.parts), func(i int) bool { return p.parts[i].first+p.parts[i].count > from })
-	if i < len(p.parts) && p.parts[i].first <= from && to <= p.parts[i].first+p.parts[i].count {
+	whole := i < len(p.parts) && p.parts[i].first <= from && to <= p.parts[i].first+p.parts[i].count
+	switch {
+	case whole && level < upperLevel:
 		return p.parts[i].hash(level, n)
-	}
-	if level == 0 {
+	case level == 0:
 		return tlog.Hash{}, fmt.Errorf("%w: %d", ErrNotProvable, from)
 	}
+	index := tlog.StoredHashIndex(level, n)
+	p.mu.Lock()
+	h, ok := p.known[index]
+	p.mu.Unlock()
+	if ok {
+		return h, nil
+	}
+	var err error
+	if whole {
+		h, err = p.parts[i].hash(level, n)
+	} else {
+		h, err = p.joined(level, n)
+	}
+	if err != nil {
+		return h, err
+	}
+	p.mu.Lock()
+	p.known[index] = h
+	p.mu.Unlock()
+	return h, nil
+}
+
+// joined is the root of a subtree that lies in more than one file.
+func (p *Prover) joined(level int, n int64) (tlog.Hash, error) {
 	left, err := p.hash(level-1, 2*n)
 	if err != nil {
 		return left, err
@@ -247,7 +290,7 @@ func (p *Prover) lines(q *part, from uint64, yield func([]byte, error) bool) boo
 		return false
 	}
 	defer t.Close() // only read
-	r := newLineReader(t)
+	r := newLineReader(t, 256<<10)
 	for {
 		line, err := r.next()
 		if errors.Is(err, io.EOF) {

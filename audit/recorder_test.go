@@ -244,11 +244,20 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err)
 	defer p.Close()
 	n := uint64(0)
+	many := audit.NewProofChecker(key)
 	for line, err := range p.Lines(0) {
 		require.NoError(t, err)
 		proof, err := p.Prove(t.Context(), n)
 		require.NoError(t, err)
 		require.NoError(t, proof.Check(line, key))
+		require.NoError(t, many.Check(proof, line))
+		require.ErrorIs(t, many.Check(proof, line[:len(line)-1]), audit.ErrRoot)
+		one, err := audit.Prove(t.Context(), dir, n)
+		require.NoError(t, err)
+		require.NoError(t, one.Check(line, key))
+		require.NoError(t, many.Check(one, line))
+		one.Checkpoint = bytes.Replace(one.Checkpoint, []byte("\n"), []byte("0\n"), 1)
+		require.ErrorIs(t, many.Check(one, line), audit.ErrSignature, "a checkpoint that was not looked at before")
 		other := bytes.Replace(line, []byte("audit"), []byte("Audit"), 1)
 		require.ErrorIs(t, proof.Check(other, key), audit.ErrRoot)
 		require.ErrorIs(t, proof.Check(line, note.VerifierList()), audit.ErrSignature)
@@ -257,6 +266,21 @@ func TestRotation(t *testing.T) {
 	require.EqualValues(t, 62, n)
 	_, err = p.Prove(t.Context(), 62)
 	require.ErrorIs(t, err, audit.ErrNotProvable)
+	_, err = audit.Prove(t.Context(), dir, 62)
+	require.ErrorIs(t, err, audit.ErrNotProvable)
+	sidecars, err := filepath.Glob(filepath.Join(dir, "*.hashes"))
+	require.NoError(t, err)
+	require.Len(t, sidecars, 3)
+	require.NoError(t, os.Remove(sidecars[0]))
+	require.NoError(t, os.Truncate(sidecars[1], 70))
+	for line, err := range p.Lines(0) {
+		require.NoError(t, err)
+		seq := 62 - n
+		proof, err := audit.Prove(t.Context(), dir, seq)
+		require.NoError(t, err)
+		require.NoError(t, many.Check(proof, line), "the text says what the sidecars do not")
+		n--
+	}
 
 	r = open(t, dir, nil) // and it goes on
 	receipt, err = r.Record(t.Context(), audit.Entry{Event: audit.FlowStopped, FlowID: "f"})

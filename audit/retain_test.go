@@ -69,6 +69,8 @@ func TestRetention(t *testing.T) {
 	require.Equal(t, report.Size, seq)
 	_, err = p.Prove(t.Context(), report.First-1)
 	require.ErrorIs(t, err, audit.ErrNotProvable)
+	_, err = audit.ProveFS(t.Context(), mem, dir, report.First-1)
+	require.ErrorIs(t, err, audit.ErrNotProvable)
 	require.NoError(t, p.Close())
 	require.Contains(t, string(content(t, mem, "audit.frontiers")), `"frontier":["`)
 
