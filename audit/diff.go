@@ -53,6 +53,9 @@ const (
 	maxInput = 8 << 20
 )
 
+// defaultKeys hides the values of keys that look like secrets.
+var defaultKeys = mask.New(nil) // immutable
+
 // Diff returns what differs between two values, as JSON sees them. Numbers are
 // compared by their digits, so that none is too long to differ. Values of keys
 // that look like secrets are "***". nil stands for nothing at all.
@@ -60,7 +63,7 @@ const (
 // It returns an error when a value cannot be marshaled, also when its marshaler
 // panics, or is longer than 8 MiB.
 func Diff(before, after any) ([]Change, error) {
-	d := differ{hide: hider{mask: mask.New(nil)}, maxChanges: 1 << 20, maxValue: 1 << 20}
+	d := differ{hide: hider{mask: defaultKeys}, maxChanges: 1 << 20, maxValue: 1 << 20}
 	b, err := normal(before)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,13 @@ func TestDiffErrors(t *testing.T) {
 	require.NoError(t, err)
 	_, err = audit.Diff(json.RawMessage(`"`+strings.Repeat("x", 9<<20)+`"`), 1)
 	require.Error(t, err)
+	for _, text := range []string{"", " ", "{", "1 2", "1]", `{"a":1}x`, "[1,]"} {
+		_, err = audit.Diff(json.RawMessage(text), 1)
+		require.Error(t, err, text)
+	}
+	changes, err := audit.Diff(json.RawMessage(nil), json.RawMessage(" null\n"))
+	require.NoError(t, err)
+	require.Empty(t, changes, "a RawMessage that is nil is JSON's null")
 
 	dir := t.TempDir()
 	r := open(t, dir, nil)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"unicode/utf8"
@@ -22,7 +23,7 @@ func normal(v any) (any, error) {
 		return absent{}, nil
 	}
 	text, raw := v.(json.RawMessage)
-	if !raw || !json.Valid(text) {
+	if text == nil { // JSON's null when it is a RawMessage
 		var err error
 		if text, err = marshal(v); err != nil {
 			return nil, err
@@ -36,6 +37,11 @@ func normal(v any) (any, error) {
 	var tree any
 	if err := d.Decode(&tree); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDiff, err)
+	}
+	if raw {
+		if _, err := d.Token(); err != io.EOF {
+			return nil, fmt.Errorf("%w: more than one value", errDiff)
+		}
 	}
 	return tree, nil
 }
