@@ -1,0 +1,373 @@
+package journal
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// newSegment adds an empty segment as the newest of its log.
+func (t *tables) newSegment(file, name string) *segment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begun++
+	return t.insert(file, name, t.begun)
+}
+
+// segmentAt adds an empty active segment in the place of one that has got its
+// final name: before those that were begun meanwhile.
+func (t *tables) segmentAt(old *segment) *segment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.insert(old.file, old.file+logExt, old.number)
+}
+
+// insert adds a segment. The caller holds mu.
+func (t *tables) insert(file, name string, number uint64) *segment {
+	seg := &segment{file: file, name: name, t: t, number: number}
+	seg.inText.Store(allInText)
+	segments := slices.Clone(t.segments)
+	at, _ := slices.BinarySearchFunc(segments, seg, compareSegments)
+	t.segments = slices.Insert(segments, at, seg)
+	return seg
+}
+
+// renamed gives a segment its new name and the place that goes with it.
+func (t *tables) renamed(seg *segment, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seg.name = name
+	t.segments = slices.Clone(t.segments)
+	slices.SortFunc(t.segments, compareSegments)
+}
+
+// compareSegments orders by log, then by age: by name, and those that still
+// have the name of the active file by the order in which they were begun. The
+// caller holds mu.
+func compareSegments(a, b *segment) int {
+	if c := compareNames(a.file, a.name, b.file, b.name); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.number, b.number)
+}
+
+// compareNames orders files by log, then by age: closed files by their names,
+// and the active file of a log after them.
+func compareNames(logA, nameA, logB, nameB string) int {
+	if c := strings.Compare(logA, logB); c != 0 {
+		return c
+	}
+	if activeA, activeB := nameA == logA+".log", nameB == logB+".log"; activeA != activeB {
+		if activeA {
+			return 1
+		}
+		return -1
+	}
+	return strings.Compare(nameA, nameB)
+}
+
+// remove takes a segment out, and with it the runs and steps of which no
+// record is left.
+func (t *tables) remove(seg *segment) {
+	gone := t.unlist(seg)
+	if seg.file == FileUsage {
+		t.expire(seg)
+	}
+	t.forget(gone)
+}
+
+// unlist takes a segment out of the list, and returns its rows.
+func (t *tables) unlist(seg *segment) (gone rows) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seg.removed {
+		return rows{}
+	}
+	seg.removed = true
+	gone, seg.rows, seg.index, seg.parts, seg.parsed = seg.rows, rows{}, nil, nil, 0
+	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
+	return gone
+}
+
+// expire gives up the runs and steps of which a segment held the last record.
+func (t *tables) expire(seg *segment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for run, u := range t.unlinked {
+		u.steps = slices.DeleteFunc(u.steps, func(s *Step) bool {
+			if s.last == seg {
+				delete(t.stepByID, s.Identity.Step)
+			}
+			return s.last == seg
+		})
+		if u.empty() {
+			delete(t.unlinked, run)
+		}
+	}
+	t.runs = slices.DeleteFunc(slices.Clone(t.runs), func(r *Run) bool {
+		r.steps = slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
+			gone := s.last == seg || r.last == seg
+			if gone {
+				delete(t.stepByID, s.Identity.Step)
+			}
+			return gone
+		})
+		r.state.Steps = len(r.steps)
+		if r.last == seg {
+			delete(t.runByID, r.Identity.Run)
+		}
+		return r.last == seg
+	})
+}
+
+// everything is a limit that is none.
+const everything = math.MaxUint64
+
+// snapshot returns what is published with a seq of at most asOf.
+func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &Snapshot{AsOf: t.asOf, owners: t.owners.snapshot(), runs: t.runs[:len(t.runs):len(t.runs)], tables: t,
+		runByID: t.runByID, stepByID: t.stepByID}
+	s.Segments = make([]Segment, 0, len(t.segments))
+	limited := asOf < t.asOf
+	if limited {
+		s.AsOf = asOf
+		for len(s.runs) > 0 && s.runs[len(s.runs)-1].Seq > asOf {
+			s.runs = s.runs[:len(s.runs)-1]
+		}
+	}
+	for _, seg := range t.segments {
+		view := Segment{rows: seg.rows, index: seg.index, seg: seg, from: from, snap: s}
+		if view.index != nil {
+			if view.n = view.index.Len(); limited {
+				view.n = view.index.Search(asOf)
+			}
+			s.Segments = append(s.Segments, view)
+			continue
+		}
+		if limited {
+			view.rows.n = view.rows.search(asOf)
+		}
+		for _, p := range seg.parts {
+			if p.from < view.rows.n {
+				part := view
+				part.index, part.from0, part.n = p.index, p.from, min(p.to, view.rows.n)-p.from
+				s.Segments = append(s.Segments, part)
+			}
+		}
+		if view.from0 = seg.indexed(); view.from0 < view.rows.n || view.rows.n == 0 || len(seg.parts) == 0 {
+			view.n = max(view.rows.n-view.from0, 0)
+			s.Segments = append(s.Segments, view)
+		}
+	}
+	return s
+}
+
+// changed returns a channel that is closed at the next publication, nil when
+// something newer than after is there already.
+func (t *tables) changed(after uint64) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.asOf > after {
+		return nil
+	}
+	if t.wake == nil {
+		t.wake = make(chan struct{})
+	}
+	return t.wake
+}
+
+// holds reports whether a log has a record with a seq and with a line of this
+// length, without its newline.
+func (t *tables) holds(file string, seq uint64, length uint32) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seg := range t.segments {
+		if seg.file != file {
+			continue
+		}
+		if n := seg.rows.search(seq); n > 0 && seg.rows.at(n-1).Seq == seq {
+			return seg.rows.at(n-1).Len == length
+		}
+		if x := seg.index; x != nil {
+			// What was sealed was read from the text, and whole.
+			if n := x.Search(seq); n > 0 && sealedRow(x, n-1).Seq == seq {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// newest returns the largest seq published.
+func (t *tables) newest() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asOf
+}
+
+// rowsOf returns the rows of a segment as they are now.
+func (t *tables) rowsOf(seg *segment) rows {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return seg.rows
+}
+
+// newestOf returns the largest seq of a log.
+func (t *tables) newestOf(file string) (newest uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seg := range t.segments {
+		if seg.file == file {
+			newest = max(newest, seg.lastSeq())
+		}
+	}
+	return newest
+}
+
+// all returns every segment; the slice is never changed.
+func (t *tables) all() []*segment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.segments
+}
+
+// firstOf returns the seq of a segment's oldest row, 0 when it has none.
+func (t *tables) firstOf(seg *segment) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case seg.index != nil:
+		return seg.index.First()
+	case seg.rows.n == 0:
+		return 0
+	}
+	return seg.rows.at(0).Seq
+}
+
+// lastOf returns the seq of a segment's newest row.
+func (t *tables) lastOf(seg *segment) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return seg.lastSeq()
+}
+
+// parsedTo remembers how much of a segment's text the rows stand for.
+func (t *tables) parsedTo(seg *segment, end int64) {
+	t.mu.Lock()
+	seg.parsed = max(seg.parsed, end)
+	t.mu.Unlock()
+}
+
+// before returns a copy of the rows whose lines end at or before an offset, and
+// where the last of them ends.
+func (t *tables) before(seg *segment, offset int64) (kept rows, end int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range seg.rows.n {
+		row := seg.rows.at(i)
+		rowEnd := int64(row.Offset) + int64(row.Len) + 1
+		if rowEnd > offset {
+			break
+		}
+		kept.append(*row)
+		end = rowEnd
+	}
+	return kept, end
+}
+
+// parsed returns how much of a segment's text the rows stand for.
+func (t *tables) parsed(seg *segment) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return seg.parsed
+}
+
+// split moves the rows of a segment that come after a seq to another, which is
+// empty, and returns how much text they take.
+func (t *tables) split(from, to *segment, after uint64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := from.rows.search(after)
+	size := to.rows.rebase(&from.rows, n, 0)
+	for i := n; i < from.rows.n; i++ {
+		t.movedLast(from.rows.at(i), from, to)
+	}
+	from.rows.n, from.parts = n, nil
+	from.rows.chunks = from.rows.chunks[: (n+chunkRows-1)/chunkRows : (n+chunkRows-1)/chunkRows]
+	if n%chunkRows != 0 {
+		// The last chunk is shared with snapshots that see more of it.
+		last := *from.rows.chunks[n/chunkRows]
+		from.rows.chunks[n/chunkRows] = &last
+	}
+	to.parsed = size
+	return size
+}
+
+// movedLast notes that a record of a run or step stands in another segment. The
+// caller holds mu.
+func (t *tables) movedLast(row *Row, from, to *segment) {
+	o := t.owners.view.at(row.Owner)
+	switch row.Kind {
+	case line.KindRun:
+		if r := t.runByID[o.identity.Run]; r != nil && r.last == from {
+			r.last = to
+		}
+	case line.KindStep:
+		if s := t.stepByID[o.identity.Step]; s != nil && s.last == from {
+			s.last = to
+		}
+	}
+}
+
+// merge moves the rows of a segment behind the text of the one before it, takes
+// it out, and returns how much text there is then.
+func (t *tables) merge(into, next *segment, text int64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	size := into.rows.rebase(&next.rows, 0, text)
+	into.parsed = size
+	next.removed = true
+	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == next })
+	for _, r := range t.runs {
+		if r.last == next {
+			r.last = into
+		}
+		for _, s := range r.steps {
+			if s.last == next {
+				s.last = into
+			}
+		}
+	}
+	return size
+}
+
+// rebase gives a segment the rows that were found in its text, and after them
+// those that come after a seq and are not in the text yet, which will be written
+// from offset end on. Of the found ones from row n on, owners are given apart. It
+// returns where they will end.
+func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end int64, after uint64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seg.removed {
+		return end
+	}
+	for i, o := range owners {
+		o = t.current(o)
+		found.at(n + i).Owner = o.code
+	}
+	old := seg.rows
+	size := found.rebase(&old, old.search(after), end)
+	for i := range found.n {
+		t.owners.view.at(found.at(i).Owner).rows++
+	}
+	seg.rows, seg.index, seg.parts, seg.parsed = found, nil, nil, size
+	for i := range old.n {
+		t.uncountRow(old.at(i))
+	}
+	return size
+}
