@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,44 +190,72 @@ func TestReaderSeesLinesBeforeTheirStep(t *testing.T) {
 	}
 }
 
-// A reader that has read a part of a file finds it sealed, and a younger one
-// beside it.
+// A reader that has read a part of a file finds it sealed, and has read a younger
+// one meanwhile.
 func TestReaderFindsAFileSealed(t *testing.T) {
 	t.Parallel()
-	mem := vfs.NewMem()
-	f := open(t, mem, func(o *journal.Options) { o.Mode = journal.ModeWrite; o.Rule.Compression = rotation.Gzip })
+	mem, sealing := vfs.NewMem(), make(chan struct{})
+	f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+		if op.Kind == vfs.OpOpen && strings.HasSuffix(op.Name, ".gz.tmp") {
+			<-sealing
+		}
+		return nil
+	}), func(o *journal.Options) { o.Mode, o.Rule.Compression = journal.ModeWrite, rotation.Gzip })
 	sees := &glimpse{FS: mem}
-	var r *journal.Journal
+	r, err := journal.OpenReader(sees, dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close() })
+	plain := func() bool {
+		infos, err := mem.ReadDir(dir)
+		require.NoError(t, err)
+		return slices.ContainsFunc(infos, func(info fs.FileInfo) bool {
+			return strings.HasPrefix(info.Name(), "usage-") && strings.HasSuffix(info.Name(), ".log")
+		})
+	}
 	for i := range 4 {
 		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseStart})
 		f.lifecycle(identity(0, i+1), line.Lifecycle{Phase: line.PhaseStart})
-		if r == nil {
-			var err error
-			r, err = journal.OpenReader(sees, dir)
-			require.NoError(t, err)
-			t.Cleanup(func() { r.Close() })
-		}
 		requireSameRuns(t, f.Journal, r)
 		writeRuns(t, f, 3)
-		sees.opened = func(opened string) {
-			if opened != "usage.log" {
+		require.NoError(t, f.Rotate(journal.FileUsage))
+		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseUpdate, Counted: true, Processed: 1000})
+		sees.opened = func(name string) {
+			if !strings.HasPrefix(name, "usage-") {
 				return
 			}
 			sees.opened = nil
-			require.NoError(t, f.Rotate(journal.FileUsage))
-			require.Eventually(t, func() bool {
-				infos, err := mem.ReadDir(dir)
-				require.NoError(t, err)
-				for _, info := range infos {
-					if strings.HasPrefix(info.Name(), "usage-") && !strings.HasSuffix(info.Name(), ".gz") && !strings.HasSuffix(info.Name(), ".idx") {
-						return false
-					}
-				}
-				return true
-			}, 10*time.Second, time.Millisecond)
-			f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseUpdate, Counted: true, Processed: 1000})
+			sealing <- struct{}{}
+			require.Eventually(t, func() bool { return !plain() }, 10*time.Second, time.Millisecond)
 		}
 		requireSameRuns(t, f.Journal, r)
 		require.Nil(t, sees.opened)
 	}
+}
+
+// Of files that are deleted a reader knows what one does that comes afterwards.
+func TestReaderForgetsDeletedRuns(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	f := open(t, mem, func(o *journal.Options) {
+		o.Mode, o.Rule = journal.ModeWrite, rotation.Rule{MaxBytes: 4000, Compression: rotation.None}
+	})
+	writeRuns(t, f, 5)
+	require.NoError(t, f.Rotate(journal.FileUsage))
+	r, err := journal.OpenReader(mem, dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close() })
+	require.Len(t, r.Snapshot().Runs(), 5)
+	infos, err := mem.ReadDir(dir)
+	require.NoError(t, err)
+	for _, info := range slices.Backward(infos) {
+		if !strings.HasPrefix(info.Name(), "usage-") {
+			continue
+		}
+		require.NoError(t, mem.Remove(filepath.Join(dir, info.Name())))
+		later, err := journal.OpenReader(mem, dir)
+		require.NoError(t, err)
+		requireSameRuns(t, later, r)
+		require.NoError(t, later.Close())
+	}
+	require.Empty(t, r.Snapshot().Runs())
 }
