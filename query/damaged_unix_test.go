@@ -55,22 +55,23 @@ func TestDamagedWhileOpen(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, i int, name string)
-		gone   bool // readers find the damage
+		read   bool // all of it before
+		gone   bool // whoever reads finds the damage
 	}{
 		{"replaced by a damaged copy", func(t *testing.T, _ int, name string) {
 			b, err := os.ReadFile(name)
 			require.NoError(t, err)
 			b[len(b)/2] ^= 0x10
 			replaceFile(t, name, b)
-		}, false},
+		}, false, false},
 		{"replaced by another", func(t *testing.T, i int, name string) {
 			names := sidecars(t, filepath.Dir(name))
 			b, err := os.ReadFile(names[(i+1)%len(names)])
 			require.NoError(t, err)
 			replaceFile(t, name, b)
-		}, false},
-		{"changed where nobody has read yet", func(t *testing.T, _ int, name string) { flipSections(t, name, 9) }, true},
-		{"cut to nothing", func(t *testing.T, _ int, name string) { require.NoError(t, os.Truncate(name, 0)) }, true},
+		}, false, false},
+		{"changed where nobody has read yet", func(t *testing.T, _ int, name string) { flipSections(t, name, 9) }, false, true},
+		{"cut to nothing", func(t *testing.T, _ int, name string) { require.NoError(t, os.Truncate(name, 0)) }, true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +86,11 @@ func TestDamagedWhileOpen(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { require.NoError(t, reader.Close()) }()
 			engines := map[string]*query.Engine{"read only": reader, "in the process that sealed": query.New(query.OverJournal(j))}
+			if c.read {
+				for _, e := range engines {
+					querytest.Check(t, e, text, querytest.Options{Seed: 35, Queries: asked(*queries)})
+				}
+			}
 			for i, name := range sidecars(t, dir) {
 				c.damage(t, i, name)
 			}
