@@ -129,7 +129,7 @@ var faults = []fault{
 	{"a sidecar that was damaged is believed again", inJournal,
 		"j.damaged.Store(seg.baseName(), true)", "_ = seg", inQuery, "^TestDamagedWhileOpen$"},
 	{"what was found right in a sidecar is not looked at again", "internal/segment",
-		"if crc32.Checksum(x.b[e.at:e.at+e.size], castagnoli) != e.crc {", "if _, err := x.section(id); err != nil && e.size > 0 {", inQuery, "^TestDamagedWhileOpen$"},
+		"if crc32.Checksum(x.b[e.at:e.at+e.size], castagnoli) != e.crc {", "if _, err := x.section(id); err != nil && e.size > 0 {", "internal/segment", "^TestCheckAllLooksAgain$"},
 	{"a sealed file counts nothing for its runs", inJournal,
 		"\tt.countSealed(x, 1)\n\tseg.index", "\tseg.index", inJournal, "^TestKillAtEveryOperation$"},
 

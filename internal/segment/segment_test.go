@@ -383,6 +383,21 @@ func TestOpen(t *testing.T) {
 	})
 }
 
+// A mapped file may be changed after it was found right.
+func TestCheckAllLooksAgain(t *testing.T) {
+	t.Parallel()
+	_, b := seal(t, workflow(500, 3), segment.Options{Fields: []string{"sku"}})
+	x := read(t, b)
+	require.NoError(t, x.CheckAll())
+	for _, at := range []int{100, len(b) / 4, len(b) / 2, len(b) * 3 / 4} {
+		b[at] ^= 1
+		var corrupt *segment.CorruptError
+		require.ErrorAs(t, x.CheckAll(), &corrupt, "byte %d of %d", at, len(b))
+		b[at] ^= 1
+	}
+	require.NoError(t, x.CheckAll())
+}
+
 func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
