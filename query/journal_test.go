@@ -78,7 +78,8 @@ func listing(t *testing.T, dir string) map[string]int64 {
 func TestDeleted(t *testing.T) {
 	t.Parallel()
 	fill := func(t *testing.T, dir string) querytest.Subject {
-		j := openJournal(t, nil, dir, rotation.Rule{MaxBytes: 16 << 10, Compression: rotation.None})
+		// What is removed under the writer is a problem that it tells of.
+		j := openIndexed(t, dir, rotation.Rule{MaxBytes: 16 << 10, Compression: rotation.None}, func(error) {})
 		s := subject(j, nil, dir)
 		s.Append(t, querytest.NewGenerator(9).Entries(500))
 		flush(t, j)

@@ -120,17 +120,31 @@ func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
 		}
 	}
 	buf = append(buf, make([]byte, row.Len)...)
-	if err := s.from.readAt(s.seg, buf[at:], int64(row.Offset)); err != nil {
+	err := s.from.readAt(s.seg, buf[at:], int64(row.Offset))
+	if err != nil && !errors.Is(err, ErrGone) {
 		return buf[:at], err
 	}
-	if seq, ok := seqOf(buf[at:]); !ok || seq != row.Seq {
-		if s.from.tables.indexOf(s.seg) != nil {
-			return buf[:at], fmt.Errorf("%w: %s was sealed", ErrGone, s.Name())
+	if seq, ok := seqOf(buf[at:]); err != nil || !ok || seq != row.Seq {
+		if x := s.from.tables.indexOf(s.seg); x != nil {
+			return s.readSince(x, row.Seq, buf[:at])
+		}
+		if err != nil {
+			return buf[:at], err
 		}
 		s.from.suspect(s.seg)
 		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), row.Seq)
 	}
 	return buf, nil
+}
+
+// readSince is Read for a row of a file that was sealed after the snapshot.
+func (s *Segment) readSince(x *sidecar.Index, seq uint64, buf []byte) ([]byte, error) {
+	now := Segment{index: x, n: x.Len(), seg: s.seg, from: s.from, snap: s.snap}
+	n := now.Search(seq)
+	if n == 0 || now.Row(n-1).Seq != seq {
+		return buf, fmt.Errorf("%w: %s was sealed without record %d", ErrGone, s.Name(), seq)
+	}
+	return now.readSealed(n-1, buf)
 }
 
 // Runs returns the runs in the order in which they started. The slice must not
