@@ -100,26 +100,25 @@ func readText(dir string, yield func(log string, r *record)) error {
 	return nil
 }
 
+// readFile reads a file in the order of arrival, which is not that of the bytes
+// where a sealed file is grouped by run. What anybody's gzip finds in it must be
+// as much.
 func readFile(folder *rotation.Folder, dir, name string, yield func(*record) error) error {
-	var text io.Reader
-	if strings.HasSuffix(name, ".zst") { // which the standard library does not read
-		f, err := folder.Open(name)
+	text, err := folder.Open(name)
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	if strings.HasSuffix(name, ".gz") {
+		size, err := text.Seek(0, io.SeekEnd)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		text = f
-	} else {
-		f, err := os.Open(filepath.Join(dir, name))
-		if err != nil {
+		if _, err := text.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		defer f.Close()
-		text = f
-		if strings.HasSuffix(name, ".gz") {
-			if text, err = gzip.NewReader(f); err != nil {
-				return err
-			}
+		if n, err := unpacked(filepath.Join(dir, name)); err != nil || n != size {
+			return fmt.Errorf("gzip finds %d bytes of %d: %w", n, size, err)
 		}
 	}
 	lines := bufio.NewReaderSize(text, 1<<20)
@@ -139,6 +138,20 @@ func readFile(folder *rotation.Folder, dir, name string, yield func(*record) err
 			return fmt.Errorf("line %d: %w", at, err)
 		}
 	}
+}
+
+// unpacked is how many bytes gzip finds in a file.
+func unpacked(path string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	text, err := gzip.NewReader(f)
+	if err != nil {
+		return 0, err
+	}
+	return io.Copy(io.Discard, text)
 }
 
 var errOther = errors.New("not what was logged")
