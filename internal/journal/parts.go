@@ -123,6 +123,6 @@ func (t *tables) setParts(seg *segment, view *rows, parts []rowsIndex) {
 	defer t.mu.Unlock()
 	n := parts[len(parts)-1].to
 	if seg.index == nil && !seg.removed && seg.rows.n >= n && len(view.chunks) > 0 && seg.rows.chunks[0] == view.chunks[0] {
-		seg.parts = parts
+		seg.lookUpIn(nil, parts)
 	}
 }

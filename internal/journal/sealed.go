@@ -183,7 +183,7 @@ func (j *Journal) readUnit(rd *reader, buf []byte, offset int64, size int) ([]by
 		return buf, nil
 	}
 	for n := blocks.Find(offset); size > 0 && n < blocks.Blocks(); n++ {
-		text, err := j.cache.Block(rd.index, n, func() ([]byte, error) { return blocks.Decode(nil, n) })
+		text, err := rd.index.Block(n, func() ([]byte, error) { return blocks.Decode(nil, n) })
 		if err != nil {
 			return buf, err
 		}

@@ -116,8 +116,8 @@ func (t *tables) swap(seg *segment, x *sidecar.Index) (gone rows, same bool) {
 	case n == 0 || n != x.Len() || seg.rows.at(0).Seq != x.First() || seg.rows.at(n-1).Seq != x.Last():
 		return rows{}, false
 	}
-	gone, seg.rows, seg.index, seg.parts = seg.rows, rows{}, x, nil
-	seg.parsed = x.TextSize()
+	gone, seg.rows, seg.parsed = seg.rows, rows{}, x.TextSize()
+	seg.lookUpIn(x, nil)
 	return gone, true
 }
 
@@ -126,7 +126,8 @@ func (t *tables) setIndex(seg *segment, x *sidecar.Index) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !seg.removed {
-		seg.index, seg.parsed = x, x.TextSize()
+		seg.lookUpIn(x, nil)
+		seg.parsed = x.TextSize()
 	}
 }
 
@@ -134,7 +135,8 @@ func (t *tables) setIndex(seg *segment, x *sidecar.Index) {
 func (t *tables) clearRows(seg *segment) (gone rows) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	gone, seg.rows, seg.index, seg.parts, seg.parsed = seg.rows, rows{}, nil, nil, 0
+	gone, seg.rows, seg.parsed = seg.rows, rows{}, 0
+	seg.lookUpIn(nil, nil)
 	return gone
 }
 
@@ -182,7 +184,8 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 		return err
 	}
 	t.countSealed(x, 1)
-	seg.index, seg.parsed = x, x.TextSize()
+	seg.lookUpIn(x, nil)
+	seg.parsed = x.TextSize()
 	t.asOf = max(t.asOf, x.Last())
 	if t.wake != nil {
 		close(t.wake)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
 // newSegment adds an empty segment as the newest of its log.
@@ -87,7 +88,8 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 		return rows{}
 	}
 	seg.removed = true
-	gone, seg.rows, seg.index, seg.parts, seg.parsed = seg.rows, rows{}, nil, nil, 0
+	gone, seg.rows, seg.parsed = seg.rows, rows{}, 0
+	seg.lookUpIn(nil, nil)
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
 	return gone
 }
@@ -121,6 +123,20 @@ func (t *tables) expire(seg *segment) {
 		}
 		return r.last == seg
 	})
+}
+
+// lookUpIn gives a segment the sidecar that stands for its rows, or those of parts
+// of them, in place of what it had. The caller holds mu.
+func (s *segment) lookUpIn(x *sidecar.Index, parts []rowsIndex) {
+	if s.index != nil && s.index != x {
+		s.index.Release()
+	}
+	for _, p := range s.parts {
+		if !slices.Contains(parts, p) {
+			p.index.Release()
+		}
+	}
+	s.index, s.parts = x, parts
 }
 
 // everything is a limit that is none.
@@ -297,7 +313,8 @@ func (t *tables) split(from, to *segment, after uint64) int64 {
 	for i := n; i < from.rows.n; i++ {
 		t.movedLast(from.rows.at(i), from, to)
 	}
-	from.rows.n, from.parts = n, nil
+	from.rows.n = n
+	from.lookUpIn(nil, nil)
 	from.rows.chunks = from.rows.chunks[: (n+chunkRows-1)/chunkRows : (n+chunkRows-1)/chunkRows]
 	if n%chunkRows != 0 {
 		// The last chunk is shared with snapshots that see more of it.
@@ -365,7 +382,8 @@ func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end in
 	for i := range found.n {
 		t.owners.view.at(found.at(i).Owner).rows++
 	}
-	seg.rows, seg.index, seg.parts, seg.parsed = found, nil, nil, size
+	seg.rows, seg.parsed = found, size
+	seg.lookUpIn(nil, nil)
 	for i := range old.n {
 		t.uncountRow(old.at(i))
 	}

@@ -32,9 +32,10 @@ func (c *Cache) decoder() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(16<<20))
 }
 
-// cacheKey names a part of a file: an owner of parts, and the number of one.
+// cacheKey names a part of a file: 0 for its text, or a section, and the number
+// of a block.
 type cacheKey struct {
-	of   any
+	of   *Index
 	kind sectionID
 	part int
 }
@@ -68,8 +69,8 @@ func (c *Cache) get(key cacheKey) (any, bool) {
 func (c *Cache) put(key cacheKey, value any, size int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byKey[key] != nil || size > c.budget {
-		return // another goroutine was faster, or it would push out all else
+	if c.byKey[key] != nil || size > c.budget || key.of.released.Load() {
+		return // another goroutine was faster, it would push out all else, or nobody asks again
 	}
 	c.byKey[key] = c.order.PushFront(&cached{key, value, size})
 	c.used += size
@@ -82,26 +83,30 @@ func (c *Cache) put(key cacheKey, value any, size int64) {
 	}
 }
 
-// Block returns part n of what of names, making it with decode when it is not
-// there. of must be comparable and stand for bytes that never change.
-func (c *Cache) Block(of any, n int, decode func() ([]byte, error)) ([]byte, error) {
-	key := cacheKey{of, 0, n}
-	if v, ok := c.get(key); ok {
+// Block returns block n of the text that the sidecar is of, making it with decode
+// when it is not in the cache. It must not be changed.
+func (x *Index) Block(n int, decode func() ([]byte, error)) ([]byte, error) {
+	key := cacheKey{x, 0, n}
+	if v, ok := x.cache.get(key); ok {
 		return v.([]byte), nil
 	}
 	b, err := decode()
 	if err == nil {
-		c.put(key, b, int64(cap(b)))
+		x.cache.put(key, b, int64(cap(b)))
 	}
 	return b, err
 }
 
-// Drop gives up everything of one owner.
-func (c *Cache) Drop(of any) {
+// Release takes what was decoded of a file out of the cache: another sidecar takes
+// its place, or the file was deleted. Whoever still has the Index may go on using
+// it, and decodes anew each time.
+func (x *Index) Release() {
+	x.released.Store(true)
+	c := x.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, e := range c.byKey {
-		if key.of == of {
+		if key.of == x {
 			c.order.Remove(e)
 			delete(c.byKey, key)
 			c.used -= e.Value.(*cached).size

@@ -28,7 +28,8 @@ type Index struct {
 	sections map[sectionID]extent
 	checked  [128]atomic.Bool // by section
 	cache    *Cache
-	crc      uint32 // of the table of contents: tells files apart
+	released atomic.Bool // from the cache
+	crc      uint32      // of the table of contents: tells files apart
 
 	frames, values, order, groups, places []byte
 	texts, textEnds, scopes, owners       []byte

@@ -414,9 +414,12 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 func TestCache(t *testing.T) {
 	c := segment.NewCache(1000)
+	_, sidecar := seal(t, workflow(40, 1), segment.Options{Format: block.Gzip})
+	x, err := segment.Read(sidecar, c)
+	require.NoError(t, err)
 	decoded := 0
 	get := func(n int) {
-		b, err := c.Block("file", n, func() ([]byte, error) {
+		b, err := x.Block(n, func() ([]byte, error) {
 			decoded++
 			return make([]byte, 300), nil
 		})
@@ -430,8 +433,15 @@ func TestCache(t *testing.T) {
 	require.Equal(t, 4, decoded)
 	get(1)
 	require.Equal(t, 5, decoded, "it was the least recently used")
-	c.Drop("file")
-	require.Zero(t, c.Used())
+
+	other, err := segment.Read(sidecar, c)
+	require.NoError(t, err)
+	_, err = other.Block(1, func() ([]byte, error) { return make([]byte, 100), nil })
+	require.NoError(t, err)
+	x.Release()
+	require.Equal(t, int64(100), c.Used(), "only its own is given up")
+	get(1)
+	require.Equal(t, int64(100), c.Used(), "a query that still has it keeps nothing")
 }
 
 // FuzzRead reads sidecars of which any byte may be another, with checksums that
