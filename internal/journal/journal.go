@@ -92,6 +92,8 @@ type Journal struct {
 	aside    map[string]int64  // text put aside at Open, by log; immutable once live
 	faulted  atomic.Bool       // the ring cannot be used; set under mu
 	ringGone atomic.Bool       // mode write is in force after a fault; set under mu and drainMu
+	opened   uint64            // head of the ring when it was opened; immutable once live
+	warmed   uint64            // position up to which its pages are mapped; guarded by drainMu
 	copied   bool              // the ring is a copy; guarded by drainMu
 	skipped  bool              // not all of it could be read; guarded by drainMu
 	spare    []byte            // guarded by drainMu
@@ -245,6 +247,7 @@ func (j *Journal) goLive() {
 		j.head = j.ring.head().Load()
 		j.tail.Store(j.head)
 		j.pumped = j.head
+		j.opened, j.warmed = j.head, j.head
 		j.urgeAt = j.head + j.ring.size/4
 		j.ring.setWritten(j.numbers.next - 1)
 		j.ring.setAlive(time.Now().UnixNano())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 const (
@@ -19,6 +20,10 @@ const (
 	// blockBytes is how much text is gathered before it is written: more does
 	// not make the write cheaper, and no longer fits the cache.
 	blockBytes = 256 << 10
+	// warmAfter is how much is logged before the pages of the ring are mapped ahead
+	// of those who log, and warmAhead how far.
+	warmAfter = 64 << 10
+	warmAhead = 4 << 20
 	// retryFirst and retryMost bound the pauses between tries to write to a
 	// disk that fails; turnPause is how long a file that could not be rotated
 	// grows on.
@@ -113,6 +118,8 @@ func (j *Journal) drain() error {
 func (j *Journal) drainRing() (err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
 	head := j.ring.head().Load()
+	j.warm(head)
+	j.tables.stock()
 	for j.pumped < head {
 		if err := j.round(min(head, j.pumped+roundBytes)); err != nil {
 			return err
@@ -120,6 +127,22 @@ func (j *Journal) drainRing() (err error) {
 	}
 	j.turnTexts(head)
 	return nil
+}
+
+// warm maps pages of the ring that nobody has written to since it was opened, once
+// there is much to log: a page takes the system longer than a record takes us.
+func (j *Journal) warm(head uint64) {
+	end := j.opened + j.ring.size
+	if head < j.opened+warmAfter {
+		return
+	}
+	for upto := min(head+warmAhead, end); j.warmed < upto; {
+		const page = ringHeader
+		from := j.warmed % j.ring.size / page * page
+		to := min(from+(upto-j.warmed+page-1)/page*page, j.ring.size)
+		vfs.Populate(j.mapping, int(ringHeader+from), int(ringHeader+to))
+		j.warmed += to - j.warmed%j.ring.size
+	}
 }
 
 // turnTexts begins the texts of the segments that were begun below a position up

@@ -21,11 +21,54 @@ const chunkRows = 1024
 
 type chunk [chunkRows]Row
 
+// pageRows is how many rows lie in a page of the system's.
+const pageRows = 4096 / 32
+
 // rows is an append-only list of rows, seq ascending. A copy of the struct is
 // an immutable view of what was there when it was taken.
 type rows struct {
 	chunks []*chunk
 	n      int
+}
+
+// chunkStock holds chunks for those who log, made by somebody else before: memory
+// that was never written to takes the system longer than a record takes us. The
+// zero value is empty. tables.mu guards it.
+type chunkStock struct {
+	list  []*chunk
+	taken int // since it was last filled, also those that were not there
+}
+
+// mostStocked bounds it: half a mebibyte.
+const mostStocked = 16
+
+// grow takes a chunk out of stock if the next row needs one.
+func (r *rows) grow(stock *chunkStock) {
+	if r.n < len(r.chunks)*chunkRows {
+		return
+	}
+	stock.taken++
+	if n := len(stock.list); n > 0 {
+		r.chunks = append(r.chunks, stock.list[n-1])
+		stock.list = stock.list[:n-1]
+	}
+}
+
+// stock prepares as many chunks as were taken since it was last called.
+func (t *tables) stock() {
+	t.mu.Lock()
+	missing := min(t.chunks.taken, mostStocked) - len(t.chunks.list)
+	t.chunks.taken = 0
+	t.mu.Unlock()
+	for range missing {
+		fresh := new(chunk)
+		for i := 0; i < chunkRows; i += pageRows {
+			fresh[i].Seq = 0 // maps the page
+		}
+		t.mu.Lock()
+		t.chunks.list = append(t.chunks.list, fresh)
+		t.mu.Unlock()
+	}
 }
 
 func (r *rows) append(row Row) {

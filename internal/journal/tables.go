@@ -26,7 +26,8 @@ type tables struct {
 	unlinked map[string]*unlinked // by run id: what was seen before the run
 	stray    map[string]*tally    // by step id: what was seen before the step, after its run
 	begun    uint64               // segments so far
-	wake     chan struct{}        // closed at the next publication when somebody waits
+	chunks   chunkStock
+	wake     chan struct{} // closed at the next publication when somebody waits
 }
 
 // unlinked holds the owners and steps of a run whose own records are not known:

@@ -33,6 +33,7 @@ func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	o = t.current(o)
 	o.rows++
 	row.Owner = o.code
+	seg.rows.grow(&t.chunks)
 	seg.rows.append(row)
 	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
 	switch row.Kind {

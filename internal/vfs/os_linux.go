@@ -87,3 +87,9 @@ func fileSystemKind(name string) string {
 	}
 	return ""
 }
+
+// populate needs Linux 5.14; before, the pages are mapped when they are written
+// to. b begins where a page does.
+func (m *unixMapping) populate(b []byte) {
+	_ = unix.Madvise(b, unix.MADV_POPULATE_WRITE) // a hint
+}

@@ -1,6 +1,7 @@
 package vfs_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -30,4 +31,18 @@ func TestOSKind(t *testing.T) {
 	if fi, err := os.Stat("/dev/shm"); err == nil && fi.IsDir() {
 		require.Equal(t, "tmpfs", vfs.OS().Kind("/dev/shm/none"))
 	}
+}
+
+func TestPopulateChangesNothing(t *testing.T) {
+	f, err := vfs.OS().OpenFile(filepath.Join(t.TempDir(), "a"), os.O_RDWR|os.O_CREATE, 0o600)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, f.Allocate(4*4096, false))
+	m, err := vfs.OS().Map(f, 4*4096)
+	require.NoError(t, err)
+	defer m.Unmap()
+	m.Bytes()[4096] = 'x'
+	before := bytes.Clone(m.Bytes())
+	vfs.Populate(m, 4096, 3*4096)
+	require.Equal(t, before, m.Bytes())
 }

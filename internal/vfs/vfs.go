@@ -123,6 +123,15 @@ type Mapping interface {
 	Unmap() error
 }
 
+// Populate has the system map the pages of a part of m now, so that writing to
+// them later does not wait for each. It is a hint: nothing happens where there is
+// no such call.
+func Populate(m Mapping, from, to int) {
+	if p, ok := m.(interface{ populate(b []byte) }); ok {
+		p.populate(m.Bytes()[from:to])
+	}
+}
+
 // MapRead maps the first size bytes of f, for reading only:
 // writing to them ends the process. f must be open for reading and at least as
 // large, and must not be cut while it is mapped. The mapping outlives f. It
