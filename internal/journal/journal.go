@@ -383,9 +383,7 @@ func (j *Journal) abandon() {
 // Owner returns the owner of an identity: the same one for the same identity.
 // Identifiers over [line.MaxID] are shortened as they are in the text.
 func (j *Journal) Owner(id line.Identity) *Owner {
-	for _, s := range []*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
-		&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
-		&id.Step, &id.Action, &id.ActionName} {
+	for _, s := range identityTexts(&id) {
 		*s = line.CutID(*s)
 	}
 	return j.tables.ownerOf(&id)

@@ -32,10 +32,12 @@ const (
 	maxSaved = 1 << 30
 )
 
-// savedRows are the parts of one active file.
+// savedRows are the rows of one active file: parts that have an index, and after
+// them those that have none.
 type savedRows struct {
 	size  int64 // of the text
 	parts []savedPart
+	rest  []byte // see appendRows; nothing where there are none
 }
 
 type savedPart struct {
@@ -48,23 +50,28 @@ type savedPart struct {
 //	magic (16) | version u32 | files u32
 //	| per file: name, size of the text, number of parts
 //	|   per part: offset in the text, a sidecar of the text from there
+//	|   the other rows
 //
-// with numbers as varints, and names and sidecars behind their lengths.
+// with numbers as varints, and what is not a number behind its length. Parts are what
+// queries have indexed; runs and steps are indexed here, because a sidecar holds what
+// their records say.
 func (j *Journal) saveRows() error {
 	ctx, cancel := context.WithTimeout(context.Background(), saveFor)
 	defer cancel()
 	var b []byte
 	count := uint32(0)
 	for _, f := range *j.fileTable.Load() {
-		if view, _ := j.tables.unindexed(f.writing); view.n < saveLeast || !withoutGaps(&view) {
+		view, parts := j.tables.unindexed(f.writing)
+		if view.n < saveLeast || !withoutGaps(&view) {
 			continue
 		}
-		j.indexing.Lock()
-		err := j.indexRows(ctx, f.writing)
-		j.indexing.Unlock()
-		view, parts := j.tables.unindexed(f.writing)
-		if err != nil || len(parts) == 0 {
-			continue
+		if !withoutLifecycle(&view, indexedRows(parts)) {
+			j.indexing.Lock()
+			err := j.indexRows(ctx, f.writing)
+			j.indexing.Unlock()
+			if view, parts = j.tables.unindexed(f.writing); err != nil || !withoutLifecycle(&view, indexedRows(parts)) {
+				continue
+			}
 		}
 		count++
 		b = appendBytes(b, []byte(f.name))
@@ -74,6 +81,7 @@ func (j *Journal) saveRows() error {
 			b = binary.AppendUvarint(b, uint64(view.at(p.from).Offset))
 			b = appendBytes(b, p.index.Bytes())
 		}
+		b = appendBytes(b, j.tables.appendRows(nil, &view, indexedRows(parts)))
 	}
 	path := filepath.Join(j.dir, privateDir, rowsName)
 	if count == 0 {
@@ -102,6 +110,14 @@ func withoutGaps(r *rows) bool {
 		end = row.Offset + row.Len + 1
 	}
 	return true
+}
+
+// indexedRows is how many rows parts cover, which follow each other from the first.
+func indexedRows(parts []rowsIndex) int {
+	if len(parts) == 0 {
+		return 0
+	}
+	return parts[len(parts)-1].to
 }
 
 func appendBytes(dst, b []byte) []byte {
@@ -155,6 +171,9 @@ func (j *Journal) loadSaved(private string) (map[string]savedRows, error) {
 			}
 			s.parts = append(s.parts, savedPart{int64(offset), x})
 		}
+		if s.rest, err = takeBytes(r); err != nil {
+			return nil, err
+		}
 		saved[string(name)] = s
 	}
 	return saved, nil
@@ -202,6 +221,9 @@ func (j *Journal) takeSaved(seg *segment, name string, size int64) {
 	if len(parts) > 0 {
 		view, _ := j.tables.unindexed(seg)
 		j.tables.setParts(seg, &view, parts)
+	}
+	if len(parts) == len(saved.parts) {
+		j.takeRows(seg, saved.rest, size)
 	}
 }
 

@@ -1,6 +1,10 @@
 package journal_test
 
 import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -48,6 +52,33 @@ func TestSavedRows(t *testing.T) {
 		require.NoError(t, f.Close())
 	}
 	check("saved")
+	check("saved after it was taken in")
+	// A bit of it is another: what is saved is not believed, or says the same.
+	whole := fileContent(t, mem, path)
+	for at := 0; at < len(whole); at += 1 + len(whole)/40 {
+		damaged := bytes.Clone(whole)
+		damaged[at] ^= 0x10
+		other := mem.Kill()
+		out, err := other.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+		require.NoError(t, err)
+		_, err = out.Write(damaged)
+		require.NoError(t, errors.Join(err, out.Close()))
+		f := open(t, other)
+		require.Equal(t, want, messages(t, f.Journal, "user"), at)
+		require.EqualValues(t, len(want), f.Run("r-1").State().Lines[2], at)
+		require.Equal(t, 26, f.Run("r-1").State().Steps, at)
+		require.NoError(t, f.Close())
+	}
 	require.NoError(t, mem.Remove(path))
 	check("not saved")
+}
+
+func fileContent(t *testing.T, fsys vfs.FS, path string) []byte {
+	t.Helper()
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	require.NoError(t, err)
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	require.NoError(t, err)
+	return b
 }

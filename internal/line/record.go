@@ -9,8 +9,8 @@ import (
 // Kind says what a record is.
 type Kind uint8
 
-// The kinds, in the order of their numbers. The numbers are part of no format:
-// the text has the names.
+// The kinds, in the order of their numbers. The text has the names; the
+// numbers stand in derived files.
 const (
 	KindNone    Kind = iota
 	KindLine         // one log statement inside a run or step, or in a named file

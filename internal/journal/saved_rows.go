@@ -1,0 +1,183 @@
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// Rows that are no records of runs and steps are saved as they are: nothing is read for them, and
+// nothing indexed.
+//
+//	checksum u32 of what follows | rows | owners
+//	| per owner: 15 texts, attempt
+//	| per row: seq and time less those of the row before, length, owner; a byte each: level, kind
+
+// identityTexts returns where the texts of an identity stand, in the order in which
+// they are saved.
+func identityTexts(id *line.Identity) [15]*string {
+	return [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
+		&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
+		&id.Step, &id.Action, &id.ActionName}
+}
+
+// withoutLifecycle reports whether no row from one on is a record of a run or step.
+func withoutLifecycle(r *rows, from int) bool {
+	for i := from; i < r.n; i++ {
+		if kind := r.at(i).Kind; kind == line.KindRun || kind == line.KindStep {
+			return false
+		}
+	}
+	return true
+}
+
+// appendRows appends the rows from one on.
+func (t *tables) appendRows(dst []byte, view *rows, from int) []byte {
+	t.mu.Lock()
+	owners := t.owners.snapshot()
+	t.mu.Unlock()
+	numbers := map[uint32]uint64{}
+	var texts, list []byte
+	last := &Row{}
+	for i := from; i < view.n; i++ {
+		row := view.at(i)
+		n, known := numbers[row.Owner]
+		if !known {
+			n = uint64(len(numbers))
+			numbers[row.Owner] = n
+			id := owners.at(row.Owner).identity
+			for _, s := range identityTexts(&id) {
+				texts = appendBytes(texts, []byte(*s))
+			}
+			texts = binary.AppendVarint(texts, int64(id.Attempt))
+		}
+		list = binary.AppendUvarint(list, row.Seq-last.Seq)
+		list = binary.AppendVarint(list, row.Time-last.Time)
+		list = binary.AppendUvarint(list, uint64(row.Len))
+		list = binary.AppendUvarint(list, n)
+		list = append(list, byte(row.Level), byte(row.Kind))
+		last = row
+	}
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = binary.AppendUvarint(dst, uint64(view.n-from))
+	dst = binary.AppendUvarint(dst, uint64(len(numbers)))
+	dst = append(append(dst, texts...), list...)
+	binary.LittleEndian.PutUint32(dst[at:], crc32.Checksum(dst[at+4:], castagnoli))
+	return dst
+}
+
+// rowReader reads what appendRows appended. After bad content everything is zero.
+type rowReader struct {
+	b    []byte
+	fail bool
+}
+
+func (r *rowReader) take(n int) (b []byte) {
+	if n <= 0 || n > len(r.b) {
+		r.fail = r.fail || n != 0
+		return nil
+	}
+	b, r.b = r.b[:n], r.b[n:]
+	return b
+}
+
+func (r *rowReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	r.fail = r.fail || n <= 0
+	r.take(n)
+	return v
+}
+
+func (r *rowReader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	r.fail = r.fail || n <= 0
+	r.take(n)
+	return v
+}
+
+func (r *rowReader) text() string { return string(r.take(int(min(r.uvarint(), maxSaved)))) }
+
+func (r *rowReader) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	r.fail = true
+	return 0
+}
+
+// readRows calls yield for each row, without its place, and its owner.
+func readRows(b []byte, yield func(row *Row, id *line.Identity) bool) error {
+	if len(b) < 4 || binary.LittleEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
+		return errRows
+	}
+	r := rowReader{b: b[4:]}
+	count, owners := r.uvarint(), r.uvarint()
+	if owners > uint64(len(b)) {
+		return errRows
+	}
+	ids := make([]line.Identity, owners)
+	for i := range ids {
+		for _, s := range identityTexts(&ids[i]) {
+			*s = r.text()
+		}
+		ids[i].Attempt = int(r.varint())
+	}
+	var row Row
+	for ; count > 0 && !r.fail; count-- {
+		step := r.uvarint()
+		row.Seq += step
+		row.Time += r.varint()
+		length, owner := r.uvarint(), r.uvarint()
+		row.Level, row.Kind = int8(r.byte()), line.Kind(r.byte())
+		if r.fail || step == 0 || row.Seq > maxSeq || length > maxSaved || owner >= owners || row.Kind.String() == "" {
+			return errRows
+		}
+		row.Len = uint32(length)
+		if !yield(&row, &ids[owner]) {
+			return nil
+		}
+	}
+	if r.fail {
+		return errRows
+	}
+	return nil
+}
+
+// takeRows publishes saved rows, if they are of the text that is there.
+func (j *Journal) takeRows(seg *segment, b []byte, size int64) {
+	end := j.tables.parsed(seg)
+	first, last, lastAt := uint64(0), uint64(0), int64(0)
+	err := readRows(b, func(row *Row, _ *line.Identity) bool {
+		if first == 0 {
+			first = row.Seq
+		}
+		last, lastAt = row.Seq, end
+		end += int64(row.Len) + 1
+		return true
+	})
+	if err != nil {
+		j.problem(err)
+		return
+	}
+	at := j.tables.parsed(seg)
+	if first <= j.tables.lastOf(seg) || end > size || !j.begins(seg, at, first) || !j.begins(seg, lastAt, last) {
+		return
+	}
+	var owner *Owner
+	var of *line.Identity
+	err = readRows(b, func(row *Row, id *line.Identity) bool {
+		if of != id {
+			owner, of = j.tables.ownerOf(id), id
+		}
+		row.Offset = uint32(at)
+		at += int64(row.Len) + 1
+		j.tables.publish(seg, *row, owner, nil)
+		return true
+	})
+	if err != nil {
+		j.problem(errors.Join(errRows, err)) // it was read a moment ago
+	}
+}
