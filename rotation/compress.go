@@ -135,6 +135,9 @@ func (f *File) compress(s *stored, format block.Format) error {
 			if rerr := f.fs.Remove(temp); !errors.Is(rerr, fs.ErrNotExist) {
 				err = errors.Join(err, rerr)
 			}
+			if errors.Is(err, fs.ErrNotExist) && f.gone(plain) {
+				return nil // it was deleted before it was read
+			}
 			return err
 		}
 		// What retention deletes meanwhile must not come back, not even when the
