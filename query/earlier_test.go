@@ -36,6 +36,7 @@ func TestEarlierFolder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, j.Recovery().RunsClosed)
 	awaitSealed(t, dir)
+	require.NoError(t, j.Flush()) // the end of the run that was open
 	ask(query.New(query.OverJournal(j)), 2)
 	readOnly(3)
 	require.NoError(t, j.Close())

@@ -142,6 +142,8 @@ var faults = []fault{
 	{"a total counts one too many", inQuery,
 		"return Total{N: n, Exact: true}", "return Total{N: n + 1, Exact: true}", inQuery, "^TestReopened$"},
 	{"a page repeats the record where the last one ended", inQuery,
+		"hi = min(hi, v.Search(past-1))", "hi = min(hi, v.Search(past))", inQuery, "^TestReopened$"},
+	{"a page repeats the run where the last one ended", inQuery,
 		"return seq < w.Past", "return seq <= w.Past", inQuery, "^TestReopened$"},
 	{"a snapshot shows what came after it", inQuery,
 		"if seg.Last() > s.asOf {", "if false {", inQuery, "^TestReopened$"},

@@ -171,6 +171,11 @@ func TestRotation(t *testing.T) {
 					require.Equal(t, want[:i+1], messages(t, f.Journal, "user"))
 				}
 			}
+			for _, s := range f.Snapshot().Segments {
+				if s.Index() == nil && s.Len() > 0 {
+					require.Zero(t, s.Row(0).Offset, s.Name())
+				}
+			}
 			require.NoError(t, f.Rotate("user"))
 			require.Greater(t, len(f.Snapshot().Segments), 10)
 			require.Equal(t, want, messages(t, f.Journal, "user"))

@@ -132,16 +132,50 @@ func (c *checker) lineLogs() {
 	c.same(frame(c, page, c.text.Select(o, p.AsOf), p), page.Items)
 }
 
-// cursors goes through all pages.
+// cursors goes through all pages of records, runs or steps.
 func (c *checker) cursors() {
-	f, p := c.filter(), query.Paging{Limit: 1 + c.rnd.IntN(200), Oldest: c.one2()}
-	c.note("Records %+v %+v by cursor", f, p)
-	all := c.text.Select(toOracle(f), 0)
-	var got []query.Record
+	p := query.Paging{Limit: 1 + c.rnd.IntN(200), Oldest: c.one2()}
+	whole := func(n int) query.Paging { return query.Paging{Limit: n + 1, Oldest: p.Oldest} }
+	switch c.rnd.IntN(4) {
+	case 0:
+		f := c.history(c.runs)
+		f.Step, f.Action, p.Limit = "", "", 1+p.Limit%7
+		c.note("MainLogs %+v %+v by cursor", f, p)
+		all := oracle.Choose(c.runs, f, 0)
+		got := walk(c, p, len(all), func(p query.Paging) (query.Page[query.MainLog], error) {
+			return c.engine.MainLogs(c.Context(), toRunFilter(f), p)
+		})
+		for i, want := range part(all, whole(len(all))) {
+			c.sameRun(want, got[i])
+		}
+	case 1:
+		f := c.history(c.steps)
+		f.ParentRun, f.ParentStep, f.Roots, p.Limit = "", "", false, 1+p.Limit%7
+		c.note("SubLogs %+v %+v by cursor", f, p)
+		all := oracle.Choose(c.steps, f, 0)
+		got := walk(c, p, len(all), func(p query.Paging) (query.Page[query.SubLog], error) {
+			return c.engine.SubLogs(c.Context(), toStepFilter(f), p)
+		})
+		for i, want := range part(all, whole(len(all))) {
+			c.sameStep(want, got[i])
+		}
+	default:
+		f := c.filter()
+		c.note("Records %+v %+v by cursor", f, p)
+		all := c.text.Select(toOracle(f), 0)
+		got := walk(c, p, len(all), func(p query.Paging) (query.Page[query.Record], error) {
+			return c.engine.Records(c.Context(), f, p)
+		})
+		c.same(part(all, whole(len(all))), got)
+	}
+}
+
+// walk asks for page after page, and returns what they hold: n items.
+func walk[T any](c *checker, p query.Paging, n int, ask func(query.Paging) (query.Page[T], error)) (got []T) {
 	for {
-		page, err := c.engine.Records(c.Context(), f, p)
+		page, err := ask(p)
 		require.NoError(c, err, c.what)
-		require.Equal(c, query.Total{N: int64(len(all)), Exact: true}, page.Total, c.what)
+		require.Equal(c, query.Total{N: int64(n), Exact: true}, page.Total, c.what)
 		require.Equal(c, c.asOf(p), page.AsOf, c.what)
 		got = append(got, page.Items...)
 		if page.Next == "" {
@@ -150,7 +184,8 @@ func (c *checker) cursors() {
 		require.Len(c, page.Items, p.Limit, c.what)
 		p.Cursor = page.Next
 	}
-	c.same(part(all, query.Paging{Limit: len(all) + 1, Oldest: p.Oldest}), got)
+	require.Len(c, got, n, c.what)
+	return got
 }
 
 func (c *checker) one2() bool { return c.rnd.IntN(2) == 0 }
