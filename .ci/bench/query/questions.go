@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/steplog/steplog/ci/bench/workflow"
@@ -14,64 +15,207 @@ import (
 type shape struct {
 	first, end time.Time
 	runs       int
+	found      []pair // a run, and a value that one of its lines has
+	busy       []int  // services with enough lines for a deep page
 }
+
+type pair struct{ run, sku string }
+
+const deep = 5000
+
+// shapeOf looks at a folder.
+func shapeOf(ctx context.Context, e *query.Engine, constants int) (shape, error) {
+	var s shape
+	newest, err := e.LineLogs(ctx, query.Filter{}, query.Paging{Limit: 1})
+	if err != nil {
+		return s, err
+	}
+	oldest, err := e.LineLogs(ctx, query.Filter{}, query.Paging{Limit: 1, Oldest: true})
+	if err != nil {
+		return s, err
+	}
+	runs, err := e.MainLogs(ctx, query.RunFilter{}, query.Paging{Limit: 1})
+	if err != nil {
+		return s, err
+	}
+	s.first, s.end, s.runs = oldest.Items[0].Time, newest.Items[0].Time, int(runs.Total.N)
+	for i := range constants {
+		page, err := e.LineLogs(ctx, query.Filter{Run: s.run(i)}, query.Paging{Limit: 1 + i})
+		if err != nil {
+			return s, err
+		}
+		sku, _ := page.Items[len(page.Items)-1].Field("sku")
+		s.found = append(s.found, pair{s.run(i), sku.(string)})
+	}
+	for i := range workflow.Services {
+		page, err := e.LineLogs(ctx, query.Filter{Levels: levels.Of(levels.Debug), Service: workflow.Service(i)}, query.Paging{Limit: 1})
+		if err != nil {
+			return s, err
+		}
+		if page.Total.N > deep+50 {
+			s.busy = append(s.busy, i)
+		}
+	}
+	if len(s.busy) == 0 {
+		s.busy = []int{0}
+	}
+	return s, nil
+}
+
+func (s *shape) run(i int) string { return workflow.Run((i*7919 + 11) % max(s.runs-200, 1)) }
+
+// tenth returns a tenth of the time.
+func (s *shape) tenth(i int) (from, to time.Time) {
+	tenth := s.end.Sub(s.first) / 10
+	from = s.first.Add(time.Duration(i%9)*tenth + time.Duration(i)*time.Second)
+	return from, from.Add(tenth)
+}
+
+func (s *shape) since(i int) time.Time { return s.first.Add(s.end.Sub(s.first) / 1000 * time.Duration(i)) }
+
+var (
+	commonWords = [...]string{workflow.Common, "refused", "retry"}                                  // immutable
+	substrings  = [...]string{"ousto", "edge", "hipme", "rehou", "nvoic", "econci", "fuse", "xpor"} // immutable
+)
 
 // answer is what one query returned.
 type answer struct {
 	total int64
-	exact bool
-	note  string
+	stats query.Stats
 }
 
-// question is one query, with constants that change with i.
+// question is one query, with constants that change with i, and the same for
+// others.
 type question struct {
-	name string
-	ask  func(ctx context.Context, e *query.Engine, i int) (answer, error)
+	name   string
+	target float64 // ms at four million lines
+	ask    func(ctx context.Context, e *query.Engine, i int) (answer, error)
+	// count reports whether a line, or for a question about runs the start of
+	// one, is one that constant i asks for.
+	runs  bool
+	count func(l *textLine, i int) bool
+	// page and total are SQL, with args; of SQLite, when it is another.
+	page, total             string
+	litePage, liteTotal     string
+	args                    func(i int) []any
+	pattern                 func(i int) string // that ripgrep finds the same lines by; nil for none
+	patternMatchesMoreLines bool               // for it cannot compare times
 }
 
-// questions are those of the specification's table.
-func questions(s shape) []question {
-	lines := func(name string, filter func(i int) query.Filter, p query.Paging) question {
-		return question{name, func(ctx context.Context, e *query.Engine, i int) (answer, error) {
+// questions are those of the targets.
+func questions(s *shape) []question {
+	lines := func(filter func(i int) query.Filter, p query.Paging) func(context.Context, *query.Engine, int) (answer, error) {
+		return func(ctx context.Context, e *query.Engine, i int) (answer, error) {
 			page, err := e.LineLogs(ctx, filter(i), p)
-			st := page.Stats
-			return answer{page.Total.N, page.Total.Exact, fmt.Sprintf("rows %d, lines %d, bytes %d", st.Rows, st.Lines, st.Bytes)}, err
-		}}
+			return exact(page.Total, page.Stats, err)
+		}
 	}
-	run := func(i int) string { return workflow.Run(i * 7919 % max(s.runs-200, 1)) }
-	tenth := s.end.Sub(s.first) / 10
+	word := func(w string) string { return `"message":"[^"]*` + w }
+	service := func(i int) string { return workflow.Service(i * 3) }
+	busy := func(i int) string { return workflow.Service(s.busy[i%len(s.busy)]) }
+	rare := func(i int) string { return workflow.Rare(i * 13) }
+	common := func(i int) string { return commonWords[i%len(commonWords)] }
+	substring := func(i int) string { return substrings[i%len(substrings)] }
+	sku := func(i int) string { return workflow.SKU(i * 31) }
+	newest := func(limit int) string { return fmt.Sprintf(" order by seq desc limit %d", limit) }
 	return []question{
-		lines("one run's lines, page of 100", func(i int) query.Filter { return query.Filter{Run: run(i)} }, query.Paging{Limit: 100}),
-		{"newest 20 runs of a flow, count", func(ctx context.Context, e *query.Engine, i int) (answer, error) {
-			page, err := e.MainLogs(ctx, query.RunFilter{Operation: workflow.Operation(i)}, query.Paging{Limit: 20})
-			return answer{page.Total.N, page.Total.Exact, ""}, err
-		}},
-		lines("level + service + 10 % of time, 50 newest", func(i int) query.Filter {
-			from := s.first.Add(time.Duration(i%10) * tenth)
-			return query.Filter{Levels: levels.Of(levels.Warn), Service: workflow.Service(i), From: from, To: from.Add(tenth)}
-		}, query.Paging{Limit: 50}),
-		lines("rare word, 50 newest", func(i int) query.Filter { return query.Filter{Search: workflow.Rare(i * 13)} }, query.Paging{Limit: 50}),
-		lines("common word (5 %), 50 newest", func(i int) query.Filter {
-			return query.Filter{Search: workflow.Common, From: s.first.Add(time.Duration(i) * time.Microsecond)}
-		}, query.Paging{Limit: 50}),
-		lines("field = value in one run", func(i int) query.Filter {
-			return query.Filter{Run: run(i), Where: query.Eq("sku", workflow.SKU(i))}
-		}, query.Paging{Limit: 50}),
-		lines("field = value over all", func(i int) query.Filter { return query.Filter{Where: query.Eq("sku", workflow.SKU(i*31))} }, query.Paging{Limit: 50}),
-		lines("level + service, offset 5000", func(i int) query.Filter {
-			return query.Filter{Levels: levels.Of(levels.Warn), Service: workflow.Service(i)}
-		}, query.Paging{Limit: 50, Offset: 5000}),
-		{"histogram, level × 50 buckets", func(ctx context.Context, e *query.Engine, i int) (answer, error) {
-			from := s.first.Add(time.Duration(i) * time.Microsecond)
-			buckets, err := e.Histogram(ctx, query.Filter{Kinds: []query.Kind{query.KindLine}, From: from}, s.end.Sub(from)/50)
-			a := answer{exact: true}
-			for _, b := range buckets {
-				a.total += b.Count
-			}
-			return a, err
-		}},
-		lines("substring inside words, 50 newest", func(i int) query.Filter {
-			return query.Filter{Search: []string{"ousto", "edge", "hipme", "rehou", "nvoic"}[i%5], From: s.first.Add(time.Duration(i) * time.Microsecond)}
-		}, query.Paging{Limit: 50}),
+		{name: "a run's lines, page of 100", target: 0.1,
+			ask:   lines(func(i int) query.Filter { return query.Filter{Run: s.run(i)} }, query.Paging{Limit: 100}),
+			count: func(l *textLine, i int) bool { return l.run == s.run(i) },
+			page:  "select raw from lines where run = ?" + newest(100), total: "select count(*) from lines where run = ?",
+			args:    func(i int) []any { return []any{s.run(i)} },
+			pattern: func(i int) string { return `"run":"` + s.run(i) + `"` }},
+		{name: "a flow's newest 20 runs", target: 0.05, runs: true,
+			ask: func(ctx context.Context, e *query.Engine, i int) (answer, error) {
+				page, err := e.MainLogs(ctx, query.RunFilter{Operation: workflow.Operation(i)}, query.Paging{Limit: 20})
+				return exact(page.Total, page.Stats, err)
+			},
+			count: func(l *textLine, i int) bool { return l.operation == workflow.Operation(i) },
+			page:  "select run from runs where operation = ?" + newest(20), total: "select count(*) from runs where operation = ?",
+			args: func(i int) []any { return []any{workflow.Operation(i)} }},
+		{name: "level + service + 10 % of time", target: 0.5,
+			ask: lines(func(i int) query.Filter {
+				from, to := s.tenth(i)
+				return query.Filter{Levels: levels.Of(levels.Warn), Service: service(i), From: from, To: to}
+			}, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool {
+				from, to := s.tenth(i)
+				return l.level == "warn" && l.service == service(i) && l.time >= from.UnixNano() && l.time <= to.UnixNano()
+			},
+			page:  "select raw from lines where level = 'warn' and service = ? and time between ? and ?" + newest(50),
+			total: "select count(*) from lines where level = 'warn' and service = ? and time between ? and ?",
+			args: func(i int) []any {
+				from, to := s.tenth(i)
+				return []any{service(i), from.UnixNano(), to.UnixNano()}
+			},
+			pattern:                 func(i int) string { return `"level":"warn".*"service":"` + service(i) + `"` },
+			patternMatchesMoreLines: true},
+		{name: "rare word", target: 0.6,
+			ask:   lines(func(i int) query.Filter { return query.Filter{Search: rare(i)} }, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return strings.Contains(l.message, rare(i)) },
+			page:  "select raw from lines where contains(message, ?)" + newest(50), total: "select count(*) from lines where contains(message, ?)",
+			litePage:  "select raw from lines where seq in (select rowid from words where words match ? order by rowid desc limit 50) order by seq desc",
+			liteTotal: "select count(*) from words where words match ?",
+			args:      func(i int) []any { return []any{rare(i)} },
+			pattern:   func(i int) string { return word(rare(i)) }},
+		{name: "common word (3, 5 and 7 %)", target: 1.5,
+			ask:   lines(func(i int) query.Filter { return query.Filter{Search: common(i)} }, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return strings.Contains(l.message, common(i)) },
+			page:  "select raw from lines where contains(message, ?)" + newest(50), total: "select count(*) from lines where contains(message, ?)",
+			litePage:  "select raw from lines where seq in (select rowid from words where words match ? order by rowid desc limit 50) order by seq desc",
+			liteTotal: "select count(*) from words where words match ?",
+			args:      func(i int) []any { return []any{common(i)} },
+			pattern:   func(i int) string { return word(common(i)) }},
+		{name: "field = value in one run", target: 0.1,
+			ask: lines(func(i int) query.Filter {
+				return query.Filter{Run: s.found[i].run, Where: query.Eq("sku", s.found[i].sku)}
+			}, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return l.sku == s.found[i].sku && l.run == s.found[i].run },
+			page:  "select raw from lines where run = ? and sku = ?" + newest(50), total: "select count(*) from lines where run = ? and sku = ?",
+			args:    func(i int) []any { return []any{s.found[i].run, s.found[i].sku} },
+			pattern: func(i int) string { return `"run":"` + s.found[i].run + `".*"sku":"` + s.found[i].sku + `"` }},
+		{name: "field = value over all", target: 0.1,
+			ask:   lines(func(i int) query.Filter { return query.Filter{Where: query.Eq("sku", sku(i))} }, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return l.sku == sku(i) },
+			page:  "select raw from lines where sku = ?" + newest(50), total: "select count(*) from lines where sku = ?",
+			args:    func(i int) []any { return []any{sku(i)} },
+			pattern: func(i int) string { return `"sku":"` + sku(i) + `"` }},
+		{name: "level + service at offset 5000", target: 1.5,
+			ask: lines(func(i int) query.Filter {
+				return query.Filter{Levels: levels.Of(levels.Debug), Service: busy(i)}
+			}, query.Paging{Limit: 50, Offset: deep}),
+			count:   func(l *textLine, i int) bool { return l.level == "debug" && l.service == busy(i) },
+			page:    "select raw from lines where level = 'debug' and service = ? order by seq desc limit 50 offset 5000",
+			total:   "select count(*) from lines where level = 'debug' and service = ?",
+			args:    func(i int) []any { return []any{busy(i)} },
+			pattern: func(i int) string { return `"level":"debug".*"service":"` + busy(i) + `"` }},
+		{name: "histogram, level × 50 buckets", target: 0.3,
+			ask: func(ctx context.Context, e *query.Engine, i int) (answer, error) {
+				buckets, err := e.Histogram(ctx, query.Filter{Kinds: []query.Kind{query.KindLine}, From: s.since(i), To: s.end}, s.end.Sub(s.since(i))/50)
+				var a answer
+				for _, b := range buckets {
+					a.total += b.Count
+				}
+				return a, err
+			},
+			count:    func(l *textLine, i int) bool { return l.time >= s.since(i).UnixNano() && l.time <= s.end.UnixNano() },
+			page:     "select time / ? as bucket, level, count(*) from lines where time >= ? group by bucket, level",
+			litePage: "select time / ? as bucket, level, count(*) from lines indexed by times where time >= ? group by bucket, level",
+			args:     func(i int) []any { return []any{int64(s.end.Sub(s.since(i)) / 50), s.since(i).UnixNano()} }},
+		{name: "substring inside words", target: 1.5,
+			ask:   lines(func(i int) query.Filter { return query.Filter{Search: substring(i)} }, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return strings.Contains(l.message, substring(i)) },
+			page:  "select raw from lines where contains(message, ?)" + newest(50), total: "select count(*) from lines where contains(message, ?)",
+			litePage:  "select raw from lines where instr(message, ?) > 0" + newest(50),
+			liteTotal: "select count(*) from lines where instr(message, ?) > 0",
+			args:      func(i int) []any { return []any{substring(i)} },
+			pattern:   func(i int) string { return word(substring(i)) }},
 	}
+}
+
+func exact(t query.Total, s query.Stats, err error) (answer, error) {
+	if err == nil && !t.Exact {
+		err = fmt.Errorf("the total is not exact: %s", t.Reason)
+	}
+	return answer{t.N, s}, err
 }

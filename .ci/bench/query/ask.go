@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/query"
+)
+
+// result is what a question took.
+type result struct {
+	question
+	answers []answer // by constant
+	median  float64  // ms, as are the others
+	slowest float64
+	first   float64 // median of the first time with each constant
+}
+
+// askAll asks every question with every constant, again and again.
+func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) {
+	about, err := shapeOf(ctx, e, s.constants)
+	if err != nil {
+		return nil, err
+	}
+	if s.profile != "" {
+		out, err := os.Create(s.profile)
+		if err != nil {
+			return nil, err
+		}
+		defer out.Close()
+		if err := pprof.StartCPUProfile(out); err != nil {
+			return nil, err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	var all []result
+	for _, q := range questions(&about) {
+		if !strings.Contains(q.name, s.only) {
+			continue
+		}
+		r := result{question: q, answers: make([]answer, s.constants)}
+		var first, warm []float64
+		for round := range s.rounds + 1 {
+			for i := range s.constants {
+				from := time.Now()
+				a, err := q.ask(ctx, e, i)
+				took := float64(time.Since(from)) / 1e6
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", q.name, err)
+				}
+				if round == 0 {
+					r.answers[i] = a
+					first = append(first, took)
+					continue
+				}
+				if a.total != r.answers[i].total {
+					return nil, fmt.Errorf("%s: the total was %d and is %d", q.name, r.answers[i].total, a.total)
+				}
+				warm = append(warm, took)
+			}
+		}
+		r.first, r.median, r.slowest = middle(first), middle(warm), slices.Max(warm)
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func middle(list []float64) float64 {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return list[len(list)/2]
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/steplog/steplog/ci/bench/workflow"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+	"go.uber.org/zap"
+)
+
+// copyFolder copies a folder: sealed files, which never change, as links.
+func copyFolder(from, to string) error {
+	return filepath.WalkDir(from, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		switch filepath.Ext(path) {
+		case ".gz", ".idx":
+			return os.Link(path, target)
+		}
+		if e.IsDir() {
+			return os.MkdirAll(target, 0o700)
+		}
+		in, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		out, err := os.Create(target)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			out.Close()
+			return err
+		}
+		return out.Close()
+	})
+}
+
+// openings measures the first query of a folder after a clean close and after a
+// kill: of a copy that is made while a writer has it open.
+func openings(ctx context.Context, dir string) error {
+	const rounds = 5
+	clean, killed := filepath.Clean(dir)+".closed", filepath.Clean(dir)+".killed"
+	ask := func(dir string) (float64, int64, error) {
+		start := time.Now()
+		store, err := logger.Open(dir, nil)
+		if err != nil {
+			return 0, 0, err
+		}
+		page, err := store.Query().LineLogs(ctx, query.Filter{Levels: levels.Of(levels.Warn), Service: workflow.Service(3)}, query.Paging{Limit: 50})
+		took := float64(time.Since(start)) / 1e6
+		if cerr := store.Close(); err == nil {
+			err = cerr
+		}
+		return took, page.Total.N, err
+	}
+	info, err := os.Stat(filepath.Join(dir, "user.log"))
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		what, dir string
+		target    float64
+	}{{"a clean close", clean, 50}, {"a kill", killed, 400}} {
+		var times []float64
+		for range rounds {
+			if err := os.RemoveAll(c.dir); err != nil {
+				return err
+			}
+			if c.dir == killed {
+				store, err := logger.Open(dir, nil)
+				if err != nil {
+					return err
+				}
+				err = copyFolder(dir, c.dir)
+				if cerr := store.Close(); err == nil {
+					err = cerr
+				}
+				if err != nil {
+					return err
+				}
+			} else if err := copyFolder(dir, c.dir); err != nil {
+				return err
+			}
+			took, _, err := ask(c.dir)
+			if err != nil {
+				return err
+			}
+			times = append(times, took)
+		}
+		if err := os.RemoveAll(c.dir); err != nil {
+			return err
+		}
+		m := middle(times)
+		fmt.Printf("open and first query after %s, %.0f MB of it not sealed: %.0f ms, %.2f of %.0f: %s\n", c.what, float64(info.Size())/1e6, m,
+			m/c.target, c.target, verdict(m <= c.target))
+	}
+	return nil
+}
+
+// together measures writing while questions are asked and asking while lines are
+// written, on a copy.
+func together(ctx context.Context, dir string) error {
+	const (
+		batch  = 100_000
+		rounds = 5
+		asks   = 100     // a second
+		writes = 200_000 // a second
+	)
+	copied := filepath.Clean(dir) + ".both"
+	defer os.RemoveAll(copied)
+	if err := copyFolder(dir, copied); err != nil {
+		return err
+	}
+	store, err := logger.Open(copied, nil)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	e := store.Query()
+	about, err := shapeOf(ctx, e, 10)
+	if err != nil {
+		return err
+	}
+	list := questions(&about)
+	_, run := store.Server("edge-1").Service(workflow.Service(1)).Operation(workflow.Operation(1)).Start(ctx)
+	defer run.End(nil)
+	line := func(i int) {
+		run.Info("wrote customer to the target system", zap.String("sku", workflow.SKU(i)), zap.String("order_id", workflow.Order(i)),
+			zap.Int("duration_ms", i%3000), zap.Int("status", 200), zap.String("email", "user1@example.com"))
+	}
+	var asked int
+	ask := func() (float64, error) {
+		q := &list[asked%len(list)]
+		asked++
+		start := time.Now()
+		_, err := q.ask(ctx, e, asked/len(list)%10)
+		return float64(time.Since(start)) / 1e6, err
+	}
+	for range 10 * len(list) {
+		if _, err := ask(); err != nil {
+			return err
+		}
+	}
+	// beside runs do again and again until stop says so, each at its time.
+	beside := func(every time.Duration, do func(i int) error) (stop func() error) {
+		var done atomic.Bool
+		ended := make(chan error, 1)
+		go func() {
+			start := time.Now()
+			for i := 0; !done.Load(); i++ {
+				if err := do(i); err != nil {
+					ended <- err
+					return
+				}
+				time.Sleep(time.Until(start.Add(time.Duration(i+1) * every)))
+			}
+			ended <- nil
+		}()
+		return func() error {
+			done.Store(true)
+			return <-ended
+		}
+	}
+	var alone, both, quiet, loud []float64
+	write := func() float64 {
+		start := time.Now()
+		for i := range batch {
+			line(i)
+		}
+		return float64(time.Since(start)) / 1e6
+	}
+	for range rounds {
+		alone = append(alone, write())
+		stop := beside(time.Second/asks, func(int) error { _, err := ask(); return err })
+		both = append(both, write())
+		if err := stop(); err != nil {
+			return err
+		}
+		for range 3 * len(list) {
+			took, err := ask()
+			if err != nil {
+				return err
+			}
+			quiet = append(quiet, took)
+		}
+		stop = beside(time.Millisecond, func(i int) error {
+			for k := range writes / 1000 {
+				line(i + k)
+			}
+			return nil
+		})
+		for range 3 * len(list) {
+			took, err := ask()
+			if err != nil {
+				return err
+			}
+			loud = append(loud, took)
+		}
+		if err := stop(); err != nil {
+			return err
+		}
+	}
+	slower := middle(both) / middle(alone)
+	fmt.Printf("writing %d lines while %d questions a second are asked: %.0f ms, alone %.0f ms, %.2f ×, at most 1.1: %s\n", batch, asks, middle(both),
+		middle(alone), slower, verdict(slower <= 1.1))
+	slower = middle(loud) / middle(quiet)
+	fmt.Printf("a question of all while %d lines a second are written: %.3f ms, alone %.3f ms, %.2f ×, at most 2: %s\n", writes, middle(loud), middle(quiet),
+		slower, verdict(slower <= 2))
+	if n := store.Stats().Dropped; n > 0 {
+		return fmt.Errorf("%d records were dropped", n)
+	}
+	return nil
+}

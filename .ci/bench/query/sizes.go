@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
+)
+
+// sizes says what the sealed files of user.log take, beside gzip -6 of the first
+// one as it was before, and what an open folder takes in memory.
+func sizes(_ context.Context, dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "user-*.log.gz"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	var data, index int64
+	for _, name := range files {
+		for path, sum := range map[string]*int64{name: &data, plainName(name) + ".idx": &index} {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			*sum += info.Size()
+		}
+	}
+	lines, text := 0, int64(0)
+	for _, name := range files {
+		err := eachLineOf(name, func(l string) error {
+			lines++
+			text += int64(len(l)) + 1
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	plain, err := plainText(dir, files[0])
+	if err != nil {
+		return err
+	}
+	var whole bytes.Buffer
+	z := gzip.NewWriter(&whole)
+	if _, err := z.Write(plain); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	n := float64(lines)
+	gzipped := float64(whole.Len()) / float64(len(plain)) * float64(text) / n
+	each := float64(data+index) / n
+	fmt.Printf("\n%d sealed lines of %.0f B: %.1f B a line compressed and %.1f B of sidecar, %.1f B in all, %.2f of 60: %s\n", lines,
+		float64(text)/n, float64(data)/n, float64(index)/n, each, each/60, verdict(each <= 60))
+	fmt.Printf("gzip -6 of the text: %.1f B a line; text and sidecar are %.2f × that: %s\n", gzipped, each/gzipped, verdict(each <= gzipped))
+	return memory(dir, lines)
+}
+
+// plainText returns a closed file in the order of arrival.
+func plainText(dir, name string) ([]byte, error) {
+	folder, err := rotation.OpenFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	r, err := folder.Open(filepath.Base(name))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	_, err = b.ReadFrom(r)
+	return b.Bytes(), err
+}
+
+// memory says what an open folder holds on the heap, and how much is mapped.
+func memory(dir string, lines int) error {
+	heap := func() uint64 {
+		debug.FreeOSMemory()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	store, err := logger.Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	opened := heap()
+	for f := 0; f < 3; f++ {
+		if _, err := store.Query().LineLogs(context.Background(), query.Filter{}, query.Paging{Limit: 1}); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("an open folder holds %.0f MB on the heap, runs and the active rows among it: %.1f B a line\n", float64(opened-before)/1e6,
+		float64(opened-before)/float64(lines))
+	return store.Close()
+}
+
+// sealing measures how fast closed files are sealed, and what it takes of the
+// processors. It works on a copy of some of them, plain.
+func sealing(_ context.Context, dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "user-*.log.gz"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	copied, err := os.MkdirTemp(filepath.Dir(dir), "sealing-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(copied)
+	var text int64
+	lines := 0
+	for _, name := range files[:min(len(files), 5)] {
+		plain, err := plainText(dir, name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(copied, filepath.Base(plainName(name))), plain, 0o600); err != nil {
+			return err
+		}
+		text += int64(len(plain))
+		lines += bytes.Count(plain, []byte("\n"))
+	}
+	// Opening parses them; what follows is sealing alone.
+	runtime.GC()
+	store, err := logger.Open(copied, nil)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	used, start := processorTime(), time.Now()
+	left := func() (int, error) {
+		plain, err := filepath.Glob(filepath.Join(copied, "*-20*.log"))
+		return len(plain), err
+	}
+	for n, err := left(); n > 0 || err != nil; n, err = left() {
+		if err != nil {
+			return err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	took, used := time.Since(start), processorTime()-used
+	speed, each := float64(text)/1e6/took.Seconds(), float64(used)/1e3/float64(lines)
+	fmt.Printf("sealed %.0f MB in %.1f s: %.0f MB/s, %.2f of 150: %s; %.2f µs of processor a line, %.2f of 4.2: %s\n", float64(text)/1e6, took.Seconds(),
+		speed, speed/150, verdict(speed >= 150), each, each/4.2, verdict(each <= 4.2))
+	return nil
+}
+
