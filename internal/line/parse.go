@@ -24,14 +24,14 @@ var ErrNotRecord = errors.New("line: not a record")
 // equal to those that r had before keep their strings, so parsing line after line
 // into one Record allocates little.
 func Parse(raw []byte, r *Record) error {
-	if !parse(raw, r) {
+	if !parse(raw, r, nil) {
 		*r = Record{} // its texts may still be parts of raw
 		return ErrNotRecord
 	}
 	return nil
 }
 
-func parse(raw []byte, r *Record) bool {
+func parse(raw []byte, r *Record, p *Parser) bool {
 	old := r.Identity
 	*r = Record{}
 	s := scanner{b: raw}
@@ -39,6 +39,7 @@ func parse(raw []byte, r *Record) bool {
 		return false
 	}
 	hasSeq := false
+	ids := identifiers{from: -1}
 	for more := !s.take('}'); more; {
 		key, ok := s.str()
 		if !ok {
@@ -50,7 +51,18 @@ func parse(raw []byte, r *Record) bool {
 			return false
 		}
 		name := s.name(key)
-		if name == "seq" {
+		identifier := p != nil && isIdentifier(name)
+		passed := false // over all identifiers at once
+		if identifier && ids.from < 0 {
+			ids.from = key.from - 1
+			if passed = p.find(raw[ids.from:]); passed {
+				known := &p.known[p.last]
+				r.Identity, s.i, ids.found = known.identity, ids.from+len(known.text), true
+			}
+		}
+		if passed {
+			// They are what they were.
+		} else if name == "seq" {
 			v, ok := s.skip()
 			if !ok {
 				return false
@@ -61,6 +73,9 @@ func parse(raw []byte, r *Record) bool {
 			hasSeq = true
 		} else if !parseMember(&s, name, r, &old) {
 			return false
+		}
+		if identifier {
+			ids.next(key.from-1, s.i)
 		}
 		if s.i < len(raw) && raw[s.i] == ',' {
 			s.i++
@@ -77,6 +92,9 @@ func parse(raw []byte, r *Record) bool {
 	if s.lent > 0 {
 		c := copier{from: view(raw), to: make([]byte, 0, s.lent)}
 		c.record(r)
+	}
+	if p != nil {
+		p.remember(raw, r, &ids)
 	}
 	if r.Kind == KindRun || r.Kind == KindStep {
 		r.Lifecycle.Phase = r.Phase

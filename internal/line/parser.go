@@ -1,0 +1,157 @@
+package line
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"strings"
+)
+
+// Parser is [Parse] for line after line of a file. It remembers the identifiers
+// that it met, as they stand in the text: most lines repeat those of one before,
+// byte for byte, and half of a line need not be read again. The zero value is
+// ready; it is for one goroutine at a time.
+type Parser struct {
+	known  []knownIdentity
+	place  map[uint64]int32 // in known, by hash of the text
+	last   int              // number of the identity of the last line, -1 for none
+	before int              // the last one that was known
+	ends   int              // how often all were forgotten
+}
+
+// maxKnown bounds what a Parser remembers: some MB.
+const maxKnown = 1 << 13
+
+type knownIdentity struct {
+	text     string // the members of the line, without the comma behind them
+	identity Identity
+}
+
+// behindIdentifiers is what stands behind the identifiers of most lines. It
+// cannot be a part of a string, whose quotes are escaped.
+const behindIdentifiers = `,"message":`
+
+// Parse is the function [Parse].
+func (p *Parser) Parse(raw []byte, r *Record) error {
+	p.last = -1
+	if !parse(raw, r, p) {
+		*r = Record{}
+		p.last = -1
+		return ErrNotRecord
+	}
+	if p.last >= 0 {
+		p.before = p.last
+	}
+	return nil
+}
+
+// Same returns a number for the identifiers of the last line, below 8192 and the
+// same as that of any other line that had the same since the Parser was new or
+// forgot; ok is false when they were not remembered. Forgot counts how often all
+// were forgotten, after which numbers begin again.
+func (p *Parser) Same() (number, forgot int, ok bool) { return p.last, p.ends, p.last >= 0 }
+
+// find looks for the identifiers that text begins with: those of the line before
+// first, as lines of a run follow each other in a page.
+func (p *Parser) find(text []byte) bool {
+	if p.before < len(p.known) {
+		if k := p.known[p.before].text; len(text) > len(k) && string(text[:len(k)]) == k && bytes.HasPrefix(text[len(k):], []byte(behindIdentifiers)) {
+			p.last = p.before
+			return true
+		}
+	}
+	n := endOfIdentifiers(text)
+	if n < 0 {
+		return false
+	}
+	at, ok := p.place[hashText(text[:n])]
+	if !ok || p.known[at].text != string(text[:n]) {
+		return false
+	}
+	p.last = int(at)
+	return true
+}
+
+// endOfIdentifiers is bytes.Index of behindIdentifiers: an m is rarer than a
+// comma.
+func endOfIdentifiers(text []byte) int {
+	for at := 2; at < len(text); at++ {
+		n := bytes.IndexByte(text[at:], 'm')
+		if n < 0 {
+			return -1
+		}
+		if at += n; bytes.HasPrefix(text[at-2:], []byte(behindIdentifiers)) {
+			return at - 2
+		}
+	}
+	return -1
+}
+
+// identifiers are where those of a line stand.
+type identifiers struct {
+	from, to int
+	found    bool // by find
+	apart    bool // not one behind the other
+}
+
+// next takes in one more.
+func (i *identifiers) next(from, to int) {
+	// One comma, and nothing else, stands between two.
+	i.apart = i.apart || i.to != 0 && from != i.to+1
+	i.to = to
+}
+
+// remember keeps the identifiers of a line, if they stand together before the
+// message.
+func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
+	switch {
+	case ids.from < 0:
+	case ids.found:
+		if ids.apart || r.Identity != p.known[p.last].identity {
+			p.last = -1 // others followed
+		}
+	case !ids.apart && bytes.HasPrefix(raw[ids.to:], []byte(behindIdentifiers)):
+		if len(p.known) == maxKnown {
+			p.known, p.place = nil, nil
+			p.ends++
+		}
+		if p.place == nil {
+			p.place = map[uint64]int32{}
+		}
+		id := &r.Identity
+		for _, s := range [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
+			&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
+			&id.Step, &id.Action, &id.ActionName} {
+			*s = strings.Clone(*s)
+		}
+		text := raw[ids.from:ids.to]
+		p.last = len(p.known)
+		p.place[hashText(text)] = int32(p.last)
+		p.known = append(p.known, knownIdentity{string(text), *id})
+	}
+}
+
+// isIdentifier reports whether a key is one of an [Identity].
+func isIdentifier(key string) bool {
+	switch key {
+	case "server", "server_name", "service", "service_name", "project", "operation", "operation_name", "parent_operation",
+		"run", "root_run", "parent_run", "parent_step", "step", "action", "action_name", "attempt":
+		return true
+	}
+	return false
+}
+
+// hashText is a hash for one process: 8 bytes at a time, multiplied and folded.
+func hashText(b []byte) uint64 {
+	h := uint64(len(b))
+	for len(b) >= 8 {
+		hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(b), 0xa0761d6478bd642f)
+		h = hi ^ lo
+		b = b[8:]
+	}
+	for _, c := range b {
+		h = h*31 + uint64(c)
+	}
+	hi, lo := bits.Mul64(h, 0xe7037ed1a0b428db)
+	return hi ^ lo
+}
