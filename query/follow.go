@@ -91,7 +91,7 @@ func (t *follower) fetch() ([]Record, error) {
 		}
 		end = max(s.asOf, t.last)
 		size := 0
-		err = s.merge(t.last, true, func(v *view, i int, row *journal.Row) (bool, error) {
+		err = s.merge(t.last, true, nil, func(v *view, i int, row *journal.Row) (bool, error) {
 			if !s.match.row(row) {
 				return true, nil
 			}
@@ -124,7 +124,7 @@ func (t *follower) fetch() ([]Record, error) {
 // behind returns how many of the waiting records are too many.
 func (t *follower) behind(s *scan) (int, error) {
 	waiting := 0
-	err := s.merge(t.last, true, func(_ *view, _ int, row *journal.Row) (bool, error) {
+	err := s.merge(t.last, true, nil, func(_ *view, _ int, row *journal.Row) (bool, error) {
 		if s.match.row(row) {
 			waiting++
 		}

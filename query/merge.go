@@ -12,12 +12,20 @@ import (
 // stop. Of sealed files, rows are left out that their sidecars rule out, and
 // those that are never reached are not even asked.
 //
+// pass, if not nil, is asked about a view of which nothing was visited yet and
+// whose rows all come before those of the others; when it returns true the view
+// is left out.
+//
 // Rows of different files interleave, but in stretches: the view that is ahead
 // is followed until another one is, so that the usual row costs one comparison.
-func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *journal.Row) (bool, error)) error {
+func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
+	visit func(v *view, i int, row *journal.Row) (bool, error)) error {
 	h := make(heads, 0, len(s.views))
 	for n := range s.views {
 		v := &s.views[n]
+		if v.counted && v.matches == 0 {
+			continue
+		}
 		lo, hi := v.lo, v.hi
 		if past != 0 && oldest {
 			lo = max(lo, v.Search(past))
@@ -29,7 +37,7 @@ func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *j
 		}
 	}
 	for n := range h {
-		h[n].seq = h[n].row().Seq
+		h[n].seq = h[n].seqAt()
 	}
 	for n := len(h)/2 - 1; n >= 0; n-- {
 		h.down(n)
@@ -37,7 +45,10 @@ func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *j
 	var row journal.Row // one for all visits: each gets a pointer to it
 	for len(h) > 0 {
 		top := &h[0]
-		if !top.planned {
+		next, contested := h.second()
+		if !top.planned && pass != nil && top.lo == top.v.lo && top.hi == top.v.hi && (!contested || top.ahead(top.farthest(), next)) && pass(top.v) {
+			top.lo = top.hi
+		} else if !top.planned {
 			// Until here its seq was a bound: now it is that of a row.
 			if err := s.prepare(top.v); err != nil {
 				return err
@@ -45,7 +56,6 @@ func (s *scan) merge(past uint64, oldest bool, visit func(v *view, i int, row *j
 			*top = newHead(top.v, top.lo, top.hi, oldest)
 			top.settle(s)
 		}
-		next, contested := h.second()
 		for top.lo < top.hi {
 			row = top.row()
 			if contested && !top.ahead(row.Seq, next) {
@@ -82,6 +92,9 @@ type head struct {
 	lo, hi  int
 	seq     uint64 // of the row it is at
 	oldest  bool
+
+	frame  segment.Frame // the one looked at last, of a sealed file
+	framed int           // its number, and 1
 }
 
 // newHead goes over the rows from lo to hi-1 of a view that is prepared.
@@ -106,7 +119,43 @@ func (h *head) index() int {
 	return i
 }
 
-func (h *head) row() journal.Row { return h.v.Row(h.index()) }
+// row returns the row it is at.
+func (h *head) row() journal.Row {
+	i := h.index()
+	x := h.v.Index()
+	if x == nil {
+		return h.v.Row(i)
+	}
+	if n := i / segment.FrameRows; h.framed != n+1 {
+		h.frame, h.framed = x.Frame(n), n+1
+	}
+	i %= segment.FrameRows
+	level, kind := h.frame.Class(i)
+	return journal.Row{Seq: h.frame.Seq(i), Time: h.frame.Time(i), Owner: h.frame.Owner(i), Level: levelOf(level), Kind: kind}
+}
+
+// seqAt returns the seq of the row it is at, of a view that is not prepared.
+func (h *head) seqAt() uint64 {
+	x := h.v.Index()
+	switch {
+	case x == nil:
+		return h.v.Row(h.index()).Seq
+	case h.oldest && h.lo == 0:
+		return x.First()
+	case !h.oldest && h.hi == x.Len():
+		return x.Last()
+	default:
+		return x.Seq(h.index())
+	}
+}
+
+// farthest returns the seq of the row that it comes to last.
+func (h *head) farthest() uint64 {
+	if h.oldest {
+		return h.v.Last()
+	}
+	return h.v.First()
+}
 
 func (h *head) advance() {
 	if h.oldest {

@@ -191,6 +191,9 @@ next:
 func (a *asking) identity() error {
 	f := a.c.filter
 	for _, text := range [...]string{f.Step, f.Action} {
+		if text == "" {
+			continue
+		}
 		if _, there := a.x.Text(text); !there {
 			a.narrow(nil)
 			return nil

@@ -36,6 +36,7 @@ type scan struct {
 	lines      bool   // every line is wanted
 	raw        []byte // the line looked at
 	rec        line.Record
+	parser     line.Parser
 }
 
 // view is the part of one segment that a query looks at: rows lo to hi-1.
@@ -43,6 +44,9 @@ type view struct {
 	*journal.Segment
 	lo, hi int
 	plan   *plan // nil until it is made, and for a file that is not sealed
+
+	matches int64 // how many rows match, if counted
+	counted bool
 }
 
 func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
@@ -86,7 +90,7 @@ func (s *scan) read(v *view, i int) error {
 	}
 	s.stats.Lines++
 	s.stats.Bytes += int64(len(s.raw))
-	if err := line.Parse(s.raw, &s.rec); err != nil {
+	if err := s.parser.Parse(s.raw, &s.rec); err != nil {
 		return fmt.Errorf("query: %s: %w", v.Name(), err)
 	}
 	// A line costs about as much as a hundred rows.
@@ -110,11 +114,22 @@ func (s *scan) page(w Window) (Result[Record], error) {
 		}
 	}
 	p := newPicker(w)
+	if result.Total.Exact {
+		p.items = make([]Record, 0, min(int64(w.Limit), max(result.Total.N-int64(w.Offset), 0)))
+	}
 	if result.Total.Exact && int64(w.Offset) >= result.Total.N {
 		result.Stats = s.stats
 		return result, nil // nothing lies so far behind
 	}
-	err := s.merge(w.Past, w.Oldest, func(v *view, i int, row *journal.Row) (bool, error) {
+	// Files that lie before the page as a whole are passed over by their counts.
+	pass := func(v *view) bool {
+		if w.Past != 0 || !v.counted || int64(p.skip) < v.matches {
+			return false
+		}
+		p.skip -= int(v.matches)
+		return true
+	}
+	err := s.merge(w.Past, w.Oldest, pass, func(v *view, i int, row *journal.Row) (bool, error) {
 		if !s.match.row(row) {
 			return true, nil
 		}
@@ -227,7 +242,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 			return err
 		}
 		i := h.index()
-		row = v.Row(i)
+		row = h.row()
 		if s.match.row(&row) {
 			if err := do(i, &row); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
@@ -61,22 +62,33 @@ func (m *matcher) classes(f *segment.Frame) (n int) {
 
 func levelOf(i int) int8 { return int8(allLevels[i]) }
 
-// total counts what matches, the files side by side.
+// aloneFor is how long files are counted one after the other: to begin other
+// goroutines costs as much as most questions take as a whole.
+const aloneFor = 300 * time.Microsecond
+
+// total counts what matches: file by file, and the rest of them side by side
+// when it takes longer.
 func (s *scan) total() (Total, error) {
-	// Files that are not sealed are counted by this goroutine: their owners are
-	// decided once.
-	workers := min(runtime.GOMAXPROCS(0), len(s.views))
-	if workers < 2 {
-		var n int64
-		for i := range s.views {
-			k, err := s.countOf(&s.views[i])
-			if n += k; err != nil {
-				return Total{}, err
-			}
+	workers := runtime.GOMAXPROCS(0)
+	began := time.Now()
+	var n int64
+	for i := range s.views {
+		if left := len(s.views) - i; left > 1 && workers > 1 && time.Since(began) > aloneFor {
+			k, err := s.countBeside(i, min(workers, left))
+			return s.totalOf(n + k), err
 		}
-		return s.totalOf(n), nil
+		k, err := s.count(&s.views[i])
+		if n += k; err != nil {
+			return Total{}, err
+		}
 	}
+	return s.totalOf(n), nil
+}
+
+// countBeside counts the files from one on, several at a time.
+func (s *scan) countBeside(from, workers int) (int64, error) {
 	var next, sum atomic.Int64
+	next.Store(int64(from))
 	var group sync.WaitGroup
 	forks := make([]*scan, workers)
 	errs := make([]error, workers)
@@ -84,7 +96,7 @@ func (s *scan) total() (Total, error) {
 		f := *s
 		f.match = s.match.fork()
 		f.stats = Stats{}
-		f.raw = nil
+		f.raw, f.parser = nil, line.Parser{}
 		forks[w] = &f
 		group.Go(func() {
 			errs[w] = s.j.Guarded(func() error {
@@ -93,7 +105,7 @@ func (s *scan) total() (Total, error) {
 					if i >= len(f.views) {
 						return nil
 					}
-					n, err := f.countOf(&f.views[i])
+					n, err := f.count(&f.views[i])
 					if sum.Add(n); err != nil {
 						next.Store(int64(len(f.views)))
 						return err
@@ -111,10 +123,10 @@ func (s *scan) total() (Total, error) {
 	}
 	for _, err := range errs {
 		if err != nil {
-			return Total{}, err
+			return 0, err
 		}
 	}
-	return s.totalOf(sum.Load()), nil
+	return sum.Load(), nil
 }
 
 func (s *scan) totalOf(n int64) Total {
@@ -124,15 +136,31 @@ func (s *scan) totalOf(n int64) Total {
 	return Total{N: n, Exact: true}
 }
 
+// count counts what matches in one file, and notes it.
+func (s *scan) count(v *view) (int64, error) {
+	capped := s.capped
+	s.capped = false
+	n, err := s.countOf(v)
+	v.matches, v.counted = n, err == nil && !s.capped
+	s.capped = s.capped || capped
+	return n, err
+}
+
 // countOf counts what matches in one file.
 func (s *scan) countOf(v *view) (int64, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
-	s.match.in(v.Segment)
 	x := v.Index()
-	if x != nil && s.match.text == nil && s.match.identity != nil {
-		if n, ok, err := s.countScopes(v, x); ok || err != nil {
+	if x != nil && s.match.never(x) {
+		return 0, nil
+	}
+	if x != nil {
+		count := s.countTerms
+		if s.match.text == nil {
+			count = s.countScopes
+		}
+		if n, ok, err := count(v, x); ok || err != nil {
 			return n, err
 		}
 	}
@@ -184,6 +212,7 @@ func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
 // countList counts the rows of a list, those of a frame that matches as a whole
 // without looking at them.
 func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
+	s.match.in(v.Segment)
 	rows := v.plan.rows
 	end, _ := slices.BinarySearch(rows, uint32(v.hi))
 	for rows = rows[:end]; len(rows) > 0; {
@@ -225,11 +254,11 @@ func (m *matcher) inFrame(f *segment.Frame, k int) bool {
 // countScopes counts runs, or services, that match as a whole by their counters.
 // ok is false where those do not tell.
 func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err error) {
-	if s.match.never(x) {
-		return 0, true, nil
+	if s.match.identity == nil || s.where.owners || v.hi != x.Len() {
+		return 0, false, nil
 	}
 	lines, others, tell := s.match.wants(x)
-	if !tell || s.where.owners || v.hi != x.Len() {
+	if !tell {
 		return 0, false, nil
 	}
 	a := asking{x: x, c: s.where, s: s}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -159,13 +160,12 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 	if buf, err = s.from.readUnit(rd, buf, offset, size); err != nil {
 		return buf[:at], fmt.Errorf("read %s: %w", s.Name(), err)
 	}
-	if n := strings.IndexByte(string(buf[at:]), '\n'); n >= 0 {
+	if n := bytes.IndexByte(buf[at:], '\n'); n >= 0 {
 		buf = buf[:at+n]
 	}
-	row := s.Row(i)
-	if seq, ok := seqOf(buf[at:]); !ok || seq != row.Seq {
+	if seq, ok := seqOf(buf[at:]); !ok || seq != s.index.Seq(i) {
 		s.from.suspect(s.seg)
-		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), row.Seq)
+		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), s.index.Seq(i))
 	}
 	return buf, nil
 }

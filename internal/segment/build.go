@@ -38,6 +38,9 @@ type builder struct {
 	cut     *cutText
 	columns columns
 	people  *people
+	parser  line.Parser
+	same    []uint32 // owners of the numbers that the parser gives to identifiers, and 1
+	forgot  int      // how often the parser had forgotten them
 
 	details  [][]byte // of each row, parts of the text
 	messages []string
@@ -68,7 +71,7 @@ func termLimit(text int) int { return max(64<<10, text/8) }
 // row takes in the next record in the order of arrival.
 func (b *builder) row(rec *line.Record, length int) {
 	row := uint32(len(b.columns.seqs))
-	owner := b.people.owner(&rec.Identity)
+	owner := b.owner(&rec.Identity)
 	b.people.count(owner, rec, length)
 	b.columns.add(rec.Seq, rec.Time.UnixNano(), line.LevelIndex(rec.Level), uint8(rec.Kind), owner)
 	b.messages = append(b.messages, rec.Message)
@@ -82,6 +85,24 @@ func (b *builder) row(rec *line.Record, length int) {
 			b.endLifecycle()
 		}
 	}
+}
+
+// owner returns that of the record that was just parsed.
+func (b *builder) owner(id *line.Identity) uint32 {
+	n, forgot, ok := b.parser.Same()
+	if !ok {
+		return b.people.owner(id)
+	}
+	if forgot != b.forgot {
+		b.same, b.forgot = b.same[:0], forgot
+	}
+	for len(b.same) <= n {
+		b.same = append(b.same, 0)
+	}
+	if b.same[n] == 0 {
+		b.same[n] = b.people.owner(id) + 1
+	}
+	return b.same[n] - 1
 }
 
 func (b *builder) endLifecycle() {

@@ -47,10 +47,10 @@ func (c *cutText) unit(row int) *unit {
 
 // cutArrival cuts a text that lies in the order of arrival, and calls each with
 // its records: a line is one when its seq is larger than that of all before.
-func cutArrival(text []byte, each func(rec *line.Record, u unit) error) (*cutText, error) {
+func cutArrival(text []byte, p *line.Parser, each func(rec *line.Record, u unit) error) (*cutText, error) {
 	var last uint64
 	backward := false
-	c, err := cut(text, func(rec *line.Record, u unit) (bool, error) {
+	c, err := cut(text, p, func(rec *line.Record, u unit) (bool, error) {
 		if rec.Seq <= last {
 			backward = backward || rec.Seq < last
 			return false, nil
@@ -67,7 +67,7 @@ func cutArrival(text []byte, each func(rec *line.Record, u unit) error) (*cutTex
 // cutGrouped cuts a text that is grouped, and gives it back the order of
 // arrival.
 func cutGrouped(text []byte) (*cutText, error) {
-	c, err := cut(text, func(*line.Record, unit) (bool, error) { return true, nil })
+	c, err := cut(text, new(line.Parser), func(*line.Record, unit) (bool, error) { return true, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func Records(text []byte, yield func(rec *line.Record, offset, length uint32)) (
 }
 
 // cut cuts a text; keep says of each line that could be a record whether it is.
-func cut(text []byte, keep func(rec *line.Record, u unit) (bool, error)) (*cutText, error) {
+func cut(text []byte, p *line.Parser, keep func(rec *line.Record, u unit) (bool, error)) (*cutText, error) {
 	c := &cutText{}
 	var rec line.Record
 	at := 0
@@ -144,7 +144,7 @@ func cut(text []byte, keep func(rec *line.Record, u unit) (bool, error)) (*cutTe
 		u := unit{at: uint32(at), size: uint32(n + 1), length: uint32(n)}
 		at += n + 1
 		is := false
-		if n <= maxLine && line.Parse(text[u.at:int(u.at)+n], &rec) == nil && rec.Seq > 0 && rec.Seq <= maxSeq {
+		if n <= maxLine && p.Parse(text[u.at:int(u.at)+n], &rec) == nil && rec.Seq > 0 && rec.Seq <= maxSeq {
 			u.seq = rec.Seq
 			var err error
 			if is, err = keep(&rec, u); err != nil {

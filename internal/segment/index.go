@@ -334,6 +334,12 @@ func (x *Index) Search(seq uint64) int {
 	return f*FrameRows + sort.Search(fr.n, func(i int) bool { return fr.Seq(i) > seq })
 }
 
+// Seq returns the seq of a row.
+func (x *Index) Seq(row int) uint64 {
+	f := x.Frame(row / FrameRows)
+	return f.Seq(row % FrameRows)
+}
+
 // firstOf returns the seq of the first row of a frame.
 func (x *Index) firstOf(frame int) uint64 {
 	return binary.LittleEndian.Uint64(x.frames[frame*frameBytes+16:])

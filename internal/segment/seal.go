@@ -24,7 +24,7 @@ func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	b.cut, err = cutArrival(text, func(rec *line.Record, u unit) error {
+	b.cut, err = cutArrival(text, &b.parser, func(rec *line.Record, u unit) error {
 		b.row(rec, int(u.length))
 		if len(b.messages)%checkRows == 0 {
 			return ctx.Err()
@@ -118,7 +118,7 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 		return nil, err
 	}
 	if !d.grouped {
-		b.cut, err = cutArrival(text, func(*line.Record, unit) error { return nil })
+		b.cut, err = cutArrival(text, new(line.Parser), func(*line.Record, unit) error { return nil })
 	} else {
 		b.cut, err = cutGrouped(text)
 	}
@@ -128,7 +128,7 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 	var rec line.Record
 	for row := range b.cut.units {
 		u := b.cut.unit(row)
-		if err := line.Parse(text[u.at:u.at+u.length], &rec); err != nil {
+		if err := b.parser.Parse(text[u.at:u.at+u.length], &rec); err != nil {
 			return nil, err // it was one a moment ago
 		}
 		b.row(&rec, int(u.length))
