@@ -120,6 +120,11 @@ func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
 		}
 	}
 	buf = append(buf, make([]byte, row.Len)...)
+	if s.readText(buf[at:], int64(row.Offset)) == nil {
+		if seq, ok := seqOf(buf[at:]); ok && seq == row.Seq {
+			return buf, nil
+		}
+	}
 	err := s.from.readAt(s.seg, buf[at:], int64(row.Offset))
 	if err != nil && !errors.Is(err, ErrGone) {
 		return buf[:at], err

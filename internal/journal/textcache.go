@@ -1,0 +1,56 @@
+package journal
+
+import "errors"
+
+// textBlock is how much of a plain text is read and kept at a time: lines of one
+// run lie some way apart, and a call of the system costs as much as reading a
+// few pages.
+const textBlock = 16 << 10
+
+// errTextEnd says that a block is not yet filled by lines that stay.
+var errTextEnd = errors.New("journal: the text ends before the block does")
+
+// readText fills p from the plain text of a file, out of blocks that are kept.
+func (s *Segment) readText(p []byte, off int64) error {
+	rd, err := s.from.readerOf(s.seg)
+	if err != nil {
+		return err
+	}
+	defer s.from.readers.release(rd)
+	if !rd.plain || rd.index != nil {
+		return errTextEnd
+	}
+	for len(p) > 0 {
+		n := off / textBlock
+		// The reader stands for the file: one that is opened again has another.
+		block, err := s.from.cache.Block(rd, int(n), func() ([]byte, error) {
+			if (n+1)*textBlock > s.textEnd() {
+				return nil, errTextEnd
+			}
+			b := make([]byte, textBlock)
+			if k, err := rd.text.ReadAt(b, n*textBlock); k < textBlock {
+				return nil, errors.Join(errTextEnd, err)
+			}
+			return b, nil
+		})
+		if err != nil {
+			return err
+		}
+		k := copy(p, block[off-n*textBlock:])
+		p, off = p[k:], off+int64(k)
+	}
+	return nil
+}
+
+// textEnd returns where the last line of the view ends that is in the text.
+func (s *Segment) textEnd() int64 {
+	n := s.rows.n
+	if seq := s.seg.inText.Load(); seq != allInText {
+		n = s.rows.search(seq)
+	}
+	if n == 0 {
+		return 0
+	}
+	last := s.rows.at(n - 1)
+	return int64(last.Offset) + int64(last.Len) + 1
+}
