@@ -3,9 +3,12 @@ package audit
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -81,18 +84,34 @@ func parseHash(s string) (h tlog.Hash, err error) {
 	return tlog.Hash(b), nil
 }
 
-// signCheckpoint makes the signed text.
+// signCheckpoint makes the signed text, as note.Sign would.
 func signCheckpoint(origin string, f *frontier, signer note.Signer) (Checkpoint, error) {
 	root := f.root()
-	text := make([]byte, 0, 128)
-	text = append(append(text, origin...), '\n')
-	text = append(strconv.AppendInt(text, f.size, 10), '\n')
-	text = append(base64.StdEncoding.AppendEncode(text, root[:]), '\n')
-	signed, err := note.Sign(&note.Note{Text: string(text)}, signer)
+	text := checkpointText(origin, f.size, root)
+	signature, err := signer.Sign(text)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("sign: %w", err)
 	}
-	return Checkpoint{Origin: origin, Size: uint64(f.size), Root: root, Note: signed}, nil
+	var room [4 + 64]byte
+	raw := append(binary.BigEndian.AppendUint32(room[:0], signer.KeyHash()), signature...)
+	text = append(append(append(text, "\n— "...), signer.Name()...), ' ')
+	text = append(base64.StdEncoding.AppendEncode(text, raw), '\n')
+	return Checkpoint{Origin: origin, Size: uint64(f.size), Root: root, Note: text}, nil
+}
+
+// checkpointText is what is signed: origin, size and root, a line each.
+func checkpointText(origin string, size int64, root tlog.Hash) []byte {
+	text := make([]byte, 0, 256) // with room for a signature
+	text = append(append(text, origin...), '\n')
+	text = append(strconv.AppendInt(text, size, 10), '\n')
+	return append(base64.StdEncoding.AppendEncode(text, root[:]), '\n')
+}
+
+// validName reports whether a name can stand in a signed note, and in a line of
+// JSON as it is.
+func validName(name string) bool {
+	return name != "" && utf8.ValidString(name) && !strings.ContainsAny(name, "+\"\\") &&
+		!strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || unicode.IsSpace(c) })
 }
 
 // A checkpoint's line; see FORMAT.md. The first line of a file has the frontier

@@ -3,7 +3,6 @@ package audit
 import (
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -28,9 +27,12 @@ type Options struct {
 	// can write another trail. Keep checkpoints elsewhere, by OnCheckpoint, or the
 	// key.
 	Signer note.Signer
-	// Verifiers check the checkpoints of the trail when it is opened. They are
-	// needed together with Signer, and must know its key and every key that the
-	// trail was signed with before.
+	// Verifiers check the checkpoints of the trail when it is opened: they know
+	// every key that the trail was signed with before. They may be left out while
+	// that is Signer's own and Signer checks signatures too (it is a
+	// note.Verifier) or signs a text the same way each time, as Ed25519 and the
+	// signers of note.NewSigner do: what it signed is signed again then, so a
+	// Signer that is far away is better given its key here.
 	Verifiers note.Verifiers
 	// OnCheckpoint hears of checkpoints once what they cover is durable. Sent to
 	// another place they are the anchors that [Verify] compares a trail with:
@@ -96,10 +98,8 @@ func (o *Options) complete() (Options, error) {
 		return Options{}, fmt.Errorf("%w: %s", ErrOptions, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case c.Signer != nil && c.Verifiers == nil:
-		return bad("Signer needs Verifiers")
-	case c.Signer != nil && strings.ContainsAny(c.Signer.Name(), "\"\\"):
-		return bad("the name of Signer has a quote or a backslash")
+	case c.Signer != nil && !validName(c.Signer.Name()):
+		return bad("the name of Signer is empty, or has a space, a plus, a quote or a backslash")
 	case c.Timeout < 0:
 		return bad("Timeout is %v, below 0", c.Timeout)
 	case c.MaxChanges < 0 || c.MaxChanges > maxMaxChanges:

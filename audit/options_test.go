@@ -1,8 +1,10 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/internal/vfs"
@@ -133,15 +136,81 @@ func TestSignerFails(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for name, o := range map[string]audit.Options{
-		"a signer alone": {Signer: quick("a")},
-		"a bad name":     {Signer: quick(`a"b`), Verifiers: quick("a").list()},
-		"a timeout":      {Timeout: -1},
-		"changes":        {MaxChanges: 1 << 20},
-		"values":         {MaxValueBytes: 5},
-		"a rule":         {Rule: rotation.Rule{MaxFiles: -1}},
+		"a bad name":    {Signer: quick(`a"b`), Verifiers: quick("a").list()},
+		"a broken name": {Signer: quick("a b")},
+		"a joined name": {Signer: quick("a+b")},
+		"another byte":  {Signer: quick("a\x01")},
+		"fickle":        {Signer: fickle{signs{quick("a")}, new(atomic.Int64)}},
+		"a timeout":     {Timeout: -1},
+		"changes":       {MaxChanges: 1 << 20},
+		"values":        {MaxValueBytes: 5},
+		"a rule":        {Rule: rotation.Rule{MaxFiles: -1}},
 	} {
 		_, err := audit.Open(t.TempDir(), &o)
 		require.ErrorIs(t, err, audit.ErrOptions, name)
+	}
+}
+
+// signs is a signer that does not check.
+type signs struct{ q quick }
+
+func (s signs) Name() string                    { return s.q.Name() }
+func (s signs) KeyHash() uint32                 { return s.q.KeyHash() }
+func (s signs) Sign(msg []byte) ([]byte, error) { return s.q.Sign(msg) }
+
+// fickle is a signer whose signatures of one text differ.
+type fickle struct {
+	signs
+	n *atomic.Int64
+}
+
+func (f fickle) Sign(msg []byte) ([]byte, error) {
+	sig, err := f.signs.Sign(msg)
+	return append(sig, byte(f.n.Add(1))), err
+}
+
+// A Signer alone is enough, whether or not it checks signatures; what it did not
+// sign is found all the same.
+func TestSignerAlone(t *testing.T) {
+	private, public, err := note.GenerateKey(nil, "host")
+	require.NoError(t, err)
+	ed25519, err := note.NewSigner(private)
+	require.NoError(t, err)
+	checks, err := note.NewVerifier(public)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		signer note.Signer
+		check  note.Verifier
+	}{
+		"it checks":           {quick("a"), quick("a")},
+		"it signs":            {signs{quick("a")}, quick("a")},
+		"a key of sumdb/note": {ed25519, checks},
+	} {
+		mem := vfs.NewMem()
+		again := func(o audit.Options) error {
+			r, err := audit.OpenHosted(dir, &o, audit.Host{FS: mem})
+			if err != nil {
+				return err
+			}
+			_, err = flow(r, "f")
+			return errors.Join(err, r.Close())
+		}
+		for range 3 {
+			require.NoError(t, again(audit.Options{Signer: c.signer}), name)
+		}
+		_, err := audit.VerifyFS(t.Context(), mem, dir, &audit.VerifyOptions{Verifiers: note.VerifierList(c.check)})
+		require.NoError(t, err, name)
+		text := content(t, mem, "audit.log")
+		i := bytes.LastIndexByte(text, '=') - 20
+		changed := slices.Clone(text)
+		changed[i] ^= 1
+		put(t, mem, "audit.log", changed)
+		require.ErrorIs(t, again(audit.Options{Signer: c.signer}), audit.ErrDamaged, name)
+		put(t, mem, "audit.log", text)
+		// The next key: the one before is named.
+		require.ErrorIs(t, again(audit.Options{Signer: quick("next")}), audit.ErrSignature, name)
+		require.NoError(t, again(audit.Options{Signer: quick("next"), Verifiers: note.VerifierList(c.check)}), name)
+		require.NoError(t, again(audit.Options{Signer: signs{quick("next")}, Verifiers: note.VerifierList(c.check)}), name)
 	}
 }
 

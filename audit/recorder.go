@@ -166,7 +166,8 @@ func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
 // keys returns the key that signs and those that are trusted.
 func (r *Recorder) keys() (note.Signer, note.Verifiers, error) {
 	if r.opts.Signer != nil {
-		return r.opts.Signer, r.opts.Verifiers, nil
+		trusted, err := hostKeys(r.opts.Signer, r.opts.Verifiers)
+		return r.opts.Signer, trusted, err
 	}
 	pair, err := folderKey(r.fs, r.dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,0 +1,65 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// hostKeys returns what checks the checkpoints that a host signs: the keys that
+// it named and, where its own is not among them, what can be made of the signer.
+func hostKeys(signer note.Signer, named note.Verifiers) (note.Verifiers, error) {
+	if named != nil {
+		_, err := named.Verifier(signer.Name(), signer.KeyHash())
+		if unknown := (*note.UnknownVerifierError)(nil); !errors.As(err, &unknown) {
+			return named, nil // it is there, or what is wrong with it will show
+		}
+	}
+	own, err := verifierOf(signer)
+	if err != nil {
+		return nil, err
+	}
+	return verifiers{named, note.VerifierList(own)}, nil
+}
+
+// verifierOf makes a verifier of a signer: it is one itself, or signs a text the
+// same way each time, as Ed25519 does (RFC 8032 §5.1.6), so that a signature is
+// right when it is what the signer would say now.
+func verifierOf(signer note.Signer) (note.Verifier, error) {
+	if v, ok := signer.(note.Verifier); ok {
+		return v, nil
+	}
+	text := checkpointText(signer.Name(), 0, (&frontier{}).root())
+	first, err := signer.Sign(text)
+	if err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	again, err := signer.Sign(text)
+	if err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	if !bytes.Equal(first, again) {
+		return nil, fmt.Errorf("%w: Signer signs the same text in different ways and needs Verifiers", ErrOptions)
+	}
+	return &resigner{signer: signer}, nil
+}
+
+// resigner checks signatures by making them again.
+type resigner struct {
+	mu     sync.Mutex // held while signer signs: it knows of one caller only
+	signer note.Signer
+}
+
+func (r *resigner) Name() string    { return r.signer.Name() }
+func (r *resigner) KeyHash() uint32 { return r.signer.KeyHash() }
+
+// Verify reports whether sig is what the signer makes of msg.
+func (r *resigner) Verify(msg, sig []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want, err := r.signer.Sign(msg)
+	return err == nil && bytes.Equal(want, sig)
+}
