@@ -71,25 +71,12 @@ func CSV(w io.Writer, seq iter.Seq2[query.Record, error], options *CSVOptions) (
 		}
 	}
 
-	out := csv.NewWriter(w)
-	cells := make([]string, len(o.Columns))
-	write := func() error {
-		if o.Cells == SafeCells {
-			for i := range cells {
-				cells[i] = safe(cells[i])
-			}
-		}
-		return out.Write(cells)
-	}
-	flush := func() error {
-		out.Flush()
-		return out.Error()
-	}
-	copy(cells, o.Columns)
-	if err := write(); err != nil {
+	t := newTable(w, o.Cells)
+	if err := t.write(o.Columns); err != nil {
 		return 0, err
 	}
-	return each(seq, flush, func(r query.Record) error {
+	cells := make([]string, len(o.Columns))
+	return each(seq, t.flush, func(r query.Record) error {
 		current := row{Record: r}
 		if err := line.Parse(r.Raw, &current.parsed); err != nil {
 			return fmt.Errorf("export: record %d: %w", r.Seq, err)
@@ -97,8 +84,32 @@ func CSV(w io.Writer, seq iter.Seq2[query.Record, error], options *CSVOptions) (
 		for i, name := range o.Columns {
 			cells[i], _ = current.cell(name)
 		}
-		return write()
+		return t.write(cells)
 	})
+}
+
+// table writes rows.
+type table struct {
+	out   *csv.Writer
+	cells Cells
+	row   []string
+}
+
+func newTable(w io.Writer, cells Cells) *table { return &table{out: csv.NewWriter(w), cells: cells} }
+
+func (t *table) write(cells []string) error {
+	t.row = append(t.row[:0], cells...)
+	if t.cells == SafeCells {
+		for i := range t.row {
+			t.row[i] = safe(t.row[i])
+		}
+	}
+	return t.out.Write(t.row)
+}
+
+func (t *table) flush() error {
+	t.out.Flush()
+	return t.out.Error()
 }
 
 // safe takes the meaning of a formula from a cell.

@@ -1,6 +1,7 @@
 // Package export writes records and files elsewhere, in forms that other
 // programs read: lines as NDJSON ([NDJSON]), tables as CSV ([CSV]), the text
-// files themselves as a zip ([Files]), and a main, sub or line log with all its
+// files themselves as a zip ([Files]), requests as CSV ([AccessCSV]; the forms of
+// web servers are in package access), and a main, sub or line log with all its
 // details as a zip of one JSON file ([Zip]), in base64 when it has to pass as
 // text ([Base64]).
 //
@@ -34,7 +35,7 @@ func NDJSON(w io.Writer, seq iter.Seq2[query.Record, error]) (int64, error) {
 
 // each writes every record of seq and flushes. After an error of seq, what came
 // before it is flushed too.
-func each(seq iter.Seq2[query.Record, error], flush func() error, write func(query.Record) error) (n int64, err error) {
+func each[T any](seq iter.Seq2[T, error], flush func() error, write func(T) error) (n int64, err error) {
 	for r, err := range seq {
 		if err != nil {
 			_ = flush() // the error of seq is the first

@@ -142,7 +142,7 @@ func (x *trailIndex) find(ctx context.Context, f *AuditFilter, w Window) (Result
 	m := newTrailMatcher(x, f)
 	skip, bytes := w.Offset, 0
 	full := false
-	for k := range n {
+	for k := x.begin(w, n); k < n; k++ {
 		if k%checkEvery == checkEvery-1 {
 			if err := ctx.Err(); err != nil {
 				return result, err
@@ -189,6 +189,19 @@ func (x *trailIndex) find(ctx context.Context, f *AuditFilter, w Window) (Result
 		result.Total = Total{}
 	}
 	return result, nil
+}
+
+// begin is how many of n rows need not be looked at because they are not reached:
+// none where the total counts them.
+func (x *trailIndex) begin(w Window, n int) int {
+	switch {
+	case !w.Uncounted || w.Past <= x.first:
+		return 0
+	case w.Oldest:
+		return int(min(w.Past-x.first, uint64(n)))
+	default:
+		return n - int(min(w.Past-x.first-1, uint64(n)))
+	}
 }
 
 func (x *trailIndex) close() {
