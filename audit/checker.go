@@ -28,7 +28,7 @@ type checker struct {
 	met      int          // how many of them were
 	forked   error        // what the comparison found, said at the next checkpoint
 	afterMet int64        // where in the file the checkpoint of the last one met ends, 0 when it is not there
-	onLeaf   func(tlog.Hash)
+	onLeaves func([]tlog.Hash)
 }
 
 // open begins a file.
@@ -54,27 +54,26 @@ func (c *checker) damage(it *item, err error) error {
 	return &DamageError{File: c.file, Offset: it.offset, Seq: uint64(c.good.size), Err: err}
 }
 
-// take follows one line.
-func (c *checker) take(it *item) error {
+// take follows what was found in some lines.
+func (c *checker) take(f *found) error {
+	for i := range f.items {
+		if err := c.item(f, &f.items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// item follows one line, or some records.
+func (c *checker) item(f *found, it *item) error {
 	if it.err != nil {
 		return c.damage(it, it.err)
 	}
 	if !c.begun {
 		return c.begin(it)
 	}
-	if !it.point {
-		if it.seq != c.head.size {
-			return c.damage(it, fmt.Errorf("%w: %d stands where %d belongs", ErrSequence, it.seq, c.head.size))
-		}
-		c.head.add(it.leaf)
-		if c.onLeaf != nil {
-			c.onLeaf(it.leaf)
-		}
-		if it.deleted != nil {
-			c.deleted = append(c.deleted, *it.deleted)
-		}
-		c.meet()
-		return nil
+	if it.count > 0 {
+		return c.records(f, it)
 	}
 	switch {
 	case it.frontier != nil:
@@ -85,10 +84,36 @@ func (c *checker) take(it *item) error {
 	return c.point(it)
 }
 
+// records follows records. Where an anchor lies among them, each is looked at.
+func (c *checker) records(f *found, it *item) error {
+	if it.seq != c.head.size {
+		return c.damage(it, fmt.Errorf("%w: %d stands where %d belongs", ErrSequence, it.seq, c.head.size))
+	}
+	leaves := f.leaves[it.leaf : it.leaf+it.count]
+	if c.onLeaves != nil {
+		c.onLeaves(leaves)
+	}
+	if end := uint64(c.head.size) + uint64(it.count); c.met < len(c.anchors) && c.anchors[c.met].Size < end {
+		for _, leaf := range leaves {
+			c.head.add(leaf)
+			c.meet()
+		}
+	} else {
+		for i := range f.trees[it.from:it.to] {
+			c.head.join(&f.trees[it.from+i])
+		}
+		c.meet()
+	}
+	if it.deleted != nil {
+		c.deleted = append(c.deleted, *it.deleted)
+	}
+	return nil
+}
+
 // begin follows the first line of a file.
 func (c *checker) begin(it *item) error {
 	switch {
-	case !it.point || it.frontier == nil:
+	case it.frontier == nil:
 		return c.damage(it, fmt.Errorf("%w: the file does not begin with a checkpoint", ErrLine))
 	case it.frontier.root() != it.checkpoint.Root:
 		return c.damage(it, fmt.Errorf("%w: the frontier", ErrRoot))
@@ -155,16 +180,6 @@ func (c *checker) unmet() error {
 	last := c.anchors[len(c.anchors)-1]
 	return &DamageError{File: c.file, Offset: c.goodEnd, Seq: uint64(c.good.size),
 		Err: fmt.Errorf("%w: %d records instead of %d", ErrRollback, c.good.size, last.Size)}
-}
-
-// chunk follows the lines of a chunk.
-func (c *checker) chunk(k *chunk) error {
-	for i := range k.items {
-		if err := c.take(&k.items[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // damaged reports whether an error is a finding, and not one of the system.

@@ -149,10 +149,9 @@ func (p *Prover) join(q *part) error {
 func hashText(t text, name string) (*checker, *part, error) {
 	c := &checker{}
 	q := &part{name: name, levels: make([][]tlog.Hash, 1)}
-	c.onLeaf = func(h tlog.Hash) { q.levels[0] = append(q.levels[0], h) }
+	c.onLeaves = func(leaves []tlog.Hash) { q.levels[0] = append(q.levels[0], leaves...) }
 	c.open(name)
-	scan := lineScan{text: t, size: t.Size()}
-	if _, err := scan.each(context.Background(), c.chunk); err != nil && (!damaged(err) || !c.begun) {
+	if _, err := newLineScan(t, nil).each(context.Background(), c.take); err != nil && (!damaged(err) || !c.begun) {
 		return nil, nil, err
 	}
 	if !c.begun {

@@ -97,8 +97,7 @@ func (t *trail) recover(ctx context.Context, anchors []Checkpoint) error {
 	c := &checker{}
 	c.open(activeName)
 	c.expect(anchors)
-	scan := lineScan{text: t.file, size: info.Size(), trusted: t.trusted}
-	_, err = scan.each(ctx, c.chunk)
+	_, err = newLineScan(plainText{t.file, info.Size()}, t.trusted).each(ctx, c.take)
 	if err != nil && !damaged(err) {
 		return err
 	}

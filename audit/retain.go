@@ -161,7 +161,7 @@ func headOf(text []byte, t *trail) (item, error) {
 	}
 	var it item
 	w := lineWorker{trusted: t.trusted}
-	w.line(&it, line)
+	w.other(&it, line)
 	if it.err == nil && it.frontier == nil {
 		it.err = ErrLine
 	}

@@ -7,142 +7,179 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strconv"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/rotation"
 )
 
-const (
-	// MaxLine is how long the line of a record may be, in bytes: what an entry of
-	// a C2SP tlog-tiles bundle can hold.
-	MaxLine = 65_535
+// chunkBytes is how much text is looked at by one goroutine at a time.
+const chunkBytes = 512 << 10
 
-	recordOpen = `{"seq":`
-	// maxPoint bounds a checkpoint's line: notes are a few hundred bytes, a
-	// frontier has at most 63 hashes.
-	maxPoint = 64 << 10
-	// chunkBytes is how much text is looked at by one goroutine at a time.
-	chunkBytes = 512 << 10
-)
-
-// item is one line of a trail, looked at by itself.
-type item struct {
-	offset int64 // in the file's text
-	length int   // with its newline
-	err    error // what is wrong with it; nil otherwise
-
-	point bool // it is a checkpoint
-	seq   int64
-	leaf  tlog.Hash
-
-	checkpoint Checkpoint
-	frontier   *frontier
-	deleted    *deletion // the record says that retention deletes a segment
-}
-
-// chunk is a number of whole lines and what was found in them.
+// chunk is a piece of a file's text and what was found in it. It begins and ends
+// anywhere: the first line, which may have begun before, and what stands behind
+// the last newline are left out of what was looked at.
 type chunk struct {
-	offset int64
-	text   []byte
-	items  []item
-	ready  chan struct{}
+	offset, to int64 // in the file's text
+	text       []byte
+	found
+	err   error // why it could not be read
+	ready chan struct{}
 }
 
-// lineScan reads lines of a trail. Goroutines hash the lines and check the
-// signatures; what they found is given out in order.
+// lineScan reads lines of a trail. Goroutines read and decompress the text, hash
+// the lines and check the signatures; what they found is given out in order.
 type lineScan struct {
-	text    io.ReaderAt
-	from    int64 // where to begin, in bytes
-	size    int64 // where to end
+	text    text
 	trusted note.Verifiers
+	blocks  *block.Reader // of a compressed text, else nil
 }
 
-// each calls use for each chunk, in order. Bytes behind the last newline are no
-// line; it returns where they begin. A chunk is valid during the call.
-func (s *lineScan) each(ctx context.Context, use func(*chunk) error) (end int64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	workers := max(1, runtime.GOMAXPROCS(0))
-	jobs := make(chan *chunk)
-	ordered := make(chan *chunk, workers)
-	free := make(chan *chunk, 2*workers+2)
-	for range cap(free) {
-		free <- &chunk{}
+func newLineScan(t text, trusted note.Verifiers) *lineScan {
+	s := &lineScan{text: t, trusted: trusted}
+	if r, ok := t.(*rotation.Text); ok {
+		s.blocks, _ = r.ReaderAt.(*block.Reader)
 	}
-	finished := make(chan struct{}, workers+1)
+	return s
+}
+
+// workers is how many goroutines work on the text. A compressed file that is not
+// cut in blocks, because another program made it, can only be read in order.
+func (s *lineScan) workers() int {
+	if s.blocks != nil && s.blocks.Blocks() == 0 {
+		return 1
+	}
+	pieces := s.text.Size()/chunkBytes + 1
+	return int(min(int64(runtime.GOMAXPROCS(0)), pieces))
+}
+
+// each calls use for what was found, in order; it is valid during the call. Bytes
+// behind the last newline are no line: each returns where they begin.
+func (s *lineScan) each(ctx context.Context, use func(*found) error) (end int64, err error) {
+	workers := s.workers()
+	ahead := 2 * workers
+	jobs := make(chan *chunk, ahead) // never full, so that sending does not wait
+	finished := make(chan struct{}, workers)
 	for range workers {
 		go func() {
 			defer func() { finished <- struct{}{} }()
 			w := lineWorker{trusted: s.trusted}
 			for c := range jobs {
-				w.look(c)
+				s.look(c, &w)
 				close(c.ready)
 			}
 		}()
 	}
-	var readErr error
-	end = s.from
-	go func() {
-		defer func() { finished <- struct{}{} }()
-		defer close(ordered)
-		defer close(jobs)
-		end, readErr = s.read(ctx, free, jobs, ordered)
+	defer func() {
+		close(jobs)
+		for range workers {
+			<-finished
+		}
 	}()
-	for c := range ordered {
-		<-c.ready
-		if err == nil {
-			if err = use(c); err != nil {
-				cancel()
+	size := s.text.Size()
+	var waiting, free []*chunk
+	torn := tornLine{worker: lineWorker{trusted: s.trusted}}
+	for at := int64(0); at < size || len(waiting) > 0; {
+		for at < size && len(waiting) < ahead {
+			c := &chunk{}
+			if n := len(free); n > 0 {
+				c, free = free[n-1], free[:n-1]
 			}
+			c.offset, c.to, c.ready = at, s.cut(at), make(chan struct{})
+			at = c.to
+			waiting = append(waiting, c)
+			jobs <- c
 		}
-		select {
-		case free <- c:
-		default:
+		c := waiting[0]
+		waiting = waiting[1:]
+		<-c.ready
+		if ctx.Err() != nil {
+			return torn.offset, context.Cause(ctx)
 		}
+		if c.err != nil {
+			return c.offset, c.err
+		}
+		if err := torn.take(c, use); err != nil {
+			return torn.offset, err
+		}
+		if len(torn.text) > chunkBytes {
+			return torn.offset, nil // longer than any line of ours
+		}
+		free = append(free, c)
 	}
-	for range workers + 1 {
-		<-finished
-	}
-	cancel()
-	if err == nil {
-		err = readErr
-	}
-	return end, err
+	return torn.offset, nil
 }
 
-// read cuts the text in chunks of whole lines.
-func (s *lineScan) read(ctx context.Context, free <-chan *chunk, jobs, ordered chan<- *chunk) (int64, error) {
-	for at := s.from; ; {
-		if at >= s.size {
-			return at, nil
-		}
-		var c *chunk
-		select {
-		case c = <-free:
-		case <-ctx.Done():
-			return at, context.Cause(ctx)
-		}
-		n := int(min(chunkBytes, s.size-at))
-		if cap(c.text) < n {
-			c.text = make([]byte, n)
-		}
-		c.text = c.text[:n]
-		if m, err := s.text.ReadAt(c.text, at); m < n {
-			return at, fmt.Errorf("audit: read at byte %d: %w", at, noEOF(err))
-		}
-		cut := bytes.LastIndexByte(c.text, '\n') + 1
-		if cut == 0 {
-			return at, nil // a torn line, or one that is longer than any of ours
-		}
-		c.text, c.offset, c.items, c.ready = c.text[:cut], at, c.items[:0], make(chan struct{})
-		select {
-		case ordered <- c:
-		case <-ctx.Done():
-			return at, context.Cause(ctx)
-		}
-		jobs <- c
-		at += int64(cut)
+// cut is where a chunk ends: with a block, so that none is decompressed twice.
+func (s *lineScan) cut(at int64) int64 {
+	to := min(at+chunkBytes, s.text.Size())
+	if s.blocks != nil && s.blocks.Blocks() > 0 {
+		_, to = s.blocks.Span(s.blocks.Find(to - 1))
 	}
+	return to
+}
+
+// look reads a chunk and looks at its whole lines.
+func (s *lineScan) look(c *chunk, w *lineWorker) {
+	n := int(c.to - c.offset)
+	if cap(c.text) < n {
+		c.text = make([]byte, n)
+	}
+	c.reset()
+	if c.text, c.err = s.read(c.text[:n], c.offset); c.err != nil {
+		return
+	}
+	first, last := bytes.IndexByte(c.text, '\n')+1, bytes.LastIndexByte(c.text, '\n')+1
+	w.look(&c.found, c.text[first:max(first, last)], c.offset+int64(first))
+}
+
+// read fills p with the text at an offset. Of a compressed text p is whole blocks,
+// or all of it.
+func (s *lineScan) read(p []byte, at int64) ([]byte, error) {
+	if s.blocks == nil || s.blocks.Blocks() == 0 {
+		if n, err := s.text.ReadAt(p, at); n < len(p) {
+			return p, fmt.Errorf("audit: read at byte %d: %w", at, noEOF(err))
+		}
+		return p, nil
+	}
+	for n, b := 0, s.blocks.Find(at); n < len(p); b++ {
+		text, err := s.blocks.Decode(p[n:n:len(p)], b)
+		if err != nil {
+			return p, fmt.Errorf("audit: read at byte %d: %w", at, err)
+		}
+		n += len(text)
+	}
+	return p, nil
+}
+
+// tornLine is a line that began in one chunk and ends in another.
+type tornLine struct {
+	text   []byte
+	offset int64 // where it begins; where the next line begins when text is empty
+	worker lineWorker
+	found  found
+}
+
+// take hands on what was found in a chunk, with the line before it.
+func (l *tornLine) take(c *chunk, use func(*found) error) error {
+	n := bytes.IndexByte(c.text, '\n') + 1
+	if n == 0 {
+		l.text = append(l.text, c.text...)
+		return nil
+	}
+	l.text = append(l.text, c.text[:n]...)
+	l.found.reset()
+	l.worker.look(&l.found, l.text, l.offset)
+	if err := use(&l.found); err != nil {
+		return err
+	}
+	if err := use(&c.found); err != nil {
+		return err
+	}
+	n = bytes.LastIndexByte(c.text, '\n') + 1
+	l.text, l.offset = append(l.text[:0], c.text[n:]...), c.offset+int64(n)
+	return nil
 }
 
 func noEOF(err error) error {
@@ -150,55 +187,4 @@ func noEOF(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// lineWorker looks at lines by themselves. It is for one goroutine.
-type lineWorker struct {
-	trusted note.Verifiers
-	hasher  leafHasher
-}
-
-func (w *lineWorker) look(c *chunk) {
-	at := c.offset
-	for rest := c.text; len(rest) > 0; {
-		n := bytes.IndexByte(rest, '\n') + 1
-		line := rest[:n-1]
-		rest = rest[n:]
-		it := item{offset: at, length: n}
-		w.line(&it, line)
-		c.items = append(c.items, it)
-		at += int64(n)
-	}
-}
-
-func (w *lineWorker) line(it *item, line []byte) {
-	switch {
-	case bytes.HasPrefix(line, []byte(pointOpen)) && len(line) <= maxPoint:
-		it.point = true
-		it.checkpoint, it.frontier, it.err = parsePoint(line, w.trusted)
-	case len(line) <= MaxLine:
-		seq, ok := seqOf(line)
-		if !ok {
-			it.err = fmt.Errorf("%w: neither a record nor a checkpoint", ErrLine)
-			return
-		}
-		it.seq, it.leaf = seq, w.hasher.hash(line)
-		it.deleted = deletionOf(line)
-	default:
-		it.err = fmt.Errorf("%w: too long", ErrLine)
-	}
-}
-
-// seqOf reads the number of a record's line.
-func seqOf(line []byte) (int64, bool) {
-	rest, ok := bytes.CutPrefix(line, []byte(recordOpen))
-	if !ok || !bytes.HasSuffix(rest, []byte("}")) {
-		return 0, false
-	}
-	n := bytes.IndexByte(rest, ',')
-	if n < 1 || n > 19 || rest[0] == '0' && n > 1 {
-		return 0, false
-	}
-	seq, err := strconv.ParseInt(string(rest[:n]), 10, 64)
-	return seq, err == nil && rest[0] != '-' && rest[0] != '+'
 }

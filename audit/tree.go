@@ -16,14 +16,18 @@ type frontier struct {
 }
 
 // add appends a leaf. It allocates only while the tree is small.
-func (f *frontier) add(leaf tlog.Hash) {
-	n := len(f.hashes)
-	for range bits.TrailingZeros64(^uint64(f.size)) {
+func (f *frontier) add(leaf tlog.Hash) { f.join(&subtree{hash: leaf}) }
+
+// join appends the leaves of a subtree, before which there is a multiple of as
+// many.
+func (f *frontier) join(t *subtree) {
+	n, hash := len(f.hashes), t.hash
+	for range bits.TrailingZeros64(^uint64(f.size >> t.level)) {
 		n--
-		leaf = tlog.NodeHash(f.hashes[n], leaf)
+		hash = tlog.NodeHash(f.hashes[n], hash)
 	}
-	f.hashes = append(f.hashes[:n], leaf)
-	f.size++
+	f.hashes = append(f.hashes[:n], hash)
+	f.size += 1 << t.level
 }
 
 // root is the tree's hash.
@@ -56,6 +60,22 @@ type leafHasher struct{ buf []byte }
 
 // hash is the hash of a leaf (RFC 6962 §2.1).
 func (h *leafHasher) hash(leaf []byte) tlog.Hash {
-	h.buf = append(append(h.buf[:0], 0), leaf...)
+	h.buf = append(append(h.buf[:0], leafPrefix), leaf...)
 	return sha256.Sum256(h.buf)
+}
+
+// leafPrefix is hashed before a leaf, to tell it from a node.
+const leafPrefix = 0
+
+// hashWithin is the hash of the leaf text[from:to], without copying it: the byte
+// before it makes room for the prefix meanwhile.
+func (h *leafHasher) hashWithin(text []byte, from, to int) tlog.Hash {
+	if from == 0 {
+		return h.hash(text[:to])
+	}
+	kept := text[from-1]
+	text[from-1] = leafPrefix
+	sum := sha256.Sum256(text[from-1 : to])
+	text[from-1] = kept
+	return sum
 }

@@ -175,8 +175,7 @@ func (v *verification) file(ctx context.Context, fsys vfs.FS, folder *rotation.F
 	defer t.Close() // only read
 	first := !v.started
 	v.open(name)
-	scan := lineScan{text: t, size: t.Size(), trusted: v.trusted}
-	end, err := scan.each(ctx, v.chunk)
+	end, err := newLineScan(t, v.trusted).each(ctx, v.take)
 	if first && v.started {
 		v.report.First = uint64(v.checker.first)
 	}
