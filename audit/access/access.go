@@ -63,9 +63,6 @@ func New(record func(Record), options *Options) *Recorder {
 		r.opts.RequestIDHeader = "X-Request-Id"
 	}
 	r.opts.RequestIDHeader = http.CanonicalHeaderKey(r.opts.RequestIDHeader)
-	if r.opts.Clock == nil {
-		r.opts.Clock = time.Now
-	}
 	r.proxies.header = http.CanonicalHeaderKey(r.opts.ForwardedHeader)
 	for _, p := range r.opts.TrustedProxies {
 		r.proxies.trusted = append(r.proxies.trusted, p.Masked())
@@ -81,12 +78,19 @@ func (r *Recorder) Record(rec Record) {
 		return
 	}
 	if rec.Time.IsZero() {
-		rec.Time = r.opts.Clock().UTC()
+		rec.Time = r.now()
 	}
 	if rec.Origin == (Attribution{}) {
 		rec.Origin = r.attribute(rec.IP)
 	}
 	r.record(rec)
+}
+
+func (r *Recorder) now() time.Time {
+	if r.opts.Clock == nil {
+		return time.Now().UTC()
+	}
+	return r.opts.Clock().UTC()
 }
 
 // attribute says where an address belongs.
@@ -110,8 +114,8 @@ const (
 
 // begin fills in what is known of a request before it is handled.
 func (r *Recorder) begin(rec *Record, req *http.Request) {
-	rec.Time = r.opts.Clock().UTC()
-	rec.Peer, _ = address(req.RemoteAddr) // a connection without an address has none
+	rec.Time = r.now()
+	rec.Peer = peer(req.RemoteAddr)
 	rec.IP, rec.IPFrom = r.proxies.origin(rec.Peer, req.Header)
 	rec.Method, rec.Path = clip(req.Method, maxText), clip(req.URL.Path, maxPath)
 	rec.Host, rec.Protocol = clip(req.Host, maxText), req.Proto

@@ -115,3 +115,13 @@ func address(s string) (netip.Addr, bool) {
 	}
 	return a.Unmap().WithZone(""), true
 }
+
+// peer is the address in RemoteAddr, where it has a port; a connection without an
+// address has none.
+func peer(s string) netip.Addr {
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap().WithZone("")
+	}
+	a, _ := address(s)
+	return a
+}

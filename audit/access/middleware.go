@@ -51,9 +51,10 @@ func (r *Recorder) Middleware(next http.Handler) http.Handler {
 // end records a request that was handled.
 func (r *Recorder) end(x *exchange, start time.Time) {
 	x.mu.Lock()
-	rec := x.record
+	x.ended = true
 	x.mu.Unlock()
-	rec.Duration = r.opts.Clock().Sub(start)
+	rec := &x.record // nobody else's any more
+	rec.Duration = r.since(start)
 	if rec.Status == 0 {
 		rec.Status = http.StatusOK
 	}
@@ -61,7 +62,16 @@ func (r *Recorder) end(x *exchange, start time.Time) {
 		rec.Aborted = true
 	}
 	rec.Origin = r.attribute(rec.IP)
-	r.record(rec)
+	r.record(*rec)
+}
+
+// since is how long ago a moment was. The system's clock tells that quicker than
+// the time.
+func (r *Recorder) since(start time.Time) time.Duration {
+	if r.opts.Clock == nil {
+		return time.Since(start)
+	}
+	return r.opts.Clock().Sub(start)
 }
 
 // exchange is one request while it is handled: the writer of its answer and its
@@ -71,7 +81,8 @@ type exchange struct {
 	http.ResponseWriter
 	wrote    bool // the status is out
 	returned bool
-	mu       sync.Mutex // guards what other goroutines may set
+	mu       sync.Mutex // guards ended, and what other goroutines may set before
+	ended    bool
 	record   Record
 }
 
@@ -94,9 +105,7 @@ func (x *exchange) Value(key any) any {
 // ended. Outside of the middleware it does nothing.
 func SetAccount(ctx context.Context, account, tenant string) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		x.mu.Lock()
-		x.record.Account, x.record.Tenant = clip(account, maxText), clip(tenant, maxText)
-		x.mu.Unlock()
+		x.set(func(rec *Record) { rec.Account, rec.Tenant = clip(account, maxText), clip(tenant, maxText) })
 	}
 }
 
@@ -104,9 +113,16 @@ func SetAccount(ctx context.Context, account, tenant string) {
 // does.
 func SetMemo(ctx context.Context, memo string) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		x.mu.Lock()
-		x.record.Memo = clip(memo, maxPath)
-		x.mu.Unlock()
+		x.set(func(rec *Record) { rec.Memo = clip(memo, maxPath) })
+	}
+}
+
+// set changes the record until the request has ended.
+func (x *exchange) set(change func(*Record)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.ended {
+		change(&x.record)
 	}
 }
 

@@ -9,6 +9,7 @@ package maxmind
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"os"
 	"sync"
@@ -27,7 +28,25 @@ var ErrNoFiles = errors.New("maxmind: no database files")
 type DB struct {
 	files   []string // immutable
 	loading sync.Mutex
-	readers atomic.Pointer[[]*maxminddb.Reader]
+	loaded  atomic.Pointer[databases]
+}
+
+// databases are files as they were read once, and what was found in them last.
+type databases struct {
+	readers []*maxminddb.Reader // immutable
+	seed    maphash.Seed        // immutable
+	found   [places]atomic.Pointer[finding]
+}
+
+// places is how many addresses are remembered, some 150 bytes each: each in the
+// one place that its hash says, where it takes that of the one before. Those who
+// ask once ask again, and a search reads all over a file.
+const places = 4096
+
+// finding is what is known of an address; immutable.
+type finding struct {
+	address     netip.Addr
+	attribution access.Attribution
 }
 
 // Open reads one or more database files into memory. What one does not know of an
@@ -48,7 +67,7 @@ func Open(files ...string) (*DB, error) {
 func (db *DB) Reload() error {
 	db.loading.Lock()
 	defer db.loading.Unlock()
-	readers := make([]*maxminddb.Reader, 0, len(db.files))
+	loaded := &databases{seed: maphash.MakeSeed()}
 	for _, name := range db.files {
 		// In memory and not mapped: a file that is replaced in place must not
 		// change, or end, under a reader.
@@ -60,9 +79,9 @@ func (db *DB) Reload() error {
 		if err != nil {
 			return fmt.Errorf("maxmind: %s: %w", name, err)
 		}
-		readers = append(readers, r)
+		loaded.readers = append(loaded.readers, r)
 	}
-	db.readers.Store(&readers)
+	db.loaded.Store(loaded)
 	return nil
 }
 
@@ -82,17 +101,28 @@ type place struct {
 
 // Attribute returns what the files know of an address. City names are English.
 func (db *DB) Attribute(a netip.Addr) access.Attribution {
-	var found access.Attribution
 	if !a.IsValid() {
-		return found
+		return access.Attribution{}
 	}
+	d := db.loaded.Load()
+	at := &d.found[maphash.Comparable(d.seed, a)%places]
+	if f := at.Load(); f != nil && f.address == a {
+		return f.attribution
+	}
+	f := &finding{address: a, attribution: d.search(a)}
+	at.Store(f)
+	return f.attribution
+}
+
+// search reads the files.
+func (d *databases) search(a netip.Addr) access.Attribution {
 	var p place
-	for _, r := range *db.readers.Load() {
+	for _, r := range d.readers {
 		if r.Lookup(a).Decode(&p) != nil {
 			continue // a damaged record; the other files may know
 		}
 	}
-	found = access.Attribution{Country: p.Country.ISOCode, City: p.City.Names.English, Network: p.Organization}
+	found := access.Attribution{Country: p.Country.ISOCode, City: p.City.Names.English, Network: p.Organization}
 	if found.Network == "" {
 		found.Network = p.ISP
 	}

@@ -117,17 +117,49 @@ func TestOpenErrors(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// More addresses than are remembered, each asked for again and again.
+func TestManyAddresses(t *testing.T) {
+	cities, networks := databases(t)
+	db, err := maxmind.Open(cities, networks)
+	require.NoError(t, err)
+	for range 2 {
+		for i := range 20_000 {
+			addr := netip.AddrFrom4([4]byte{203, 0, byte(113 + i/256%2), byte(i)})
+			want := access.Attribution{Network: "Example Net"}
+			if addr.As4()[2] == 113 {
+				want.Country, want.City = "AT", "Graz"
+			}
+			require.Equal(t, want, db.Attribute(addr), addr)
+			six := netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i / 256), 15: byte(i)})
+			require.Equal(t, access.Attribution{}, db.Attribute(six), six)
+		}
+	}
+}
+
+// BenchmarkMiddleware is a request from an address that was seen lately, and from
+// one that was not, over the bare handler.
 func BenchmarkMiddleware(b *testing.B) {
 	cities, networks := databases(b)
 	db, err := maxmind.Open(cities, networks)
 	require.NoError(b, err)
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
-	h := access.New(func(access.Record) {}, &access.Options{Attributor: db}).Middleware(next)
-	req := httptest.NewRequest("GET", "/", nil)
-	req.RemoteAddr = "203.0.113.7:1"
-	w := httptest.NewRecorder()
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ServeHTTP(w, req)
+	recorded := access.New(func(access.Record) {}, &access.Options{Attributor: db}).Middleware(next)
+	remotes := make([]string, 1<<16)
+	for i := range remotes {
+		remotes[i] = fmt.Sprintf("203.0.%d.%d:1", i/256, i%256)
+	}
+	for name, c := range map[string]struct {
+		h        http.Handler
+		distinct int
+	}{"bare": {next, 1}, "seen": {recorded, 1000}, "new": {recorded, len(remotes)}} {
+		b.Run(name, func(b *testing.B) {
+			req := httptest.NewRequest("GET", "/", nil)
+			w := httptest.NewRecorder()
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				req.RemoteAddr = remotes[i%c.distinct]
+				c.h.ServeHTTP(w, req)
+			}
+		})
 	}
 }
