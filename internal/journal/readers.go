@@ -30,8 +30,9 @@ type reader struct {
 	text  *rotation.Text
 	plain bool
 	index *sidecar.Index // that the text was opened for, nil for none
-	users int            // guarded by readers.mu
-	gone  bool           // guarded by readers.mu
+	held  *sidecar.Holder
+	users int  // guarded by readers.mu
+	gone  bool // guarded by readers.mu
 }
 
 // open opens the active file of a segment, so that its text can be read
@@ -132,6 +133,7 @@ func (r *readers) forget(seg *segment) {
 		}
 	}
 	rd.gone = true
+	rd.held.Release()
 	if rd.users == 0 {
 		rd.text.Close()
 	}

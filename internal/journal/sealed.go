@@ -137,7 +137,7 @@ func (j *Journal) openReader(seg *segment) (*reader, error) {
 	if x != nil && text.Stored() != x.DataSize() {
 		return nil, errors.Join(fmt.Errorf("%s: %w", seg.baseName(), sidecar.ErrStale), text.Close())
 	}
-	return &reader{text: text, plain: !text.Compressed(), index: x}, nil
+	return &reader{text: text, plain: !text.Compressed(), index: x, held: j.cache.Hold()}, nil
 }
 
 // readSealed is Read for a sealed file.
@@ -183,7 +183,7 @@ func (j *Journal) readUnit(rd *reader, buf []byte, offset int64, size int) ([]by
 		return buf, nil
 	}
 	for n := blocks.Find(offset); size > 0 && n < blocks.Blocks(); n++ {
-		text, err := rd.index.Block(n, func() ([]byte, error) { return blocks.Decode(nil, n) })
+		text, err := rd.index.Held().Block(n, func() ([]byte, error) { return blocks.Decode(nil, n) })
 		if err != nil {
 			return buf, err
 		}

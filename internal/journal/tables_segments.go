@@ -129,11 +129,11 @@ func (t *tables) expire(seg *segment) {
 // of them, in place of what it had. The caller holds mu.
 func (s *segment) lookUpIn(x *sidecar.Index, parts []rowsIndex) {
 	if s.index != nil && s.index != x {
-		s.index.Release()
+		s.index.Held().Release()
 	}
 	for _, p := range s.parts {
 		if !slices.Contains(parts, p) {
-			p.index.Release()
+			p.index.Held().Release()
 		}
 	}
 	s.index, s.parts = x, parts

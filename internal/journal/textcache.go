@@ -23,7 +23,7 @@ func (s *Segment) readText(p []byte, off int64) error {
 	for len(p) > 0 {
 		n := off / textBlock
 		// The reader stands for the file: one that is opened again has another.
-		block, err := s.from.cache.Block(rd, int(n), func() ([]byte, error) {
+		block, err := rd.held.Block(int(n), func() ([]byte, error) {
 			if (n+1)*textBlock > s.textEnd() {
 				return nil, errTextEnd
 			}

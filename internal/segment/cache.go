@@ -3,6 +3,7 @@ package segment
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -35,7 +36,7 @@ func (c *Cache) decoder() (*zstd.Decoder, error) {
 // cacheKey names a part of a file: 0 for its text, or a section, and the number
 // of a block.
 type cacheKey struct {
-	of   *Index
+	of   *Holder
 	kind sectionID
 	part int
 }
@@ -83,30 +84,38 @@ func (c *Cache) put(key cacheKey, value any, size int64) {
 	}
 }
 
-// Block returns block n of the text that the sidecar is of, making it with decode
-// when it is not in the cache. It must not be changed.
-func (x *Index) Block(n int, decode func() ([]byte, error)) ([]byte, error) {
-	key := cacheKey{x, 0, n}
-	if v, ok := x.cache.get(key); ok {
+// Holder stands for a file of which parts are in a [Cache].
+type Holder struct {
+	cache    *Cache
+	released atomic.Bool
+}
+
+// Hold returns a Holder for the parts of one more file.
+func (c *Cache) Hold() *Holder { return &Holder{cache: c} }
+
+// Block returns block n of the file's text, making it with decode when it is not in
+// the cache. It must not be changed.
+func (h *Holder) Block(n int, decode func() ([]byte, error)) ([]byte, error) {
+	key := cacheKey{h, 0, n}
+	if v, ok := h.cache.get(key); ok {
 		return v.([]byte), nil
 	}
 	b, err := decode()
 	if err == nil {
-		x.cache.put(key, b, int64(cap(b)))
+		h.cache.put(key, b, int64(cap(b)))
 	}
 	return b, err
 }
 
-// Release takes what was decoded of a file out of the cache: another sidecar takes
-// its place, or the file was deleted. Whoever still has the Index may go on using
-// it, and decodes anew each time.
-func (x *Index) Release() {
-	x.released.Store(true)
-	c := x.cache
+// Release takes what is of the file out of the cache: it has another form now, or was
+// deleted. Whoever still has h may go on using it, and decodes anew each time.
+func (h *Holder) Release() {
+	h.released.Store(true)
+	c := h.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, e := range c.byKey {
-		if key.of == x {
+		if key.of == h {
 			c.order.Remove(e)
 			delete(c.byKey, key)
 			c.used -= e.Value.(*cached).size

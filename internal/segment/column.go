@@ -135,7 +135,7 @@ type termList struct {
 
 // list decodes block n.
 func (c *Column) list(n int) (*termList, error) {
-	key := cacheKey{c.x, c.id, n}
+	key := cacheKey{c.x.held, c.id, n}
 	if v, ok := c.x.cache.get(key); ok {
 		return v.(*termList), nil
 	}

@@ -28,8 +28,8 @@ type Index struct {
 	sections map[sectionID]extent
 	checked  [128]atomic.Bool // by section
 	cache    *Cache
-	released atomic.Bool // from the cache
-	crc      uint32      // of the table of contents: tells files apart
+	held     *Holder // of what is in the cache
+	crc      uint32  // of the table of contents: tells files apart
 
 	frames, values, order, groups, places []byte
 	texts, textEnds, scopes, owners       []byte
@@ -84,6 +84,7 @@ func Read(b []byte, cache *Cache) (*Index, error) {
 	if x.cache == nil {
 		x.cache = NewCache(0)
 	}
+	x.held = x.cache.Hold()
 	m, err := x.section(secMeta)
 	if err != nil {
 		return nil, err
@@ -368,6 +369,9 @@ func (x *Index) Text(s string) (uint32, bool) {
 	n := sort.Search(x.textCount(), func(i int) bool { return x.textAt(uint32(i)) >= s })
 	return uint32(n), n < x.textCount() && x.textAt(uint32(n)) == s
 }
+
+// Held stands for the file among what is decoded of files.
+func (x *Index) Held() *Holder { return x.held }
 
 // Lifecycle calls yield for each run and step record, in the order of rows.
 func (x *Index) Lifecycle(yield func(row int, l *line.Lifecycle) error) error {

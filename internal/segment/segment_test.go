@@ -419,7 +419,7 @@ func TestCache(t *testing.T) {
 	require.NoError(t, err)
 	decoded := 0
 	get := func(n int) {
-		b, err := x.Block(n, func() ([]byte, error) {
+		b, err := x.Held().Block(n, func() ([]byte, error) {
 			decoded++
 			return make([]byte, 300), nil
 		})
@@ -436,9 +436,9 @@ func TestCache(t *testing.T) {
 
 	other, err := segment.Read(sidecar, c)
 	require.NoError(t, err)
-	_, err = other.Block(1, func() ([]byte, error) { return make([]byte, 100), nil })
+	_, err = other.Held().Block(1, func() ([]byte, error) { return make([]byte, 100), nil })
 	require.NoError(t, err)
-	x.Release()
+	x.Held().Release()
 	require.Equal(t, int64(100), c.Used(), "only its own is given up")
 	get(1)
 	require.Equal(t, int64(100), c.Used(), "a query that still has it keeps nothing")
