@@ -95,7 +95,7 @@ func ExampleFiles() {
 	store := example()
 	defer store.Close()
 	var b bytes.Buffer
-	fmt.Println(export.Files(&b, store.Files(), "user.log"))
+	fmt.Println(export.Files(context.Background(), &b, store.Files(), "user.log"))
 	archive, _ := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
 	for _, file := range archive.File {
 		text, _ := file.Open()

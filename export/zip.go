@@ -25,6 +25,9 @@ import (
 // nothing was captured. steps are the steps of a main log, each with its own
 // request and response; lines the line logs, both oldest first.
 //
+// Where the folder has an audit trail and ctx has an actor, that has a record of
+// it; see [audit.LogExported].
+//
 // Zip returns [query.ErrNotFound], with nothing written, when id is not that of
 // a main, sub or line log.
 func Zip(ctx context.Context, w io.Writer, e *query.Engine, id uint64) error {
@@ -32,6 +35,7 @@ func Zip(ctx context.Context, w io.Writer, e *query.Engine, id uint64) error {
 	if err != nil {
 		return fmt.Errorf("export: log %d: %w", id, err)
 	}
+	e.Tell(ctx, query.Read{Export: true, What: fmt.Sprintf("log %d", id), Project: log.Project, Operation: log.Operation})
 	archive := zip.NewWriter(w)
 	entry, err := add(archive, fmt.Sprintf("log-%d.json", id), log.Created)
 	if err != nil {
@@ -50,9 +54,11 @@ func Zip(ctx context.Context, w io.Writer, e *query.Engine, id uint64) error {
 // file that is being written, the whole lines that are there when its turn
 // comes. A file that is rotated while Files runs over all may be missing.
 //
+// Each file is downloaded by the actor of ctx; see [rotation.Folder.Download].
+//
 // Files returns an error that wraps [rotation.ErrNotFound] for a name that is
 // not in the folder.
-func Files(w io.Writer, folder *rotation.Folder, names ...string) error {
+func Files(ctx context.Context, w io.Writer, folder *rotation.Folder, names ...string) error {
 	infos, err := folder.List()
 	if err != nil {
 		return err
@@ -76,7 +82,7 @@ func Files(w io.Writer, folder *rotation.Folder, names ...string) error {
 			continue
 		}
 		added[plain] = true
-		err := addFile(archive, plain, folder, name, changed[name])
+		err := addFile(ctx, archive, plain, folder, name, changed[name])
 		if every && errors.Is(err, rotation.ErrNotFound) {
 			continue // deleted since it was listed
 		}
@@ -87,8 +93,8 @@ func Files(w io.Writer, folder *rotation.Folder, names ...string) error {
 	return archive.Close()
 }
 
-func addFile(archive *zip.Writer, plain string, folder *rotation.Folder, name string, changed time.Time) error {
-	text, err := folder.Open(name)
+func addFile(ctx context.Context, archive *zip.Writer, plain string, folder *rotation.Folder, name string, changed time.Time) error {
+	text, err := folder.Download(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -240,7 +240,7 @@ func TestFiles(t *testing.T) {
 		}, waitFor, tick)
 
 		var b bytes.Buffer
-		require.NoError(t, export.Files(&b, s.Files()))
+		require.NoError(t, export.Files(t.Context(), &b, s.Files()))
 		var names []string
 		got := map[string]int{}
 		for _, e := range unzip(t, b.Bytes()) {
@@ -281,7 +281,7 @@ func TestFiles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(onDisk), string(opened))
 		var b bytes.Buffer
-		require.NoError(t, export.Files(&b, s.Files(), "user.log"))
+		require.NoError(t, export.Files(t.Context(), &b, s.Files(), "user.log"))
 		require.Equal(t, string(onDisk), unzip(t, b.Bytes())[0].text)
 	})
 
@@ -291,7 +291,7 @@ func TestFiles(t *testing.T) {
 		s.run(t)
 		names := []string{"user.log", "usage.log", "user.log"}
 		var b bytes.Buffer
-		require.NoError(t, export.Files(&b, s.Files(), names...))
+		require.NoError(t, export.Files(t.Context(), &b, s.Files(), names...))
 		entries := unzip(t, b.Bytes())
 		require.Len(t, entries, 2)
 		require.Equal(t, "user.log", entries[0].name)
@@ -303,9 +303,9 @@ func TestFiles(t *testing.T) {
 		t.Parallel()
 		s := newStore(t)
 		for _, name := range []string{"nothing.log", "../user.log", "", "user.log\x00"} {
-			require.ErrorIs(t, export.Files(io.Discard, s.Files(), name), rotation.ErrNotFound, "%q", name)
+			require.ErrorIs(t, export.Files(t.Context(), io.Discard, s.Files(), name), rotation.ErrNotFound, "%q", name)
 		}
-		require.ErrorIs(t, export.Files(full{}, s.Files()), errFull)
+		require.ErrorIs(t, export.Files(t.Context(), full{}, s.Files()), errFull)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -28,6 +29,12 @@ const waiting = 256
 // begins the trail when there is none. Acts of the library's own, such as changed
 // levels and deleted files, are recorded in it from then on, with the actor of
 // their context ([audit.WithActor]), or else this process.
+//
+// Logs that somebody reads through [Store.Query] are recorded when the context
+// has an actor: [audit.LogExported] for what is taken out whole, by Engine.All,
+// Engine.Reader or package export; [audit.LogViewed] for pages, records and tails,
+// where audit.Options.RecordQueries asks for it. A file that is downloaded is
+// [audit.LogDownloaded], whoever does it.
 //
 // When the trail cannot be opened, because it was tampered with or the disk is
 // full, OnProblem hears of it, and every record is refused with an error that
@@ -52,6 +59,7 @@ func (s *Store) Audit() *audit.Recorder {
 	s.trail.later = make(chan audit.Entry, waiting)
 	s.trail.recorder.Store(r)
 	s.journal.Folder().OnAct(s.acted)
+	s.engine.OnRead(s.read)
 	s.work.Go(s.recordLater)
 	return r
 }
@@ -155,11 +163,28 @@ func (s *Store) retained(name string) {
 	}
 }
 
-// acted is called when somebody downloaded or deleted a file.
+// acted is called when somebody viewed, downloaded or deleted a file.
 func (s *Store) acted(ctx context.Context, act rotation.Act, name string) {
 	e := audit.Entry{Event: audit.LogDownloaded, Target: audit.Target{Type: "file", ID: name}}
-	if act == rotation.Deleted {
+	switch act {
+	case rotation.Deleted:
 		e.Event = audit.LogDeleted
+	case rotation.Viewed:
+		e.Event = audit.LogViewed
+	}
+	s.audit(ctx, e)
+}
+
+// read is called when logs were read through the engine. What the process reads
+// for itself is no act of anybody's.
+func (s *Store) read(ctx context.Context, r query.Read) {
+	if actor, _ := ctx.Value(audit.ActorKey).(audit.Actor); actor == (audit.Actor{}) {
+		return
+	}
+	e := audit.Entry{Event: audit.LogViewed, Target: audit.Target{Type: "log", ID: r.What},
+		FlowID: r.Operation, Project: r.Project, Run: r.Run}
+	if r.Export {
+		e.Event = audit.LogExported
 	}
 	s.audit(ctx, e)
 }

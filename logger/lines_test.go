@@ -286,7 +286,7 @@ func TestWaysOut(t *testing.T) {
 	})
 	t.Run("R1.5 library: all files are downloaded as a zip with one call", func(t *testing.T) {
 		var out bytes.Buffer
-		require.NoError(t, export.Files(&out, store.Files()))
+		require.NoError(t, export.Files(t.Context(), &out, store.Files()))
 		require.True(t, bytes.HasPrefix(out.Bytes(), []byte("PK")))
 	})
 	t.Run("R1.5 library: the file itself lies in the folder", func(t *testing.T) {

@@ -55,7 +55,8 @@ func (e *Engine) Access(ctx context.Context, f AccessFilter, p Paging) (Page[acc
 	if !ok {
 		return Page[access.Record]{}, ErrUnsupported
 	}
-	return ask(ctx, f, p, cursorAccess, b.Access, func(r access.Record) uint64 { return r.Seq })
+	found, err := ask(ctx, f, p, cursorAccess, b.Access, func(r access.Record) uint64 { return r.Seq })
+	return told(ctx, e, Read{What: "access records"}, found, err)
 }
 
 // Access returns access records.

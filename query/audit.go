@@ -84,5 +84,6 @@ func (e *Engine) Audit(ctx context.Context, f AuditFilter, p Paging) (Page[audit
 	if !ok {
 		return Page[audit.Record]{}, ErrUnsupported
 	}
-	return ask(ctx, f, p, cursorAudit, b.Audit, func(r audit.Record) uint64 { return r.Seq + 1 })
+	found, err := ask(ctx, f, p, cursorAudit, b.Audit, func(r audit.Record) uint64 { return r.Seq + 1 })
+	return told(ctx, e, Read{What: "audit records", Project: f.Project, Operation: f.FlowID}, found, err)
 }

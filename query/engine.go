@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ const MaxAround = 1000
 // soon after it does, with its error.
 type Engine struct {
 	backend Backend
+	onRead  atomic.Pointer[func(context.Context, Read)]
 }
 
 // New returns an Engine over a backend, such as a remote engine's.
@@ -33,7 +35,8 @@ func (e *Engine) MainLogs(ctx context.Context, f RunFilter, p Paging) (Page[Main
 	if err != nil {
 		return Page[MainLog]{}, err
 	}
-	return ask(ctx, f, p, cursorRuns, e.backend.Runs, func(m MainLog) uint64 { return m.ID })
+	found, err := ask(ctx, f, p, cursorRuns, e.backend.Runs, func(m MainLog) uint64 { return m.ID })
+	return told(ctx, e, Read{What: "main logs", Project: f.Project, Operation: f.Operation, Run: f.Run}, found, err)
 }
 
 // SubLogs returns the steps that f selects, newest first.
@@ -42,7 +45,8 @@ func (e *Engine) SubLogs(ctx context.Context, f StepFilter, p Paging) (Page[SubL
 	if err != nil {
 		return Page[SubLog]{}, err
 	}
-	return ask(ctx, f, p, cursorSteps, e.backend.Steps, func(s SubLog) uint64 { return s.ID })
+	found, err := ask(ctx, f, p, cursorSteps, e.backend.Steps, func(s SubLog) uint64 { return s.ID })
+	return told(ctx, e, Read{What: "sub logs", Project: f.Project, Operation: f.Operation, Run: f.Run}, found, err)
 }
 
 // LineLogs returns the records of kind line that f selects, newest first.
@@ -54,21 +58,34 @@ func (e *Engine) LineLogs(ctx context.Context, f Filter, p Paging) (Page[Record]
 		}
 	}
 	f.Kinds = []Kind{KindLine}
-	return e.Records(ctx, f, p)
+	return e.records(ctx, f, p, "line logs")
 }
 
 // Records returns the records of every kind but audit that f selects, newest
 // first.
 func (e *Engine) Records(ctx context.Context, f Filter, p Paging) (Page[Record], error) {
+	return e.records(ctx, f, p, "records")
+}
+
+func (e *Engine) records(ctx context.Context, f Filter, p Paging, what string) (Page[Record], error) {
 	f, err := f.complete()
 	if err != nil {
 		return Page[Record]{}, err
 	}
-	return ask(ctx, f, p, cursorRecords, e.backend.Find, seqOf)
+	found, err := ask(ctx, f, p, cursorRecords, e.backend.Find, seqOf)
+	return told(ctx, e, f.read(what, false), found, err)
 }
 
 // Record returns the record with this seq, or [ErrNotFound].
 func (e *Engine) Record(ctx context.Context, id uint64) (Record, error) {
+	r, err := e.record(ctx, id)
+	if err == nil {
+		e.Tell(ctx, Read{What: "a record", Project: r.Project, Operation: r.Operation, Run: r.Run})
+	}
+	return r, err
+}
+
+func (e *Engine) record(ctx context.Context, id uint64) (Record, error) {
 	if id == 0 {
 		return Record{}, ErrNotFound
 	}
@@ -99,7 +116,7 @@ func (e *Engine) Around(ctx context.Context, id uint64, before, after int) ([]Re
 	case after > MaxAround:
 		return nil, invalid("after", "is above %d", MaxAround)
 	}
-	center, err := e.Record(ctx, id)
+	center, err := e.record(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +141,7 @@ func (e *Engine) Around(ctx context.Context, id uint64, before, after int) ([]Re
 		}
 		records = append(records, r.Items...)
 	}
+	e.Tell(ctx, f.read("records", false))
 	return records, nil
 }
 

@@ -54,6 +54,7 @@ func (e *Engine) readOn(ctx context.Context, f Filter) (func(past uint64) ([]Rec
 	if err != nil {
 		return nil, err
 	}
+	e.Tell(ctx, f.read("records", true))
 	return func(past uint64) ([]Record, bool, error) {
 		if now.AsOf == 0 {
 			return nil, false, nil // nothing was there; an AsOf of 0 would mean what is there now

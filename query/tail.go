@@ -66,6 +66,7 @@ func (e *Engine) Tail(ctx context.Context, f Filter, o TailOptions) iter.Seq2[Ta
 	if !ok {
 		return fail[Tailed](ErrUnsupported)
 	}
+	e.Tell(ctx, f.read("records", false))
 	return b.Tail(ctx, f, o)
 }
 

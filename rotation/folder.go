@@ -34,6 +34,7 @@ type Act uint8
 const (
 	Downloaded Act = iota + 1 // by Download
 	Deleted                   // by Delete
+	Viewed                    // as Viewed says
 )
 
 // Folder is the files of all logs in one folder, to read and to delete. Create
@@ -78,8 +79,8 @@ func OpenFolderFS(fsys vfs.FS, dir string) (*Folder, error) {
 // packages of this module.
 func (f *Folder) OnDelete(hook func(name string)) { f.onDelete.Store(&hook) }
 
-// OnAct sets a function that hears of each file that Download opened or Delete
-// deleted, after that, with the caller's context. It is for the other packages
+// OnAct sets a function that hears of each file that Download opened, Delete
+// deleted or Viewed names, after that, with the caller's context. It is for the other packages
 // of this module.
 func (f *Folder) OnAct(hook func(ctx context.Context, act Act, name string)) { f.onAct.Store(&hook) }
 
@@ -93,6 +94,11 @@ func (f *Folder) acted(ctx context.Context, act Act, name string) {
 		(*hook)(ctx, act, name)
 	}
 }
+
+// Viewed says that the actor of the context was shown lines of a file: Head, Tail
+// and Lines do not know for whom they read. Where the folder has an audit trail
+// that records queries, it has a record of it.
+func (f *Folder) Viewed(ctx context.Context, name string) { f.acted(ctx, Viewed, name) }
 
 // Download is [Folder.Open] for whoever takes the file away: where the folder
 // has an audit trail, it has a record of it, with the actor of the context.

@@ -141,6 +141,7 @@ func MakeSub(s query.SubLog) Sub {
 // steps that they were logged in, each once, for flow_order and row_num. Lines
 // outside a step, and those whose step's history has expired, have 1 for both.
 func MakeLines(ctx context.Context, e *query.Engine, records []query.Record) ([]Line, error) {
+	ctx = query.PartOf(ctx)
 	places := make(map[stepKey]place)
 	lines := make([]Line, 0, len(records))
 	for _, r := range records {

@@ -32,8 +32,10 @@ type Log struct {
 }
 
 // Find returns the main, sub or line log with this id, or [query.ErrNotFound].
-// An id of any other record, the end of a run among them, finds nothing.
+// An id of any other record, the end of a run among them, finds nothing. Whoever
+// hands the log out tells that it was read; see [query.Engine.Tell].
 func Find(ctx context.Context, e *query.Engine, id uint64) (*Log, error) {
+	ctx = query.PartOf(ctx)
 	// The record says where to look, which is quicker than looking everywhere.
 	// It may have expired, though, while the run's end is still there.
 	r, err := e.Record(ctx, id)
@@ -112,6 +114,7 @@ type Step struct {
 // the number of lines; of a run in progress a later part may be newer. After an
 // error the object is not complete.
 func (l *Log) WriteJSON(ctx context.Context, w io.Writer) error {
+	ctx = query.PartOf(ctx)
 	captures, err := l.captures(ctx)
 	if err != nil {
 		return err

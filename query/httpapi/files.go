@@ -95,6 +95,7 @@ func (q *request) viewFile() error {
 	if err != nil {
 		return err
 	}
+	q.store.Files().Viewed(q.ctx, name)
 	if text == nil {
 		text = []string{}
 	}
@@ -187,7 +188,7 @@ func (q *request) downloadFiles() error {
 	}
 	q.wrote = true
 	// A failure on the way ends the connection: the zip has no end then.
-	return export.Files(q.deadlined(), q.store.Files(), allowed...)
+	return export.Files(q.ctx, q.deadlined(), q.store.Files(), allowed...)
 }
 
 // plainName is a file's name before it was compressed.

@@ -62,7 +62,7 @@ func (v *view) MainLogs(ctx context.Context, f query.RunFilter, p query.Paging) 
 // that cannot be, which no engine has to look for: only the snapshot of the
 // answer is wanted.
 func (v *view) newest(ctx context.Context) (uint64, error) {
-	page, err := v.engine.MainLogs(ctx, query.RunFilter{Run: "\x00"}, query.Paging{Limit: 1})
+	page, err := v.engine.MainLogs(query.PartOf(ctx), query.RunFilter{Run: "\x00"}, query.Paging{Limit: 1})
 	return page.AsOf, err
 }
 
