@@ -118,6 +118,8 @@ func TestWhatGoesWrongInside(t *testing.T) {
 		}, nil)
 		refusal(t, http.StatusNotImplemented, do(t, h, http.MethodGet, "/histogram", ""))
 		refusal(t, http.StatusNotImplemented, do(t, h, http.MethodGet, "/facets?field=level", ""))
+		refusal(t, http.StatusNotImplemented, do(t, h, http.MethodGet, "/tail", ""))
+		refusal(t, http.StatusNotImplemented, do(t, h, http.MethodGet, "/tail?backfill=3", ""))
 	})
 }
 

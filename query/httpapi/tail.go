@@ -110,6 +110,9 @@ func (q *request) tail() error {
 	if options.After == 0 {
 		options.Backlog = maxBackfill // nothing was there a moment ago: whatever is there by now is new
 	}
+	if err := q.view.canTail(ctx, f, options); err != nil {
+		return err
+	}
 	records := q.view.Tail(ctx, f, options)
 	if err := s.begin(q); err != nil {
 		return err

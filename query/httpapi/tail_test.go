@@ -173,6 +173,12 @@ func TestTail(t *testing.T) {
 	t.Run("HEAD ends at once", func(t *testing.T) {
 		require.Equal(t, "text/event-stream", do(t, s, http.MethodHead, "/tail", "").header.Get("Content-Type"))
 	})
+	t.Run("what is wrong with the question is said before the stream begins", func(t *testing.T) {
+		e := refusal(t, http.StatusBadRequest, do(t, s, http.MethodGet, "/tail?in=No+Log", ""))
+		require.Equal(t, "in", e["param"])
+		e = refusal(t, http.StatusBadRequest, do(t, s, http.MethodGet, "/tail?runId="+strings.Repeat("x", 2000), ""))
+		require.Equal(t, "runId", e["param"])
+	})
 	t.Run("a wrong Last-Event-ID", func(t *testing.T) {
 		for _, id := range []string{"x", "0", "-1", "9007199254740992"} {
 			refusal(t, http.StatusBadRequest, do(t, s, http.MethodGet, "/tail", "", "Last-Event-ID", id))

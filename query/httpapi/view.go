@@ -125,6 +125,18 @@ func (v *view) Reader(ctx context.Context, f query.Filter) io.ReadCloser {
 	return v.engine.Reader(ctx, f)
 }
 
+// canTail returns what a tail would be refused for. A tail whose context has
+// ended waits for nothing: all that it can give is an error of the question, or
+// of an engine that has no tails.
+func (v *view) canTail(ctx context.Context, f query.Filter, o query.TailOptions) error {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	for _, err := range v.Tail(ctx, f, o) {
+		return err
+	}
+	return nil
+}
+
 func (v *view) Tail(ctx context.Context, f query.Filter, o query.TailOptions) iter.Seq2[query.Tailed, error] {
 	v.narrow(&f.Projects)
 	return func(yield func(query.Tailed, error) bool) {
