@@ -122,7 +122,12 @@ func TestAccessLog(t *testing.T) {
 		require.Len(t, ask(query.AccessFilter{MinStatus: 400}), 1)
 		require.Empty(t, ask(query.AccessFilter{Tenant: "ACME"}))
 		require.Len(t, ask(query.AccessFilter{Account: "ada@example.com", IP: "203.0.113.7", MaxStatus: 299}), 2)
+		require.Len(t, ask(query.AccessFilter{Path: "/flows"}), 2)
+		require.Len(t, ask(query.AccessFilter{Path: "/flows/", IP: "203.0.113.0/24"}), 1)
+		require.Empty(t, ask(query.AccessFilter{IP: "203.0.114.0/24"}))
 		_, err := store.Query().Access(t.Context(), query.AccessFilter{From: at.Add(time.Hour), To: at}, query.Paging{})
+		require.ErrorIs(t, err, query.ErrInvalid)
+		_, err = store.Query().Access(t.Context(), query.AccessFilter{IP: "203.0.113"}, query.Paging{})
 		require.ErrorIs(t, err, query.ErrInvalid)
 	})
 	t.Run("R5.1 library: one line each in access_log.log, wrong ones at warn", func(t *testing.T) {

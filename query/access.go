@@ -3,7 +3,9 @@ package query
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/steplog/steplog/audit/access"
@@ -16,9 +18,13 @@ import (
 type AccessFilter struct {
 	// From and To are the times wanted, both inclusive.
 	From, To time.Time
-	// Account, Tenant, IP, Method and RequestID must be equal to what the record
+	// Account, Tenant, Method and RequestID must be equal to what the record
 	// says, case and all.
-	Account, Tenant, IP, Method, RequestID string
+	Account, Tenant, Method, RequestID string
+	// IP is an address, or a prefix of addresses such as "10.0.0.0/8".
+	IP string
+	// Path is what the record's path must begin with: "/flows" finds "/flows/7".
+	Path string
 	// MinStatus and MaxStatus are the statuses wanted, both inclusive; 0 is no
 	// limit.
 	MinStatus, MaxStatus int
@@ -35,7 +41,27 @@ func (f AccessFilter) complete() (AccessFilter, error) {
 	if f.MinStatus < 0 || f.MaxStatus < 0 || f.MaxStatus != 0 && f.MinStatus > f.MaxStatus {
 		return f, invalid("MinStatus", "and MaxStatus are no range")
 	}
+	if _, ok := parsePrefix(f.IP); f.IP != "" && !ok {
+		return f, invalid("IP", "is neither an address nor a prefix of addresses")
+	}
 	return f, checkSearch(f.Search)
+}
+
+// parsePrefix reads a prefix of addresses; an address is one of itself alone. An
+// IPv4 address that is written as one of IPv6 is the IPv4 address.
+func parsePrefix(text string) (netip.Prefix, bool) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, false
+	}
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), true
 }
 
 // Accessor is a [Backend] that has an access log.
@@ -87,6 +113,8 @@ func (b *journalBackend) Access(ctx context.Context, f AccessFilter, w Window) (
 // accessMatcher decides about the details of access records.
 type accessMatcher struct {
 	equal    map[string]string // by path
+	path     string            // what it begins with
+	ips      *netip.Prefix     // nil for all
 	min, max int
 	parts    []string
 }
@@ -96,14 +124,16 @@ var accessText = []string{"account", "tenant", "path", "memo"} // immutable
 
 // newAccessMatcher returns nil when there is no condition on details.
 func newAccessMatcher(f *AccessFilter) *accessMatcher {
-	m := &accessMatcher{equal: map[string]string{}, min: f.MinStatus, max: f.MaxStatus, parts: folded(f.Search)}
-	for path, want := range map[string]string{"account": f.Account, "tenant": f.Tenant, "ip": f.IP,
-		"method": f.Method, "request": f.RequestID} {
+	m := &accessMatcher{equal: map[string]string{}, path: f.Path, min: f.MinStatus, max: f.MaxStatus, parts: folded(f.Search)}
+	if p, ok := parsePrefix(f.IP); ok {
+		m.ips = &p
+	}
+	for path, want := range map[string]string{"account": f.Account, "tenant": f.Tenant, "method": f.Method, "request": f.RequestID} {
 		if want != "" {
 			m.equal[path] = want
 		}
 	}
-	if len(m.equal) == 0 && m.min == 0 && m.max == 0 && len(m.parts) == 0 {
+	if len(m.equal) == 0 && m.path == "" && m.ips == nil && m.min == 0 && m.max == 0 && len(m.parts) == 0 {
 		return nil
 	}
 	return m
@@ -112,6 +142,15 @@ func newAccessMatcher(f *AccessFilter) *accessMatcher {
 func (m *accessMatcher) match(rec *line.Record) bool {
 	for path, want := range m.equal {
 		if detail(rec, path) != want {
+			return false
+		}
+	}
+	if m.path != "" && !strings.HasPrefix(detail(rec, "path"), m.path) {
+		return false
+	}
+	if m.ips != nil {
+		a, err := netip.ParseAddr(detail(rec, "ip"))
+		if err != nil || !m.ips.Contains(a.Unmap().WithZone("")) {
 			return false
 		}
 	}

@@ -67,7 +67,7 @@ func (q *request) fail(err error) {
 var paramOf = map[string]string{
 	"From": "startDate", "To": "endDate", "Files": "in", "Kinds": "kind", "Search": "search", "Where": "field.1",
 	"Limit": "limit", "Offset": "offset", "Cursor": "cursor", "before": "before", "after": "after",
-	"field": "field", "limit": "limit", "width": "interval", "Project": "project", "Projects": "",
+	"field": "field", "limit": "limit", "width": "interval", "Project": "project", "Projects": "", "IP": "ip",
 }
 
 // failure says how an error is answered; nil when the client has gone.
