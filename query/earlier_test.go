@@ -35,6 +35,7 @@ func TestEarlierFolder(t *testing.T) {
 	j, err := journal.Open(dir, journal.Options{Rule: rotation.Rule{MaxBytes: 24 << 10}, IndexFields: []string{"sku"}})
 	require.NoError(t, err)
 	require.Equal(t, 1, j.Recovery().RunsClosed)
+	require.NoError(t, j.Sync(t.Context())) // the end of that run is in the text
 	awaitSealed(t, dir)
 	require.NoError(t, j.Flush()) // the end of the run that was open
 	ask(query.New(query.OverJournal(j)), 2)
