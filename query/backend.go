@@ -14,8 +14,8 @@ import (
 // the context ends with the context's error. It answers what it cannot do with
 // [ErrUnsupported], and anything after Close with [ErrClosed].
 //
-// Backends may also implement [Histogrammer], [Faceter], [Tailer], [Auditor] and
-// [Accessor]. The suite that shows that one is right is in query/querytest.
+// Backends may also implement [Histogrammer], [Faceter], [Tailer], [Liner],
+// [Auditor] and [Accessor]. The suite that shows that one is right is in query/querytest.
 type Backend interface {
 	// Find returns records of every kind but audit. Each Raw is a copy of the
 	// caller's own.

@@ -33,8 +33,8 @@ func overJournal(j *journal.Journal, own bool) *journalBackend {
 }
 
 // journalBackend answers from the rows that a journal holds in memory and the
-// lines of its files. It is a [Histogrammer], a [Faceter], a [Tailer], an [Auditor] and
-// an [Accessor].
+// lines of its files. It is a [Histogrammer], a [Faceter], a [Tailer], a [Liner], an
+// [Auditor] and an [Accessor].
 type journalBackend struct {
 	j     *journal.Journal
 	own   bool // close j too

@@ -69,69 +69,124 @@ func (e *Engine) readOn(ctx context.Context, f Filter) (func(past uint64) ([]Rec
 // the moment of the call: NDJSON, byte for byte what is stored. It holds one
 // small part of the answer in memory. Read returns what is wrong with f, and
 // the error of ctx once that ends; after Close it returns [ErrClosed]. The
-// reader is for one goroutine at a time.
+// reader is for one goroutine at a time, and an [io.WriterTo]: [io.Copy] makes
+// few and large writes of it.
 func (e *Engine) Reader(ctx context.Context, f Filter) io.ReadCloser {
-	next, err := e.readOn(ctx, f)
+	next, err := e.linesOn(ctx, f)
 	return &reader{next: next, err: err}
 }
 
-// reader turns pages of records into their lines.
+// linesOn fixes the snapshot and returns the function that appends the lines
+// after a seq, oldest first, to a buffer.
+func (e *Engine) linesOn(ctx context.Context, f Filter) (func(past uint64, dst []byte) (Lines, error), error) {
+	b, ok := e.backend.(Liner)
+	if !ok {
+		return e.linesOfRecords(ctx, f)
+	}
+	f, err := f.complete()
+	if err != nil {
+		return nil, err
+	}
+	now, err := e.backend.Find(ctx, Filter{}, Window{Limit: 1, Uncounted: true})
+	if err != nil {
+		return nil, err
+	}
+	return func(past uint64, dst []byte) (Lines, error) {
+		if now.AsOf == 0 {
+			return Lines{Text: dst}, nil // as in readOn
+		}
+		return b.Lines(ctx, f, Window{Limit: maxLines, MaxBytes: readBytes, Past: past, AsOf: now.AsOf, Oldest: true, Uncounted: true}, dst)
+	}, nil
+}
+
+// maxLines is how many lines are fetched at a time, however short they are.
+const maxLines = 1 << 16
+
+// linesOfRecords is linesOn for a backend that gives out records only.
+func (e *Engine) linesOfRecords(ctx context.Context, f Filter) (func(past uint64, dst []byte) (Lines, error), error) {
+	next, err := e.readOn(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return func(past uint64, dst []byte) (Lines, error) {
+		records, more, err := next(past)
+		l := Lines{Text: dst, Records: len(records), More: more}
+		for _, r := range records {
+			l.Text = append(append(l.Text, r.Raw...), '\n')
+			l.Last = r.Seq
+		}
+		return l, err
+	}, nil
+}
+
+// reader gives out lines part by part.
 type reader struct {
-	next    func(past uint64) ([]Record, bool, error)
-	past    uint64
-	records []Record // fetched and not begun
-	line    []byte   // the rest of the line that was begun
-	last    bool     // there is nothing to fetch
-	err     error    // what every further Read returns
+	next func(past uint64, dst []byte) (Lines, error)
+	past uint64
+	part []byte // what was fetched last
+	rest []byte // of it, what was not given out
+	last bool   // there is nothing to fetch
+	err  error  // what every further Read returns
 }
 
 // Read fills p with the next bytes of the lines.
 func (r *reader) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
-		if len(r.line) == 0 && !r.begin() {
+		if len(r.rest) == 0 && !r.fetch() {
 			if n > 0 {
 				return n, nil
 			}
 			return 0, r.err
 		}
-		k := copy(p[n:], r.line)
-		r.line = r.line[k:]
+		k := copy(p[n:], r.rest)
+		r.rest = r.rest[k:]
 		n += k
 	}
 	return n, nil
 }
 
-// begin makes the next line the current one; it reports whether there is one
-// and sets err when there is none.
-func (r *reader) begin() bool {
+// WriteTo writes everything that was not read to w.
+func (r *reader) WriteTo(w io.Writer) (n int64, err error) {
+	for len(r.rest) > 0 || r.fetch() {
+		k, err := w.Write(r.rest)
+		r.rest = r.rest[k:]
+		if n += int64(k); err != nil {
+			return n, err
+		}
+	}
+	if r.err == io.EOF {
+		return n, nil
+	}
+	return n, r.err
+}
+
+// fetch gets the next part; it reports whether there is one and sets err when
+// there is none.
+func (r *reader) fetch() bool {
 	if r.err != nil {
 		return false
 	}
-	if len(r.records) == 0 {
-		if r.last {
-			r.err = io.EOF
-			return false
-		}
-		records, more, err := r.next(r.past)
-		if err != nil {
-			r.err = err
-			return false
-		}
-		r.records, r.last = records, !more
-		if len(records) == 0 {
-			r.err = io.EOF
-			return false
-		}
-		r.past = records[len(records)-1].Seq
+	if r.last {
+		r.err = io.EOF
+		return false
 	}
-	r.line = append(r.records[0].Raw, '\n')
-	r.records = r.records[1:]
+	l, err := r.next(r.past, r.part[:0])
+	if err != nil {
+		r.err = err
+		return false
+	}
+	r.part, r.rest, r.last = l.Text, l.Text, !l.More
+	if l.Records == 0 {
+		r.err = io.EOF
+		return false
+	}
+	r.past = l.Last
 	return true
 }
 
 // Close gives up what was fetched. Closing twice is fine.
 func (r *reader) Close() error {
-	r.records, r.line, r.err = nil, nil, ErrClosed
+	r.part, r.rest, r.err = nil, nil, ErrClosed
 	return nil
 }
