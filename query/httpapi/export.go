@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"strconv"
@@ -47,7 +48,7 @@ func (q *request) export() error {
 		write = func(w io.Writer) (int64, error) { return otlp.WriteJSON(w, records) }
 	default:
 		q.attachment("logs.ndjson", "application/x-ndjson")
-		write = func(w io.Writer) (int64, error) { return export.NDJSON(w, records) }
+		write = func(w io.Writer) (int64, error) { return q.exportLines(w, f) }
 	}
 	h := q.w.Header()
 	h.Set("Trailer", trailerWhole+", "+trailerRecords)
@@ -63,6 +64,34 @@ func (q *request) export() error {
 	}
 	return nil
 }
+
+// exportLines writes lines. Those of who sees everything go out as they are
+// stored; of who sees some projects, each is looked at once more.
+func (q *request) exportLines(w io.Writer, f query.Filter) (int64, error) {
+	if !q.who.AllProjects {
+		return export.NDJSON(w, q.view.All(q.ctx, f))
+	}
+	lines := q.engine.Reader(q.ctx, f)
+	defer lines.Close()
+	counted := countLines{w: w}
+	_, err := io.Copy(&counted, lines)
+	return counted.n, err
+}
+
+// countLines counts the lines that were written.
+type countLines struct {
+	w io.Writer
+	n int64
+}
+
+// Write writes whole and counts what was taken.
+func (c *countLines) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(bytes.Count(p[:n], newline))
+	return n, err
+}
+
+var newline = []byte{'\n'} // immutable
 
 // none yields no record.
 func none(func(query.Record, error) bool) {}

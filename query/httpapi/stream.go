@@ -3,12 +3,16 @@ package httpapi
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
-// writeTimeout is how long one part of a stream may take to be written. A
-// client that takes longer does not read.
-const writeTimeout = 30 * time.Second
+// A stream is written in parts of at most maxPart bytes, and each may take as long
+// as writeTimeout. A client that takes longer does not read.
+const (
+	writeTimeout = 30 * time.Second
+	maxPart      = 128 << 10
+)
 
 // deadlined returns a writer to the client that gives each write a deadline of
 // its own in place of the server's WriteTimeout, which is meant for short
@@ -22,9 +26,15 @@ type deadlined struct {
 	control *http.ResponseController
 }
 
-// Write writes with a new deadline. Where the server has none to set, its own
-// holds.
-func (d *deadlined) Write(p []byte) (int, error) {
-	_ = d.control.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return d.w.Write(p)
+// Write writes each part with a new deadline. Where the server has none to set,
+// its own holds.
+func (d *deadlined) Write(p []byte) (n int, err error) {
+	for part := range slices.Chunk(p, maxPart) {
+		_ = d.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+		k, err := d.w.Write(part)
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }

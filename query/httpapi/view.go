@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
 	"slices"
 	"time"
@@ -118,11 +117,6 @@ func (v *view) All(ctx context.Context, f query.Filter) iter.Seq2[query.Record, 
 			}
 		}
 	}
-}
-
-func (v *view) Reader(ctx context.Context, f query.Filter) io.ReadCloser {
-	v.narrow(&f.Projects)
-	return v.engine.Reader(ctx, f)
 }
 
 // canTail returns what a tail would be refused for. A tail whose context has
