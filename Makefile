@@ -88,6 +88,10 @@ bench-audit: ## durable audit records a second beside plain NDJSON and Tessera; 
 bench-query: ## queries over a million workflow records; BENCH="-n 4000000" for more
 	GOWORK=off go -C .ci/bench run ./query $(BENCH)
 
+.PHONY: bench-http
+bench-http: ## the HTTP API under load over a million records, some 3 minutes; BENCH="-for 10s" for less
+	GOWORK=off go -C .ci/bench run ./http $(BENCH)
+
 .PHONY: bench-packages
 bench-packages: ## the packages' own benchmarks, each beside the code it measures
 	go test -run '^$$' -bench . ./...

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query/httpapi"
+)
+
+// served is a store behind a server.
+func served(t *testing.T) (*logger.Store, *httptest.Server) {
+	t.Helper()
+	// This test offers what a disk may take long for: calls wait for it.
+	store, err := logger.Open(t.TempDir(), &logger.Options{MaxWait: time.Minute})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	api, err := httpapi.New(store.Query(), &httpapi.Options{Store: store, OnProblem: func(err error) { t.Errorf("the handler reports: %v", err) },
+		Authorize: func(r *http.Request, _ httpapi.Permission) (httpapi.Principal, error) {
+			return httpapi.Principal{ID: r.RemoteAddr, AllProjects: true}, nil
+		}})
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(api)
+	// Small buffers, so that who does not read is felt at once.
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		_ = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
+		return ctx
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return store, server
+}
+
+// quiet waits until the process uses next to no CPU.
+func quiet(t *testing.T) {
+	t.Helper()
+	used := func() time.Duration {
+		var u syscall.Rusage
+		require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	last := used()
+	require.Eventually(t, func() bool {
+		now := used()
+		idle := now-last < 5*time.Millisecond
+		last = now
+		return idle
+	}, time.Minute, 50*time.Millisecond)
+}
+
+// TestSlowReaders compares a writer's time without and with 64 tails that
+// nobody reads, in turns.
+func TestSlowReaders(t *testing.T) {
+	store, server := served(t)
+	log := store.Server("edge-1").Service("orders").Logger
+	dropped := int64(0) // while the time was taken
+	write := func() time.Duration {
+		before := store.Stats().Dropped
+		defer func() { dropped += store.Stats().Dropped - before }()
+		began := time.Now()
+		for i := range 100_000 {
+			log.Info("a line that nobody reads", zap.Int("i", i))
+		}
+		return time.Since(began)
+	}
+	write()
+	var without, with []time.Duration
+	for range 9 {
+		quiet(t)
+		without = append(without, write())
+		var open []net.Conn
+		for range 64 {
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			require.NoError(t, err)
+			require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+			_, err = fmt.Fprint(conn, "GET /tail HTTP/1.1\r\nHost: x\r\n\r\n")
+			require.NoError(t, err)
+			_, err = conn.Read(make([]byte, 1))
+			require.NoError(t, err)
+			open = append(open, conn)
+		}
+		fill := dropped
+		write() // their buffers are full after this
+		write()
+		dropped = fill
+		quiet(t) // and they have stopped
+		with = append(with, write())
+		for _, conn := range open {
+			require.NoError(t, conn.Close())
+		}
+		require.Eventually(t, func() bool { // the handlers are gone
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/tail", nil)
+			require.NoError(t, err)
+			answer, err := http.DefaultClient.Do(r)
+			require.NoError(t, err)
+			defer answer.Body.Close()
+			return answer.StatusCode == http.StatusOK
+		}, time.Minute, 20*time.Millisecond)
+	}
+	slices.Sort(without)
+	slices.Sort(with)
+	t.Logf("100,000 lines: %v without tails, %v with 64 that nobody reads: %.2f times (medians of 9, in turns), %d records dropped",
+		without[4], with[4], float64(with[4])/float64(without[4]), dropped)
+}
