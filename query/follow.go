@@ -39,6 +39,10 @@ type follower struct {
 	last    uint64 // everything up to this seq was looked at
 	missed  int64  // to be said with the next record
 	stopped bool   // by whoever uses the sequence
+
+	// waiting is how many records between last and counted match by their rows.
+	waiting int
+	counted uint64
 }
 
 // backlog gives the newest n records up to a seq.
@@ -77,12 +81,24 @@ func (t *follower) step(yield func(Tailed, error) bool) error {
 	return nil
 }
 
+// fetchRows is how many rows one fetch looks at: not many milliseconds' worth,
+// so that tails take turns.
+const fetchRows = 1 << 16
+
 // fetch reads up to a batch of records after last, passing over what is more
-// than maxLag behind, and moves last to where it looked.
-func (t *follower) fetch() ([]Record, error) {
-	missed, end := t.missed, t.last
-	batch, err := again(t.ctx, t.b, func(snap *journal.Snapshot) (batch []Record, err error) {
-		t.missed = missed
+// than maxLag behind, and moves last to where it looked. Few tails do so at a
+// time: many that catch up at once would keep everybody else from the
+// processors, the one who moves what is logged to the text among them.
+func (t *follower) fetch() (batch []Record, err error) {
+	select {
+	case t.b.fetching <- struct{}{}:
+		defer func() { <-t.b.fetching }()
+	case <-t.ctx.Done():
+		return nil, t.ctx.Err()
+	}
+	before, end := *t, t.last
+	batch, err = tries(t.ctx, t.b, false, func(snap *journal.Snapshot) (batch []Record, err error) {
+		t.missed, t.waiting, t.counted = before.missed, before.waiting, before.counted
 		s := newScan(t.ctx, t.b.j, snap, t.filter, 0)
 		s.unplanned = true // what is passed over is counted without its line
 		skip, err := t.behind(s)
@@ -90,11 +106,16 @@ func (t *follower) fetch() ([]Record, error) {
 			return nil, err
 		}
 		end = max(s.asOf, t.last)
-		size := 0
+		size, rows := 0, 0
 		err = s.merge(t.last, true, nil, func(v *view, i int, row *journal.Row) (bool, error) {
+			if rows++; rows > fetchRows {
+				end = row.Seq - 1
+				return false, nil
+			}
 			if !s.match.row(row) {
 				return true, nil
 			}
+			t.waiting--
 			if skip > 0 {
 				skip--
 				t.missed++
@@ -103,6 +124,7 @@ func (t *follower) fetch() ([]Record, error) {
 			if err := s.read(v, i); err != nil {
 				return false, err
 			}
+			rows += 100 // a line costs about as much as that
 			if s.match.text != nil && !s.match.text.match(&s.rec, v.File()) {
 				return true, nil
 			}
@@ -121,14 +143,27 @@ func (t *follower) fetch() ([]Record, error) {
 	return batch, err
 }
 
-// behind returns how many of the waiting records are too many.
+// behind returns how many of the waiting records are too many. It counts each
+// once, and none while there are too few of any kind.
 func (t *follower) behind(s *scan) (int, error) {
-	waiting := 0
-	err := s.merge(t.last, true, nil, func(_ *view, _ int, row *journal.Row) (bool, error) {
+	most := 0
+	for n := range s.views {
+		v := &s.views[n]
+		most += v.hi - min(v.hi, v.Search(t.last))
+	}
+	if most <= t.maxLag {
+		t.waiting, t.counted = 0, 0
+		return 0, nil
+	}
+	if t.counted <= t.last {
+		t.waiting, t.counted = 0, t.last
+	}
+	err := s.merge(t.counted, true, nil, func(_ *view, _ int, row *journal.Row) (bool, error) {
 		if s.match.row(row) {
-			waiting++
+			t.waiting++
 		}
 		return true, nil
 	})
-	return max(0, waiting-t.maxLag), err
+	t.counted = max(t.counted, s.asOf)
+	return max(0, t.waiting-t.maxLag), err
 }

@@ -29,7 +29,7 @@ func Open(dir string) (*Engine, error) {
 func OverJournal(j *journal.Journal) Backend { return overJournal(j, false) }
 
 func overJournal(j *journal.Journal, own bool) *journalBackend {
-	return &journalBackend{j: j, own: own, trail: newTrailIndex(j.Place())}
+	return &journalBackend{j: j, own: own, trail: newTrailIndex(j.Place()), fetching: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 }
 
 // journalBackend answers from the rows that a journal holds in memory and the
@@ -39,6 +39,8 @@ type journalBackend struct {
 	j     *journal.Journal
 	own   bool // close j too
 	trail *trailIndex
+	// fetching has room for as many tails as fetch at a time.
+	fetching chan struct{}
 	// checkLimit is how many bytes of lines are read to count what no index
 	// counts, 0 for maxChecked. Tests set it.
 	checkLimit int64
@@ -64,15 +66,21 @@ func (b *journalBackend) Audit(ctx context.Context, f AuditFilter, w Window) (Re
 const maxTries = 8
 
 // again runs a query, and runs it again on a new snapshot when a file that it
-// wanted to read was deleted.
+// wanted to read was deleted. Rows without an index get one before it.
 func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snapshot) (T, error)) (T, error) {
+	return tries(ctx, b, true, ask)
+}
+
+// tries is again; without index it leaves rows as they are, for who looks at each
+// of them once.
+func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*journal.Snapshot) (T, error)) (T, error) {
 	var zero T
 	for range maxTries {
 		if err := ctx.Err(); err != nil {
 			return zero, err
 		}
 		snap := b.j.Snapshot()
-		if unindexed(snap) {
+		if index && unindexed(snap) {
 			if err := b.j.IndexRows(ctx); err != nil {
 				return zero, err
 			}

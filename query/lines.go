@@ -29,7 +29,9 @@ type Lines struct {
 
 // Lines returns lines as they are stored.
 func (b *journalBackend) Lines(ctx context.Context, f Filter, w Window, dst []byte) (Lines, error) {
-	return again(ctx, b, func(snap *journal.Snapshot) (Lines, error) {
+	// What rows tell, they tell without an index.
+	index := newTextMatcher(&f) != nil
+	return tries(ctx, b, index, func(snap *journal.Snapshot) (Lines, error) {
 		return newScan(ctx, b.j, snap, f, w.AsOf).copyLines(w, dst)
 	})
 }
