@@ -91,6 +91,7 @@ func (e *Engine) linesOn(ctx context.Context, f Filter) (func(past uint64, dst [
 	if err != nil {
 		return nil, err
 	}
+	e.Tell(ctx, f.read("records", true))
 	return func(past uint64, dst []byte) (Lines, error) {
 		if now.AsOf == 0 {
 			return Lines{Text: dst}, nil // as in readOn

@@ -65,7 +65,7 @@ func (q *request) context() error {
 	if _, err := q.shown(id); err != nil {
 		return err
 	}
-	records, err := q.view.Around(q.ctx, id, before, after)
+	records, err := q.view.Around(query.PartOf(q.ctx), id, before, after)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (q *request) buckets(f query.Filter, width time.Duration, wanted int) ([]qu
 		if !end.t.IsZero() {
 			continue
 		}
-		page, err := q.view.Records(q.ctx, f, query.Paging{Limit: 1, Oldest: end.oldest})
+		page, err := q.view.Records(query.PartOf(q.ctx), f, query.Paging{Limit: 1, Oldest: end.oldest})
 		if err != nil {
 			return nil, 0, err
 		}

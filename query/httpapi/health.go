@@ -66,7 +66,7 @@ func (q *request) stats() error {
 	for name, f := range s.Files {
 		data.Files[name] = figures{f.Records, f.Bytes, f.Dropped, levelCounts(f.DroppedByLevel)}
 	}
-	page, err := q.view.Records(q.ctx, query.Filter{Kinds: []query.Kind{query.KindEvent}, Files: []string{logger.FileApplication},
+	page, err := q.view.Records(query.PartOf(q.ctx), query.Filter{Kinds: []query.Kind{query.KindEvent}, Files: []string{logger.FileApplication},
 		Topic: "performance"}, query.Paging{Limit: 1})
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func (q *request) tail() error {
 	}
 	var earlier []query.Record
 	if backfill > 0 {
-		page, err := q.view.Records(ctx, f, query.Paging{Limit: backfill, AsOf: snapshot})
+		page, err := q.view.Records(query.PartOf(ctx), f, query.Paging{Limit: backfill, AsOf: snapshot})
 		if err != nil {
 			return err
 		}

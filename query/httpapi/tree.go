@@ -83,7 +83,7 @@ func (q *request) runTree() error {
 	if root == "" {
 		root = top.Run
 	}
-	runs, err := q.view.MainLogs(q.ctx, query.RunFilter{RootRun: root}, query.Paging{Limit: maxTreeRuns, AsOf: page.AsOf, Oldest: true})
+	runs, err := q.view.MainLogs(query.PartOf(q.ctx), query.RunFilter{RootRun: root}, query.Paging{Limit: maxTreeRuns, AsOf: page.AsOf, Oldest: true})
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (q *request) runTree() error {
 	if len(runs.Items) <= 1 {
 		f = query.StepFilter{Run: top.Run} // one run has a list of its own
 	}
-	steps, err := q.view.SubLogs(q.ctx, f, query.Paging{Limit: maxTreeSteps, AsOf: page.AsOf, Oldest: true})
+	steps, err := q.view.SubLogs(query.PartOf(q.ctx), f, query.Paging{Limit: maxTreeSteps, AsOf: page.AsOf, Oldest: true})
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func (v *view) All(ctx context.Context, f query.Filter) iter.Seq2[query.Record, 
 // ended waits for nothing: all that it can give is an error of the question, or
 // of an engine that has no tails.
 func (v *view) canTail(ctx context.Context, f query.Filter, o query.TailOptions) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(query.PartOf(ctx))
 	cancel()
 	for _, err := range v.Tail(ctx, f, o) {
 		return err
