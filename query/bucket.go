@@ -20,6 +20,7 @@ type histogram struct {
 	counts map[int64]*line.Levels
 	last   int64 // the bucket counted in before
 	at     *line.Levels
+	from   int64 // when it begins
 }
 
 func newHistogram(f *Filter, width time.Duration) *histogram {
@@ -36,28 +37,46 @@ func (h *histogram) bucketOf(ns int64) int64 {
 	return n
 }
 
+// endOf returns when the bucket of a time ends, what is not above that time when
+// no int64 says it.
+func (h *histogram) endOf(ns int64) int64 { return (h.bucketOf(ns) + 1) * h.width }
+
+// same reports whether two times, of which the first is not larger, lie in one
+// bucket.
+func (h *histogram) same(first, last int64) bool {
+	if h.at != nil && first >= h.from && uint64(last-h.from) < uint64(h.width) {
+		return true
+	}
+	return h.bucketOf(first) == h.bucketOf(last)
+}
+
 // addFrame adds the rows of a frame that lies in one bucket.
-func (h *histogram) addFrame(ns int64, m *matcher, f *segment.Frame) error {
-	for l := range allLevels {
-		n := 0
-		for k := line.KindNone; k <= line.KindAudit && m.levels[int(levelOf(l))+128]; k++ {
-			if m.kinds[k] {
-				n += f.Count(l, k)
-			}
-		}
-		if n == 0 {
-			continue
-		}
-		if err := h.add(ns, allLevels[l]); err != nil {
+func (h *histogram) addFrame(ns int64, m *matcher, f *segment.FrameHead) error {
+	for _, c := range m.wanted(f.Index()) {
+		if err := h.addMany(ns, c.level, f.CountClass(c.class)); err != nil {
 			return err
 		}
-		h.at[l] += int64(n) - 1
 	}
 	return nil
 }
 
+// addMany adds rows of one bucket and level, which is an index in line.Levels.
+func (h *histogram) addMany(ns int64, level, rows int) error {
+	if rows == 0 {
+		return nil
+	}
+	if err := h.add(ns, allLevels[level]); err != nil {
+		return err
+	}
+	h.at[level] += int64(rows) - 1
+	return nil
+}
+
 func (h *histogram) add(ns int64, l zapcore.Level) error {
-	n := h.bucketOf(ns)
+	n := h.last
+	if h.at == nil || uint64(ns-h.from) >= uint64(h.width) {
+		n = h.bucketOf(ns)
+	}
 	if h.at == nil || n != h.last {
 		at := h.counts[n]
 		if at == nil {
@@ -67,7 +86,7 @@ func (h *histogram) add(ns int64, l zapcore.Level) error {
 			at = new(line.Levels)
 			h.counts[n] = at
 		}
-		h.last, h.at = n, at
+		h.last, h.at, h.from = n, at, n*h.width
 	}
 	h.at[line.LevelIndex(l)]++
 	return nil

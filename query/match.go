@@ -20,13 +20,18 @@ type matcher struct {
 	from, to int64     // Unix nanoseconds, both inclusive
 
 	identity func(*line.Identity) bool // nil when no identifier is asked for
-	owners   []ownerMatch              // of the segment looked at: decided once for each owner, when it is first met
+	owners   []ownerMatch              // of segments that are not sealed: decided once for each owner, when it is first met
 	seg      *journal.Segment
-	kept     map[*segment.Index][]ownerMatch // of each segment; those that are not sealed share one
+	where    *conditions
+	sealed   *ownerFilter // of the segment looked at, nil for one that is not sealed
+	kept     map[*segment.Index]*ownerFilter
 
 	text *textMatcher // nil when the row tells all
 
-	everyClass bool // every level and kind matches that a row may have
+	wantedOf   *segment.Index // of the file looked at: the classes of level and kind that match
+	wantedList []wantedClass
+	wantedMap  uint64 // a bit for each
+	everyClass bool   // all that occur do
 }
 
 type ownerMatch uint8
@@ -64,7 +69,8 @@ func newMatcher(f *Filter) matcher {
 // fork returns a matcher for another goroutine.
 func (m *matcher) fork() matcher {
 	f := *m
-	f.owners, f.seg, f.kept = nil, nil, nil
+	f.owners, f.seg, f.sealed, f.kept = nil, nil, nil, nil
+	f.wantedOf, f.wantedList = nil, nil
 	return f
 }
 
@@ -73,19 +79,72 @@ func (m *matcher) in(seg *journal.Segment) {
 	if m.seg == seg {
 		return
 	}
-	// Segments that are not sealed share theirs.
-	shared := m.seg != nil && m.seg.Index() == nil && seg.Index() == nil
-	if m.seg = seg; m.identity == nil || shared {
+	m.seg = seg
+	if m.identity == nil {
 		return
 	}
-	n := seg.Owners()
+	x := seg.Index()
+	if x == nil {
+		if m.sealed = nil; m.owners == nil {
+			m.owners = make([]ownerMatch, seg.Owners())
+		}
+		return
+	}
+	if m.sealed = m.kept[x]; m.sealed != nil {
+		return
+	}
 	if m.kept == nil {
-		m.kept = map[*segment.Index][]ownerMatch{}
+		m.kept = map[*segment.Index]*ownerFilter{}
 	}
-	if m.owners = m.kept[seg.Index()]; m.owners == nil {
-		m.owners = make([]ownerMatch, n)
-		m.kept[seg.Index()] = m.owners
+	m.sealed = m.where.owned(x)
+	m.kept[x] = m.sealed
+}
+
+// ownerFilter decides about the owners of a sealed file by numbers.
+type ownerFilter struct {
+	x            *segment.Index
+	all          bool     // of the scopes
+	scopes       []uint64 // a bit for each
+	steps        bool     // one step or action is asked for
+	step, action uint32   // 0 for any
+}
+
+// owned returns which owners of a file the filter selects.
+func (c *conditions) owned(x *segment.Index) *ownerFilter {
+	o := &ownerFilter{x: x, scopes: make([]uint64, (x.Scopes()+63)/64)}
+	for _, w := range [...]struct {
+		text string
+		to   *uint32
+	}{{c.filter.Step, &o.step}, {c.filter.Action, &o.action}} {
+		if w.text == "" {
+			continue
+		}
+		n, there := x.Text(w.text)
+		if !there {
+			return o
+		}
+		*w.to, o.steps = n, true
 	}
+	a := asking{x: x, c: c}
+	list, all := a.scopes()
+	o.all = all
+	for _, scope := range list {
+		o.scopes[scope>>6] |= 1 << (scope & 63)
+	}
+	return o
+}
+
+func (o *ownerFilter) has(owner uint32) bool {
+	if !o.all {
+		if scope := o.x.ScopeOf(owner); o.scopes[scope>>6]>>(scope&63)&1 == 0 {
+			return false
+		}
+	}
+	if !o.steps {
+		return true
+	}
+	step, action := o.x.OwnerTexts(owner)
+	return (o.step == 0 || step == o.step) && (o.action == 0 || action == o.action)
 }
 
 // nanoseconds is t.UnixNano, held at the ends of what an int64 can say: the
@@ -114,6 +173,9 @@ func (m *matcher) row(r *journal.Row) bool {
 
 // owner decides about an owner of the segment looked at.
 func (m *matcher) owner(o uint32) bool {
+	if m.sealed != nil {
+		return m.sealed.has(o)
+	}
 	switch m.owners[o] {
 	case ownerIn:
 		return true

@@ -177,7 +177,7 @@ func (h *head) settle(s *scan) {
 			return
 		}
 		n := i / segment.FrameRows
-		f := x.Frame(n)
+		f := x.FrameHead(n)
 		if s.match.frame(&f) != nothing {
 			return
 		}

@@ -205,17 +205,14 @@ func (a *asking) identity() error {
 	}
 	n := 0
 	for _, scope := range scopes {
-		from, to := a.x.ScopeRows(scope)
-		n += to - from
+		n += a.x.ScopeLen(scope)
 	}
 	if 8*n > a.x.Len() {
 		return nil
 	}
 	rows := make([]uint32, 0, n)
 	for _, scope := range scopes {
-		for from, to := a.x.ScopeRows(scope); from < to; from++ {
-			rows = append(rows, uint32(a.x.RowAt(from)))
-		}
+		rows = a.x.AppendScopeRows(rows, scope)
 	}
 	a.narrow(sorted(rows, len(scopes), a.x.Len()))
 	return nil

@@ -51,6 +51,7 @@ type view struct {
 
 func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
 	s := &scan{ctx: ctx, j: j, match: newMatcher(&f), asOf: snap.AsOf, where: newConditions(&f), checked: new(atomic.Int64)}
+	s.match.where = s.where
 	if asOf != 0 && asOf < s.asOf {
 		s.asOf = asOf
 	}

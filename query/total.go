@@ -11,8 +11,6 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
-
-	"go.uber.org/zap/zapcore"
 )
 
 // maxChecked is how many bytes of lines a query reads to count what no index
@@ -31,12 +29,12 @@ const (
 )
 
 // frame tells how much of a frame can match by its header.
-func (m *matcher) frame(f *segment.Frame) cover {
+func (m *matcher) frame(f *segment.FrameHead) cover {
 	first, last := f.Times()
 	if last < m.from || first > m.to {
 		return nothing
 	}
-	if !m.everyClass && m.classes(f) == 0 {
+	if m.wanted(f.Index()); !m.everyClass && m.classes(f) == 0 {
 		return nothing
 	}
 	if first >= m.from && last <= m.to {
@@ -45,19 +43,33 @@ func (m *matcher) frame(f *segment.Frame) cover {
 	return part
 }
 
-// classes counts the rows of a frame by level and kind.
-func (m *matcher) classes(f *segment.Frame) (n int) {
-	for l := range allLevels {
-		if !m.levels[int(levelOf(l))+128] {
-			continue
-		}
-		for k := line.KindNone; k <= line.KindAudit; k++ {
-			if m.kinds[k] {
-				n += f.Count(l, k)
-			}
-		}
+// classes counts the rows of a frame whose level and kind are wanted.
+func (m *matcher) classes(f *segment.FrameHead) (n int) {
+	for _, c := range m.wanted(f.Index()) {
+		n += f.CountClass(c.class)
 	}
 	return n
+}
+
+// wantedClass is a level and a kind, of those that occur in a file, that a
+// filter wants.
+type wantedClass struct{ class, level int }
+
+// wanted returns those of a file.
+func (m *matcher) wanted(x *segment.Index) []wantedClass {
+	if m.wantedOf == x {
+		return m.wantedList
+	}
+	m.wantedOf, m.wantedList, m.wantedMap, m.everyClass = x, make([]wantedClass, 0, 8), 0, true
+	for class, c := range x.Classes {
+		if m.kinds[c.Kind] && m.levels[int(levelOf(c.Level))+128] {
+			m.wantedList = append(m.wantedList, wantedClass{class, c.Level})
+			m.wantedMap |= 1 << class
+		} else {
+			m.everyClass = false
+		}
+	}
+	return m.wantedList
 }
 
 func levelOf(i int) int8 { return int8(allLevels[i]) }
@@ -187,19 +199,28 @@ func (s *scan) countOf(v *view) (int64, error) {
 // countFrames counts frames that match as a whole by their headers.
 func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
 	for i := v.lo / segment.FrameRows; i*segment.FrameRows < v.hi; i++ {
-		f := x.Frame(i)
-		c := s.match.frame(&f)
+		head := x.FrameHead(i)
+		c := s.match.frame(&head)
 		if c == nothing {
 			continue
 		}
 		if c == whole && (i+1)*segment.FrameRows <= v.hi {
-			n += int64(s.match.classes(&f))
+			n += int64(s.match.classes(&head))
 			continue
 		}
+		f := x.Frame(i)
 		end := min(f.Len(), v.hi-i*segment.FrameRows)
-		for k := range end {
-			if s.match.inFrame(&f, k) {
-				n++
+		if f.Ascending() {
+			from, to := s.match.within(&f, end)
+			counts := classCounts(&f, from, to)
+			for _, c := range s.match.wanted(x) {
+				n += int64(counts[c.class])
+			}
+		} else {
+			for k := range end {
+				if s.match.inFrame(&f, k) {
+					n++
+				}
 			}
 		}
 		if err := s.tick(end); err != nil {
@@ -220,13 +241,14 @@ func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
 		k, _ := slices.BinarySearch(rows, uint32((frame+1)*segment.FrameRows))
 		in := rows[:k]
 		rows = rows[k:]
-		f := x.Frame(frame)
-		c := s.match.frame(&f)
+		head := x.FrameHead(frame)
+		c := s.match.frame(&head)
 		switch {
 		case c == nothing:
-		case c == whole && s.match.identity == nil && s.match.classes(&f) == f.Len():
+		case c == whole && s.match.identity == nil && s.match.classes(&head) == head.Len():
 			n += int64(k)
 		default:
+			f := x.Frame(frame)
 			for _, row := range in {
 				i := int(row) % segment.FrameRows
 				if s.match.inFrame(&f, i) && (s.match.identity == nil || s.match.owner(f.Owner(i))) {
@@ -243,12 +265,12 @@ func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
 
 // inFrame decides by time, level and kind about a row of a frame.
 func (m *matcher) inFrame(f *segment.Frame, k int) bool {
-	at := f.Time(k)
-	if at < m.from || at > m.to {
+	m.wanted(f.Index())
+	if m.wantedMap>>f.ClassOf(k)&1 == 0 {
 		return false
 	}
-	level, kind := f.Class(k)
-	return m.kinds[kind] && m.levels[int(levelOf(level))+128]
+	at := f.Time(k)
+	return at >= m.from && at <= m.to
 }
 
 // countScopes counts runs, or services, that match as a whole by their counters.
@@ -266,8 +288,8 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 	if all {
 		return 0, false, nil
 	}
+	var rows []uint32
 	for _, scope := range scopes {
-		from, to := x.ScopeRows(scope)
 		switch first, last := x.ScopeTimes(scope); {
 		case last < s.match.from || first > s.match.to:
 		case first >= s.match.from && last <= s.match.to:
@@ -283,19 +305,29 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 				}
 			}
 		default:
-			for p := from; p < to; p++ {
-				row := x.RowAt(p)
-				f := x.Frame(row / segment.FrameRows)
-				if s.match.inFrame(&f, row%segment.FrameRows) {
-					n++
-				}
-			}
-			if err := s.tick(to - from); err != nil {
+			rows = x.AppendScopeRows(rows[:0], scope)
+			n += s.countRows(x, rows)
+			if err := s.tick(len(rows)); err != nil {
 				return n, true, err
 			}
 		}
 	}
 	return n, true, nil
+}
+
+// countRows counts those of some rows that match by time, level and kind.
+func (s *scan) countRows(x *segment.Index, rows []uint32) (n int64) {
+	var f segment.Frame
+	framed := -1
+	for _, row := range rows {
+		if k := int(row) / segment.FrameRows; k != framed {
+			f, framed = x.Frame(k), k
+		}
+		if s.match.inFrame(&f, int(row)%segment.FrameRows) {
+			n++
+		}
+	}
+	return n
 }
 
 // wants says whether lines are wanted and whether the rows of all other kinds
@@ -358,58 +390,4 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 		}
 	}
 	return n, nil
-}
-
-// histogram counts by time: frames that lie in one bucket by their headers.
-func (s *scan) histogram(h *histogram) error {
-	for n := range s.views {
-		v := &s.views[n]
-		if err := s.prepare(v); err != nil {
-			return err
-		}
-		x := v.Index()
-		if x == nil || v.plan.listed || s.match.text != nil || s.match.identity != nil {
-			err := s.eachOf(v, func(_ *view, row *journal.Row, _ *line.Record) error {
-				return h.add(row.Time, zapcore.Level(row.Level))
-			})
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := s.histogramFrames(h, v, x); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
-	for i := v.lo / segment.FrameRows; i*segment.FrameRows < v.hi; i++ {
-		f := x.Frame(i)
-		c := s.match.frame(&f)
-		if c == nothing {
-			continue
-		}
-		first, last := f.Times()
-		end := min(f.Len(), v.hi-i*segment.FrameRows)
-		if c == whole && end == f.Len() && h.bucketOf(first) == h.bucketOf(last) {
-			if err := h.addFrame(first, &s.match, &f); err != nil {
-				return err
-			}
-			continue
-		}
-		for k := range end {
-			if s.match.inFrame(&f, k) {
-				level, _ := f.Class(k)
-				if err := h.add(f.Time(k), allLevels[level]); err != nil {
-					return err
-				}
-			}
-		}
-		if err := s.tick(end); err != nil {
-			return err
-		}
-	}
-	return nil
 }

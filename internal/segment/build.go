@@ -250,7 +250,7 @@ func (b *builder) encode(d data, order []uint32, terms []section, w *postingWrit
 	b.endLifecycle()
 	classes := b.columns.classes()
 	frames, values := b.columns.encode(classes)
-	texts, scopes, owners := b.people.encode()
+	texts, scopes, owners, rows := b.people.encode(order)
 	sizes := make([]uint32, len(b.cut.units))
 	if d.grouped {
 		for i, row := range laid(order) {
@@ -266,8 +266,8 @@ func (b *builder) encode(d data, order []uint32, terms []section, w *postingWrit
 	m.levels = b.levels(w)
 	sections := []section{
 		{secMeta, m.encode()}, {secFrames, frames}, {secColumns, values}, {secPlaces, encodePlaces(sizes)},
-		{secOrder, encodeOrder(order)}, {secStrings, texts}, {secScopes, scopes}, {secOwners, owners},
-		{secPostings, w.out}, {secLifecycle, b.lifeOut},
+		{secOrder, rows}, {secStrings, texts}, {secScopes, scopes}, {secOwners, owners},
+		{secPostings, w.finish()}, {secLifecycle, b.lifeOut},
 	}
 	return encodeFile(append(sections, terms...))
 }

@@ -131,7 +131,16 @@ type termList struct {
 	text   []byte   // every term with a newline behind it
 	starts []uint16 // of each term, and the end of the text
 	refs   []byte
+	marks  []refMark // of each 16th ref
 }
+
+// refMark is where a ref stands, so that few before it are read.
+type refMark struct {
+	refs
+	at int
+}
+
+const markEvery = 16
 
 // list decodes block n.
 func (c *Column) list(n int) (*termList, error) {
@@ -169,7 +178,18 @@ func (c *Column) list(n int) (*termList, error) {
 	}
 	l.starts = append(l.starts, uint16(len(l.text)))
 	l.refs = bytes.Clone(w.b)
-	c.x.cache.put(key, l, int64(cap(l.text)+2*cap(l.starts)+len(l.refs)+128))
+	l.marks = make([]refMark, 0, (at.terms+markEvery-1)/markEvery)
+	var places refs
+	for i := range at.terms {
+		if i%markEvery == 0 {
+			l.marks = append(l.marks, refMark{places, len(l.refs) - len(w.b)})
+		}
+		places.take(&w)
+	}
+	if w.bad {
+		return nil, c.x.corrupt(c.id, errContent)
+	}
+	c.x.cache.put(key, l, int64(cap(l.text)+2*cap(l.starts)+len(l.refs)+24*cap(l.marks)+128))
 	return l, nil
 }
 
@@ -178,17 +198,22 @@ func (l *termList) len() int { return len(l.starts) - 1 }
 func (l *termList) term(i int) []byte { return l.text[l.starts[i] : l.starts[i+1]-1] }
 
 // pick appends the refs of some terms, ascending, to dst.
-func (l *termList) pick(dst []Ref, which []int) ([]Ref, bool) {
-	w := wire{b: l.refs}
-	at := 0
+func (l *termList) pick(dst []Ref, which []int) []Ref {
+	var w wire
+	var places refs
+	at := -1 // the ref that w is at
 	for _, i := range which {
-		for ; at < i; at++ {
-			w.ref()
+		if at < 0 || i/markEvery > at/markEvery {
+			m := &l.marks[i/markEvery]
+			at, places, w = i/markEvery*markEvery, m.refs, wire{b: l.refs[m.at:]}
 		}
-		dst = append(dst, w.ref())
+		for ; at < i; at++ {
+			places.take(&w)
+		}
+		dst = append(dst, places.take(&w))
 		at++
 	}
-	return dst, !w.bad
+	return dst
 }
 
 // blockOf returns the first block that may have a term or one after it.
@@ -209,11 +234,8 @@ func (c *Column) Lookup(term string) (Ref, error) {
 	if i == l.len() || string(l.term(i)) != term {
 		return Ref{}, nil
 	}
-	refs, ok := l.pick(nil, []int{i})
-	if !ok {
-		return Ref{}, c.x.corrupt(c.id, errContent)
-	}
-	return refs[0], nil
+	var one [1]Ref
+	return l.pick(one[:0], []int{i})[0], nil
 }
 
 // Prefix returns the rows of each term that begins with a text.
@@ -232,10 +254,7 @@ func (c *Column) Prefix(prefix string) ([]Ref, error) {
 			bytes.HasPrefix(l.term(i), []byte(prefix)); i++ {
 			which = append(which, i)
 		}
-		var ok bool
-		if refs, ok = l.pick(refs, which); !ok {
-			return nil, c.x.corrupt(c.id, errContent)
-		}
+		refs = l.pick(refs, which)
 	}
 	return refs, nil
 }
@@ -289,10 +308,7 @@ func (c *Column) scan(find func(l *termList, which []int) []int) ([]Ref, error) 
 		if which = find(l, which[:0]); len(which) == 0 {
 			continue
 		}
-		var ok bool
-		if refs, ok = l.pick(refs, which); !ok {
-			return nil, c.x.corrupt(c.id, errContent)
-		}
+		refs = l.pick(refs, which)
 	}
 	return refs, nil
 }

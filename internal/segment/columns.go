@@ -6,16 +6,23 @@ import (
 	"slices"
 )
 
-// Columns are cut in frames of 1024 rows. A frame has a header of 136 bytes:
+// Columns are cut in frames of 1024 rows. A frame has a header:
 //
 //	smallest and largest time (8 each), first seq (8), place of its columns (4),
-//	widths of time, seq, owner (1 each), 0 (1), smallest owner (4), 0 (4),
-//	rows by level and kind (6 × 8 × 2)
+//	smallest owner (4), low of the times, of the seqs (8 each),
+//	widths of the times' anchors and distances, of the seqs' (1 each),
+//	width of owner, 1 if no time is smaller than the one before, 0, 0 (1 each),
+//	rows of each class that occurs in the file (2 each)
 //
-// and four columns of packed values, each begun at a whole byte: time less the
-// smallest, seq less what it would be without gaps, the class of level and kind
-// (an index in the file's table of classes), owner less the smallest.
-const frameBytes = 40 + 2*levelCount*kindCount
+// and four columns, each begun at a whole byte: time (a series with the smallest
+// as its base), seq (a series with the first), the class of level and kind (an
+// index in the file's table of classes), owner less the smallest. The last two
+// are packed.
+const frameHead = 56
+
+// frameBytes is how much of section 2 a frame takes, in a file with so many
+// classes.
+func frameBytes(classes int) int { return frameHead + 2*classes }
 
 // columns collects the rows of a file.
 type columns struct {
@@ -60,38 +67,40 @@ func (c *columns) encode(classes []byte) (frames, values []byte) {
 		code[k] = uint64(i)
 	}
 	classWidth := bits.Len(uint(max(len(classes)-1, 0)))
+	list := make([]uint64, 0, FrameRows)
 	for from := 0; from < len(c.times); from += FrameRows {
 		to := min(from+FrameRows, len(c.times))
 		minTime, maxTime := slices.Min(c.times[from:to]), slices.Max(c.times[from:to])
 		minOwner, maxOwner := slices.Min(c.owners[from:to]), slices.Max(c.owners[from:to])
 		first := c.seqs[from]
-		gaps := c.seqs[to-1] - first - uint64(to-1-from)
-		timeWidth, seqWidth, ownerWidth := widthOf(uint64(maxTime)-uint64(minTime)), widthOf(gaps), widthOf(uint64(maxOwner-minOwner))
+		ownerWidth := widthOf(uint64(maxOwner - minOwner))
+		at := len(values)
+		list = list[:0]
+		for _, t := range c.times[from:to] {
+			list = append(list, uint64(t))
+		}
+		var times, seqs series
+		values, times = encodeSeries(values, list, uint64(minTime))
+		values, seqs = encodeSeries(values, c.seqs[from:to], first)
 
-		frames = binary.LittleEndian.AppendUint64(frames, uint64(minTime))
-		frames = binary.LittleEndian.AppendUint64(frames, uint64(maxTime))
-		frames = binary.LittleEndian.AppendUint64(frames, first)
-		frames = binary.LittleEndian.AppendUint32(frames, uint32(len(values)))
-		frames = append(frames, byte(timeWidth), byte(seqWidth), byte(ownerWidth), 0)
-		frames = binary.LittleEndian.AppendUint32(frames, minOwner)
-		frames = binary.LittleEndian.AppendUint32(frames, 0)
-		var counts [levelCount * kindCount]uint16
+		u32, u64 := binary.LittleEndian.AppendUint32, binary.LittleEndian.AppendUint64
+		frames = u64(u64(u64(frames, uint64(minTime)), uint64(maxTime)), first)
+		frames = u32(u32(frames, uint32(at)), minOwner)
+		frames = u64(u64(frames, uint64(times.low)), uint64(seqs.low))
+		ascending := byte(0)
+		if slices.IsSorted(c.times[from:to]) {
+			ascending = 1
+		}
+		frames = append(frames, byte(times.anchorWidth), byte(times.width), byte(seqs.anchorWidth), byte(seqs.width), byte(ownerWidth), ascending, 0, 0)
+		counts := make([]uint16, len(classes))
 		for _, k := range c.class[from:to] {
-			counts[k]++
+			counts[code[k]]++
 		}
 		for _, n := range counts {
 			frames = binary.LittleEndian.AppendUint16(frames, n)
 		}
 
-		p := packer{dst: values, width: timeWidth}
-		for _, t := range c.times[from:to] {
-			p.put(uint64(t) - uint64(minTime))
-		}
-		p = packer{dst: p.finish(), width: seqWidth}
-		for i, s := range c.seqs[from:to] {
-			p.put(s - first - uint64(i))
-		}
-		p = packer{dst: p.finish(), width: classWidth}
+		p := packer{dst: values, width: classWidth}
 		for _, k := range c.class[from:to] {
 			p.put(code[k])
 		}
@@ -102,15 +111,6 @@ func (c *columns) encode(classes []byte) (frames, values []byte) {
 		values = p.finish()
 	}
 	return frames, append(values, make([]byte, packPad)...)
-}
-
-// encodeOrder writes the rows in the order of scopes.
-func encodeOrder(order []uint32) []byte {
-	p := packer{width: widthOf(uint64(max(len(order)-1, 0)))}
-	for _, row := range order {
-		p.put(uint64(row))
-	}
-	return append(p.finish(), make([]byte, packPad)...)
 }
 
 // Places are the lengths of the lines in the order of the text, with all that

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"sort"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/steplog/steplog/internal/block"
 	"github.com/steplog/steplog/internal/line"
@@ -32,11 +31,14 @@ type Index struct {
 	crc      uint32  // of the table of contents: tells files apart
 
 	frames, values, order, groups, places []byte
-	texts, textEnds, scopes, owners       []byte
+	texts                                 textTable
+	scopes, owners                        packedTable
 	minTime, maxTime                      int64
 	first, last                           uint64 // seq; not in mapped memory
-	classWidth, orderWidth                int
-	columns                               [128]atomic.Pointer[Column] // by section
+	classWidth                            int
+	classOf                               [levelCount * kindCount]uint8 // index in classes, and 1
+	lastPlace                             int                           // of the last row, in the order of scopes
+	columns                               [128]atomic.Pointer[Column]   // by section
 }
 
 // Open maps the sidecar under a path, or reads it where it cannot be mapped, and
@@ -94,37 +96,61 @@ func Read(b []byte, cache *Cache) (*Index, error) {
 		return nil, x.corrupt(secMeta, errContent)
 	}
 	x.classWidth = bits.Len(uint(max(len(x.classes)-1, 0)))
-	x.orderWidth = widthOf(uint64(max(x.rows-1, 0)))
+	for i, class := range x.classes {
+		x.classOf[class] = uint8(i + 1)
+	}
 	for _, s := range []struct {
 		id    sectionID
-		to    *[]byte
-		check func() bool
+		small bool
+		take  func(b []byte) bool
 	}{
-		{secFrames, &x.frames, func() bool { return len(x.frames) == x.Frames()*frameBytes }},
-		{secColumns, &x.values, x.checkFrames},
-		{secPlaces, &x.places, x.checkPlaces},
-		{secOrder, &x.order, func() bool { return len(x.order) == packedSize(x.rows, x.orderWidth)+packPad }},
-		{secStrings, &x.texts, x.checkTexts},
-		{secScopes, &x.scopes, x.checkScopes},
-		{secOwners, &x.owners, x.checkOwners},
+		{secFrames, true, func(b []byte) bool {
+			x.frames = b
+			return len(b) == x.Frames()*frameBytes(len(x.classes))
+		}},
+		{secColumns, false, func(b []byte) bool {
+			x.values = b
+			return x.checkFrames()
+		}},
+		{secPlaces, false, func(b []byte) bool {
+			x.places = b
+			return x.checkPlaces()
+		}},
+		{secStrings, true, func(b []byte) (ok bool) {
+			x.texts, ok = decodeTexts(b)
+			return ok
+		}},
+		{secScopes, true, func(b []byte) (ok bool) {
+			x.scopes, ok = decodePacked(b, x.meta.scopes, scopeFields)
+			return ok
+		}},
+		{secOrder, false, func(b []byte) bool {
+			x.order = b
+			return x.checkScopes()
+		}},
+		{secOwners, true, func(b []byte) (ok bool) {
+			x.owners, ok = decodePacked(b, x.meta.owners, ownerFields)
+			return ok && x.checkOwners()
+		}},
 	} {
 		e, ok := x.sections[s.id]
 		if !ok {
 			return nil, &CorruptError{0, errMissing}
 		}
-		*s.to = x.b[e.at : e.at+e.size : e.at+e.size]
-		if s.id == secStrings || s.id == secScopes || s.id == secOwners || s.id == secFrames {
+		b := x.b[e.at : e.at+e.size : e.at+e.size]
+		if s.small {
 			if _, err := x.section(s.id); err != nil {
 				return nil, err
 			}
 		}
-		if !s.check() {
+		if !s.take(b) {
 			return nil, x.corrupt(s.id, errContent)
 		}
 	}
 	if x.rows > 0 {
 		f := x.Frame(x.Frames() - 1)
 		x.first, x.last = x.firstOf(0), f.Seq(f.n-1)
+		x.lastPlace = x.PlaceOf(x.rows - 1)
 	}
 	return x, nil
 }
@@ -174,17 +200,23 @@ func (x *Index) CheckAll() error {
 	return nil
 }
 
+func widthIs(width int) bool { return width >= 0 && width <= 56 || width == 64 }
+
 func (x *Index) checkFrames() bool {
+	if len(x.values) < packPad {
+		return false
+	}
 	for i := range x.Frames() {
-		f := x.frames[i*frameBytes:]
+		f := x.frames[i*frameBytes(len(x.classes)):]
 		n := min(FrameRows, x.rows-i*FrameRows)
 		size := packPad
-		for _, width := range [...]int{int(f[28]), int(f[29]), x.classWidth, int(f[30])} {
-			if width > 64 || width > 56 && width < 64 {
+		for k, count := range [...]int{anchorsOf(n), n, anchorsOf(n), n, n} {
+			if !widthIs(int(f[48+k])) {
 				return false
 			}
-			size += packedSize(n, width)
+			size += packedSize(count, int(f[48+k]))
 		}
+		size += packedSize(n, x.classWidth)
 		first, last := int64(binary.LittleEndian.Uint64(f)), int64(binary.LittleEndian.Uint64(f[8:]))
 		if i == 0 {
 			x.minTime, x.maxTime = first, last
@@ -219,62 +251,40 @@ func (x *Index) checkPlaces() bool {
 	return true
 }
 
-func (x *Index) checkTexts() bool {
-	if len(x.texts) < 4 {
-		return false
-	}
-	n := int(binary.LittleEndian.Uint32(x.texts))
-	if n < 1 || n > (len(x.texts)-4)/4 {
-		return false
-	}
-	x.textEnds, x.texts = x.texts[4:4+4*n], x.texts[4+4*n:]
-	last := uint32(0)
-	for i := range n {
-		end := binary.LittleEndian.Uint32(x.textEnds[4*i:])
-		if end < last || int(end) > len(x.texts) {
+// checkScopes checks that what scopes name is there.
+func (x *Index) checkScopes() bool {
+	for k := range scopeIDs {
+		if !x.scopes.below(k, uint64(x.texts.count())) {
 			return false
 		}
-		last = end
-	}
-	return true
-}
-
-func (x *Index) checkScopes() bool {
-	if len(x.scopes) != x.meta.scopes*scopeBytes {
-		return false
 	}
 	place := uint64(0)
 	for i := range x.meta.scopes {
-		s := x.scopes[i*scopeBytes:]
-		for k := range scopeIDs {
-			if int(binary.LittleEndian.Uint32(s[4*k:])) >= x.textCount() {
-				return false
-			}
-		}
-		if uint64(binary.LittleEndian.Uint32(s[4*scopeIDs:])) != place {
+		if x.scopes.at(i, scopePlace) != place || x.scopes.at(i, scopeRows) > uint64(x.rows) || x.scopes.at(i, scopeRows) == 0 {
 			return false
 		}
-		place += uint64(binary.LittleEndian.Uint32(s[4*scopeIDs+4:]))
+		place += x.scopes.at(i, scopeRows)
+		at, anchors, width := x.scopes.at(i, scopeOrder), x.scopes.at(i, scopeAnchorWidth), x.scopes.at(i, scopeWidth)
+		if at > uint64(len(x.order)) || anchors > 64 || width > 64 || !widthIs(int(anchors)) || !widthIs(int(width)) {
+			return false
+		}
+		if s := x.scopeSeries(i); s.size()+packPad > len(s.b) {
+			return false
+		}
 	}
 	return place == uint64(x.rows)
 }
 
 func (x *Index) checkOwners() bool {
-	if len(x.owners) != x.meta.owners*ownerBytes || x.rows > 0 && x.meta.owners == 0 {
+	if x.rows > 0 && x.meta.owners == 0 {
 		return false
 	}
-	for i := range x.meta.owners {
-		o := x.owners[i*ownerBytes:]
-		if int(binary.LittleEndian.Uint32(o)) >= x.meta.scopes {
+	for _, field := range [...]int{ownerStep, ownerAction, ownerActionName} {
+		if !x.owners.below(field, uint64(x.texts.count())) {
 			return false
 		}
-		for k := 1; k < 4; k++ {
-			if int(binary.LittleEndian.Uint32(o[4*k:])) >= x.textCount() {
-				return false
-			}
-		}
 	}
-	return true
+	return x.owners.below(ownerScope, uint64(x.meta.scopes))
 }
 
 // Len returns the number of rows.
@@ -343,7 +353,7 @@ func (x *Index) Seq(row int) uint64 {
 
 // firstOf returns the seq of the first row of a frame.
 func (x *Index) firstOf(frame int) uint64 {
-	return binary.LittleEndian.Uint64(x.frames[frame*frameBytes+16:])
+	return binary.LittleEndian.Uint64(x.frames[frame*frameBytes(len(x.classes))+16:])
 }
 
 // First returns the seq of the first row, 0 when there is none.
@@ -352,22 +362,26 @@ func (x *Index) First() uint64 { return x.first }
 // Last returns the seq of the last row, 0 when there is none.
 func (x *Index) Last() uint64 { return x.last }
 
-// textAt returns a string of the table, a part of mapped memory.
-func (x *Index) textAt(n uint32) string {
-	from := uint32(0)
-	if n > 0 {
-		from = binary.LittleEndian.Uint32(x.textEnds[4*n-4:])
-	}
-	b := x.texts[from:binary.LittleEndian.Uint32(x.textEnds[4*n:])]
-	return unsafe.String(unsafe.SliceData(b), len(b))
-}
-
-func (x *Index) textCount() int { return len(x.textEnds) / 4 }
+// textAt returns an identifier by its number, perhaps a part of mapped memory.
+func (x *Index) textAt(n uint32) string { return x.texts.at(n) }
 
 // Text returns the number of an identifier, false when no row has it.
-func (x *Index) Text(s string) (uint32, bool) {
-	n := sort.Search(x.textCount(), func(i int) bool { return x.textAt(uint32(i)) >= s })
-	return uint32(n), n < x.textCount() && x.textAt(uint32(n)) == s
+func (x *Index) Text(s string) (uint32, bool) { return x.texts.find(s) }
+
+// Class is a level, by its index in line.Levels, and a kind that some rows of a
+// file have.
+type Class struct {
+	Level int
+	Kind  line.Kind
+}
+
+// Classes calls yield for each class that occurs, at most 48, with its number.
+func (x *Index) Classes(yield func(number int, c Class) bool) {
+	for i, c := range x.classes {
+		if !yield(i, Class{int(c / kindCount), line.Kind(c % kindCount)}) {
+			return
+		}
+	}
 }
 
 // Held stands for the file among what is decoded of files.

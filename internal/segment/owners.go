@@ -1,26 +1,45 @@
 package segment
 
 import (
-	"encoding/binary"
-	"slices"
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
 )
 
 // The identities of a file's rows stand in three tables. Strings: every
-// identifier once, sorted. Scopes: what is the same for all of a run (or for
-// all rows of a service outside runs), with the counts of its rows. Owners: one
-// for each identity, a scope with a step; rows name their owner.
+// identifier once. Scopes: what is the same for all of a run (or for all rows of a
+// service outside runs), with the counts of its rows and where they are. Owners:
+// one for each identity, a scope with a step; rows name their owner.
 
+const scopeIDs = 12
+
+// The fields of a scope in its packed table, after the numbers of its strings.
 const (
-	scopeIDs = 12
-	// scope: 12 strings (4 each), first place (4), rows (4), smallest and
-	// largest time (8 each), lines by level and other rows by level (6 × 4 each)
-	scopeBytes = 4*scopeIDs + 8 + 16 + 2*4*levelCount
-	// owner: scope, step, action, action name, attempt, rows (4 each), lines by
-	// level (6 × 4), bytes of lines and captures (8)
-	ownerBytes = 24 + 4*levelCount + 8
+	scopePlace       = scopeIDs + iota // its first place in the order of scopes
+	scopeRows                          // how many it has
+	scopeMinTime                       // the smallest and the largest time
+	scopeMaxTime                       //
+	scopeOrder                         // where its rows begin in section 5: a series
+	scopeFirst                         // the base of that
+	scopeLow                           // its low
+	scopeAnchorWidth                   // its widths
+	scopeWidth                         //
+	scopeLines                         // rows of kind line by level
+	scopeOthers      = scopeLines + levelCount
+	scopeFields      = scopeOthers + levelCount // other rows by level
+)
+
+// The fields of an owner.
+const (
+	ownerScope      = iota
+	ownerStep                                 // numbers of strings
+	ownerAction                               //
+	ownerActionName                           //
+	ownerAttempt                              // 32 bits, signed
+	ownerRows                                 //
+	ownerLines                                // rows of kind line by level
+	ownerLogged     = ownerLines + levelCount // bytes of lines and captures
+	ownerFields     = ownerLogged + 1
 )
 
 // scopeIdentity are the identifiers of a scope, in the order of the format.
@@ -139,57 +158,56 @@ func (p *people) count(n uint32, rec *line.Record, size int) {
 	}
 }
 
-// encode writes the three tables.
-func (p *people) encode() (stringTable, scopes, owners []byte) {
-	texts := make([]string, 0, len(p.texts)+1)
-	texts = append(texts, "")
-	for s := range p.texts {
-		texts = append(texts, s)
-	}
-	slices.Sort(texts)
-	number := make(map[string]uint32, len(texts))
-	// count, ends (4 each), bytes
-	stringTable = binary.LittleEndian.AppendUint32(nil, uint32(len(texts)))
-	end := uint32(0)
-	for i, s := range texts {
-		number[s] = uint32(i)
-		end += uint32(len(s))
-		stringTable = binary.LittleEndian.AppendUint32(stringTable, end)
-	}
-	for _, s := range texts {
-		stringTable = append(stringTable, s...)
-	}
-	u32 := binary.LittleEndian.AppendUint32
-	place := uint32(0)
+// encode writes the tables, and the rows in the order of scopes.
+func (p *people) encode(order []uint32) (strings, scopes, owners, rows []byte) {
+	strings, number := p.encodeTexts()
+	places := make([]int, len(p.scopes)+1)
+	series := make([]series, len(p.scopes))
+	starts := make([]int, len(p.scopes))
+	var list []uint64
 	for i := range p.scopes {
+		places[i+1] = places[i] + int(p.scopes[i].rows)
+		list = list[:0]
+		for _, row := range order[places[i]:places[i+1]] {
+			list = append(list, uint64(row))
+		}
+		starts[i] = len(rows)
+		rows, series[i] = encodeSeries(rows, list, list[0])
+	}
+	scopes = encodePacked(len(p.scopes), scopeFields, func(i, field int) uint64 {
 		s := &p.scopes[i]
-		for _, id := range s.ids {
-			scopes = u32(scopes, number[id])
+		switch {
+		case field < scopeIDs:
+			return number[s.ids[field]]
+		case field >= scopeOthers:
+			return uint64(s.others[field-scopeOthers])
+		case field >= scopeLines:
+			return uint64(s.lines[field-scopeLines])
 		}
-		scopes = u32(scopes, place)
-		scopes = u32(scopes, s.rows)
-		place += s.rows
-		scopes = binary.LittleEndian.AppendUint64(scopes, uint64(s.minTime))
-		scopes = binary.LittleEndian.AppendUint64(scopes, uint64(s.maxTime))
-		for _, n := range s.lines {
-			scopes = u32(scopes, n)
-		}
-		for _, n := range s.others {
-			scopes = u32(scopes, n)
-		}
-	}
-	for i := range p.owners {
+		return [...]uint64{uint64(places[i]), uint64(s.rows), uint64(s.minTime), uint64(s.maxTime), uint64(starts[i]), series[i].base,
+			uint64(series[i].low), uint64(series[i].anchorWidth), uint64(series[i].width)}[field-scopePlace]
+	})
+	owners = encodePacked(len(p.owners), ownerFields, func(i, field int) uint64 {
 		o := &p.owners[i]
-		owners = u32(owners, o.scope)
-		owners = u32(owners, number[o.identity.Step])
-		owners = u32(owners, number[o.identity.Action])
-		owners = u32(owners, number[o.identity.ActionName])
-		owners = u32(owners, uint32(int32(o.identity.Attempt)))
-		owners = u32(owners, o.rows)
-		for _, n := range o.lines {
-			owners = u32(owners, n)
+		if field >= ownerLines && field < ownerLogged {
+			return uint64(o.lines[field-ownerLines])
 		}
-		owners = binary.LittleEndian.AppendUint64(owners, o.bytes)
-	}
-	return stringTable, scopes, owners
+		switch field {
+		case ownerScope:
+			return uint64(o.scope)
+		case ownerStep:
+			return number[o.identity.Step]
+		case ownerAction:
+			return number[o.identity.Action]
+		case ownerActionName:
+			return number[o.identity.ActionName]
+		case ownerAttempt:
+			return uint64(uint32(int32(o.identity.Attempt)))
+		case ownerRows:
+			return uint64(o.rows)
+		default:
+			return o.bytes
+		}
+	})
+	return strings, scopes, owners, append(rows, make([]byte, packPad)...)
 }

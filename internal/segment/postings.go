@@ -6,10 +6,15 @@ import (
 	"slices"
 )
 
-// Postings are the rows that have something, ascending. In the section they
-// are deltas as varints, the first from 0, or, where that would be longer, a
-// bitmap of all rows. Equal ones are stored once: the words of one message
-// template share theirs.
+// Postings are the rows that have something, ascending. In the section they are
+// a Rice code of their distances or, where that would be longer, a bitmap of all
+// rows. Each list begins at a whole byte; 8 bytes follow the last. Equal lists are
+// stored once: the words of one message template share theirs.
+//
+// In the code a distance, less 1, is n bits of 0 and one of 1, then its lowest k
+// bits, where n is what is left of it after k bits; the first distance is that
+// from row -1. k is one less than the bits of what lies between two rows on
+// average times 11/16, the logarithm of 2, at least 0: see riceBits.
 
 // Ref is where postings lie. The zero value is no rows.
 type Ref struct {
@@ -22,17 +27,17 @@ type Ref struct {
 type postingWriter struct {
 	rows   int // of the file
 	out    []byte
-	known  map[uint64][]stored // by hash of the bytes
+	known  map[uint64]stored // by hash of the bytes
 	buffer []byte
 }
 
 type stored struct {
-	at, size int
-	bitmap   bool
+	at, size, rows int
+	bitmap         bool
 }
 
 func newPostingWriter(rows int) *postingWriter {
-	return &postingWriter{rows: rows, known: map[uint64][]stored{}}
+	return &postingWriter{rows: rows, known: map[uint64]stored{}}
 }
 
 // add stores rows, which ascend.
@@ -44,18 +49,9 @@ func (w *postingWriter) add(rows []uint32) Ref {
 		return Ref{1, uint64(rows[0])}
 	}
 	limit := (w.rows + 7) / 8
-	b := w.buffer[:0]
-	last := uint32(0)
-	bitmap := false
-	for _, r := range rows {
-		if len(b) >= limit {
-			bitmap = true
-			break
-		}
-		b = binary.AppendUvarint(b, uint64(r-last))
-		last = r
-	}
-	if bitmap || len(b) > limit {
+	k := riceBits(w.rows, len(rows))
+	b, bitmap := appendRice(w.buffer[:0], rows, k, limit), false
+	if len(b) > limit {
 		bitmap = true
 		b = slices.Grow(b[:0], limit)[:limit]
 		clear(b)
@@ -65,15 +61,60 @@ func (w *postingWriter) add(rows []uint32) Ref {
 	}
 	w.buffer = b
 	h := hashBytes(b)
-	for _, s := range w.known[h] {
-		if s.bitmap == bitmap && s.size == len(b) && string(w.out[s.at:s.at+s.size]) == string(b) {
-			return refOf(len(rows), s.at, bitmap)
-		}
+	s, ok := w.known[h]
+	if ok && s.bitmap == bitmap && s.rows == len(rows) && s.size == len(b) && string(w.out[s.at:s.at+s.size]) == string(b) {
+		return refOf(len(rows), s.at, bitmap)
 	}
 	at := len(w.out)
 	w.out = append(w.out, b...)
-	w.known[h] = append(w.known[h], stored{at, len(b), bitmap})
+	w.known[h] = stored{at, len(b), len(rows), bitmap}
 	return refOf(len(rows), at, bitmap)
+}
+
+// finish returns the section.
+func (w *postingWriter) finish() []byte { return append(w.out, make([]byte, packPad)...) }
+
+// riceBits returns how many bits of a distance stand as they are in a list of n
+// of all rows.
+func riceBits(all, n int) int {
+	return max(bits.Len64(uint64(all)*11/(uint64(n)*16))-1, 0)
+}
+
+// appendRice appends the code of rows, and ends somewhere when it is longer than
+// limit.
+func appendRice(b []byte, rows []uint32, k, limit int) []byte {
+	var acc uint64
+	have := 0
+	next := uint32(0)
+	for _, r := range rows {
+		d := r - next
+		next = r + 1
+		for n := int(d >> k); ; {
+			if n < 8 {
+				acc |= 1 << (have + n)
+				have += n + 1
+				break
+			}
+			n -= 8
+			have += 8
+			for ; have >= 8; have -= 8 {
+				b = append(b, byte(acc))
+				acc >>= 8
+			}
+		}
+		acc |= uint64(d&(1<<k-1)) << have
+		for have += k; have >= 8; have -= 8 {
+			b = append(b, byte(acc))
+			acc >>= 8
+		}
+		if len(b) > limit {
+			return b
+		}
+	}
+	if have > 0 {
+		b = append(b, byte(acc))
+	}
+	return b
 }
 
 func refOf(rows, at int, bitmap bool) Ref {
@@ -84,26 +125,49 @@ func refOf(rows, at int, bitmap bool) Ref {
 	return r
 }
 
-// append writes a ref as it stands in dictionaries.
-func (r Ref) append(dst []byte) []byte {
+// refs writes and reads refs that stand one behind the other: of each how many
+// rows there are, then how far its row lies from that of the last ref with one
+// row, or its place from that of the last ref with more (zigzag).
+type refs struct {
+	row, at uint64
+}
+
+func (l *refs) last(r Ref) *uint64 {
+	if r.Rows == 1 {
+		return &l.row
+	}
+	return &l.at
+}
+
+func (l *refs) append(dst []byte, r Ref) []byte {
 	dst = binary.AppendUvarint(dst, uint64(r.Rows))
 	if r.Rows > 0 {
-		dst = binary.AppendUvarint(dst, r.at)
+		last := l.last(r)
+		dst = binary.AppendVarint(dst, int64(r.at-*last))
+		*last = r.at
 	}
 	return dst
 }
 
-func (w *wire) ref() Ref {
-	r := Ref{Rows: int(w.uvarint())}
-	if r.Rows > 0 {
-		r.at = w.uvarint()
-	}
-	if r.Rows < 0 || r.Rows > maxRows {
+func (l *refs) take(w *wire) Ref {
+	n := w.uvarint()
+	if n > maxRows {
 		w.bad = true
 		return Ref{}
 	}
+	r := Ref{Rows: int(n)}
+	if r.Rows > 0 {
+		last := l.last(r)
+		*last += uint64(w.varint())
+		r.at = *last
+	}
 	return r
 }
+
+// append writes a ref that stands alone.
+func (r Ref) append(dst []byte) []byte { return new(refs).append(dst, r) }
+
+func (w *wire) ref() Ref { return new(refs).take(w) }
 
 // Rows appends the rows of a ref, ascending, to dst.
 func (x *Index) Rows(dst []uint32, r Ref) ([]uint32, error) {
@@ -121,7 +185,7 @@ func (x *Index) Rows(dst []uint32, r Ref) ([]uint32, error) {
 		return dst, err
 	}
 	at := r.at >> 1
-	if at > uint64(len(b)) || r.Rows > x.rows {
+	if at > uint64(len(b)) || uint64(len(b))-at < packPad || r.Rows > x.rows {
 		return dst, x.corrupt(secPostings, errContent)
 	}
 	b = b[at:]
@@ -133,20 +197,45 @@ func (x *Index) Rows(dst []uint32, r Ref) ([]uint32, error) {
 		}
 		return x.bitmapRows(dst, b[:size], r.Rows)
 	}
-	row := uint64(0)
-	for i := range r.Rows {
-		v, n := uint64(0), 0
-		if len(b) > 0 && b[0] < 0x80 {
-			v, n = uint64(b[0]), 1
-		} else if v, n = binary.Uvarint(b); n <= 0 {
+	return x.riceRows(dst, b, r.Rows)
+}
+
+// riceRows appends n rows of a code.
+func (x *Index) riceRows(dst []uint32, b []byte, n int) ([]uint32, error) {
+	k := riceBits(x.rows, n)
+	mask := uint64(1)<<k - 1
+	bit, end := 0, 8*(len(b)-packPad)
+	row, all := uint64(0), uint64(x.rows)
+	for range n {
+		word := uint64(0)
+		high := uint64(0)
+		for {
+			if bit >= end {
+				return dst, x.corrupt(secPostings, errContent)
+			}
+			word = binary.LittleEndian.Uint64(b[bit>>3:]) >> (bit & 7)
+			if word != 0 {
+				break
+			}
+			high += uint64(64 - bit&7)
+			if bit += 64 - bit&7; high<<k >= all {
+				return dst, x.corrupt(secPostings, errContent)
+			}
+		}
+		zeros := bits.TrailingZeros64(word)
+		high += uint64(zeros)
+		bit += zeros + 1
+		if bit > end || high > all {
 			return dst, x.corrupt(secPostings, errContent)
 		}
-		b = b[n:]
-		row += v
-		if row >= uint64(x.rows) || v == 0 && i > 0 {
+		low := binary.LittleEndian.Uint64(b[bit>>3:]) >> (bit & 7) & mask
+		bit += k
+		row += high<<k | low
+		if row >= all {
 			return dst, x.corrupt(secPostings, errContent)
 		}
 		dst = append(dst, uint32(row))
+		row++
 	}
 	return dst, nil
 }

@@ -8,61 +8,88 @@ import (
 	"github.com/steplog/steplog/internal/line"
 )
 
+// FrameHead is what the header of a frame tells.
+type FrameHead struct {
+	x    *Index
+	head []byte
+	n    int
+}
+
+// FrameHead returns the header of frame i.
+func (x *Index) FrameHead(i int) FrameHead {
+	size := frameBytes(len(x.classes))
+	return FrameHead{x, x.frames[i*size : (i+1)*size], min(FrameRows, x.rows-i*FrameRows)}
+}
+
 // Frame is a view of 1024 rows in a row.
 type Frame struct {
-	x                                      *Index
-	head                                   []byte
-	n                                      int
-	minTime                                int64
-	first                                  uint64
-	minOwner                               uint32
-	times, seqs, classes, owners           []byte
-	timeWidth, seqWidth, classW, ownerBits int
+	FrameHead
+	minOwner          uint32
+	times, seqs       series
+	timeRest, seqRest []byte // the distances of the two
+	classes, owners   []byte
+	ownerBits         int
 }
 
 // Frame returns frame i.
 func (x *Index) Frame(i int) Frame {
-	h := x.frames[i*frameBytes : (i+1)*frameBytes]
-	f := Frame{x: x, head: h, n: min(FrameRows, x.rows-i*FrameRows), classW: x.classWidth,
-		minTime: int64(binary.LittleEndian.Uint64(h)), first: binary.LittleEndian.Uint64(h[16:]),
-		minOwner: binary.LittleEndian.Uint32(h[32:]), timeWidth: int(h[28]), seqWidth: int(h[29]), ownerBits: int(h[30])}
-	f.times = x.values[binary.LittleEndian.Uint32(h[24:]):]
-	f.seqs = f.times[packedSize(f.n, f.timeWidth):]
-	f.classes = f.seqs[packedSize(f.n, f.seqWidth):]
-	f.owners = f.classes[packedSize(f.n, f.classW):]
+	head := x.FrameHead(i)
+	h, n := head.head, head.n
+	u64 := binary.LittleEndian.Uint64
+	f := Frame{FrameHead: head, minOwner: binary.LittleEndian.Uint32(h[28:]), ownerBits: int(h[52]),
+		times: series{base: u64(h), low: int64(u64(h[32:])), anchorWidth: int(h[48]), width: int(h[49]), n: n},
+		seqs:  series{base: u64(h[16:]), low: int64(u64(h[40:])), anchorWidth: int(h[50]), width: int(h[51]), n: n}}
+	f.times.b = x.values[binary.LittleEndian.Uint32(h[24:]):]
+	f.timeRest = f.times.b[f.times.rest():]
+	f.seqs.b = f.timeRest[packedSize(n, f.times.width):]
+	f.seqRest = f.seqs.b[f.seqs.rest():]
+	f.classes = f.seqRest[packedSize(n, f.seqs.width):]
+	f.owners = f.classes[packedSize(n, x.classWidth):]
 	return f
 }
 
+// Index returns the sidecar that the frame is of.
+func (f *FrameHead) Index() *Index { return f.x }
+
 // Len returns the number of rows.
-func (f *Frame) Len() int { return f.n }
+func (f *FrameHead) Len() int { return f.n }
 
 // Times returns the smallest and the largest time, Unix nanoseconds.
-func (f *Frame) Times() (first, last int64) {
-	return f.minTime, int64(binary.LittleEndian.Uint64(f.head[8:]))
+func (f *FrameHead) Times() (first, last int64) {
+	return int64(binary.LittleEndian.Uint64(f.head)), int64(binary.LittleEndian.Uint64(f.head[8:]))
 }
 
-// First returns the seq of the first row.
-func (f *Frame) First() uint64 { return f.first }
+// Ascending reports whether no row has a smaller time than the one before.
+func (f *FrameHead) Ascending() bool { return f.head[53] == 1 }
 
 // Count returns how many rows have a level, by its index in line.Levels, and a
 // kind.
-func (f *Frame) Count(level int, kind line.Kind) int {
-	return int(binary.LittleEndian.Uint16(f.head[40+2*(level*kindCount+int(kind)):]))
+func (f *FrameHead) Count(level int, kind line.Kind) int {
+	if n := f.x.classOf[level*kindCount+int(kind)]; n > 0 {
+		return f.CountClass(int(n) - 1)
+	}
+	return 0
+}
+
+// CountClass returns how many rows have a class, see [Index.Classes].
+func (f *FrameHead) CountClass(class int) int {
+	return int(binary.LittleEndian.Uint16(f.head[frameHead+2*class:]))
 }
 
 // Time returns the time of row i of the frame, Unix nanoseconds.
-func (f *Frame) Time(i int) int64 { return f.minTime + int64(unpack(f.times, i, f.timeWidth)) }
+func (f *Frame) Time(i int) int64 { return int64(f.times.atRest(i, f.timeRest)) }
 
 // Seq returns its seq.
-func (f *Frame) Seq(i int) uint64 { return f.first + uint64(i) + unpack(f.seqs, i, f.seqWidth) }
+func (f *Frame) Seq(i int) uint64 { return f.seqs.atRest(i, f.seqRest) }
+
+// ClassOf returns its class, see [Index.Classes].
+func (f *Frame) ClassOf(i int) int {
+	return min(int(unpack(f.classes, i, f.x.classWidth)), len(f.x.classes)-1)
+}
 
 // Class returns its level, by the index in line.Levels, and its kind.
 func (f *Frame) Class(i int) (level int, kind line.Kind) {
-	c := int(unpack(f.classes, i, f.classW))
-	if c >= len(f.x.classes) {
-		return 0, 0
-	}
-	class := f.x.classes[c]
+	class := f.x.classes[f.ClassOf(i)]
 	return int(class / kindCount), line.Kind(class % kindCount)
 }
 
@@ -81,11 +108,10 @@ func (x *Index) Place(row int) (offset int64, size int) {
 	place := row
 	if x.grouped {
 		// The last row is the last in the text too.
-		last := x.PlaceOf(x.rows - 1)
 		switch place = x.PlaceOf(row); {
-		case place == last:
+		case place == x.lastPlace:
 			place = x.rows - 1
-		case place > last:
+		case place > x.lastPlace:
 			place--
 		}
 	}
@@ -106,14 +132,36 @@ func (x *Index) Place(row int) (offset int64, size int) {
 // PlaceOf returns a row's place in the order of scopes.
 func (x *Index) PlaceOf(row int) int {
 	f := x.Frame(row / FrameRows)
-	from, to := x.ScopeRows(x.ScopeOf(f.Owner(row % FrameRows)))
-	at := from + sort.Search(to-from, func(i int) bool { return x.RowAt(from+i) >= row })
-	return min(at, x.rows-1)
+	scope := x.ScopeOf(f.Owner(row % FrameRows))
+	s := x.scopeSeries(scope)
+	at := sort.Search(s.n, func(i int) bool { return int(s.at(i)) >= row })
+	return min(x.ScopePlace(scope)+at, x.rows-1)
 }
 
-// RowAt returns the row at a place in the order of scopes.
-func (x *Index) RowAt(place int) int {
-	return min(int(unpack(x.order, place, x.orderWidth)), x.rows-1)
+// scopeSeries returns the rows of a scope.
+func (x *Index) scopeSeries(scope int) series {
+	t := &x.scopes
+	return series{b: x.order[t.at(scope, scopeOrder):], base: t.at(scope, scopeFirst), low: int64(t.at(scope, scopeLow)),
+		anchorWidth: int(t.at(scope, scopeAnchorWidth)), width: int(t.at(scope, scopeWidth)), n: int(t.at(scope, scopeRows))}
+}
+
+// ScopePlace returns the first place of a scope in the order of scopes.
+func (x *Index) ScopePlace(scope int) int { return int(x.scopes.at(scope, scopePlace)) }
+
+// ScopeRow returns row i of a scope; they ascend.
+func (x *Index) ScopeRow(scope, i int) int {
+	s := x.scopeSeries(scope)
+	return int(min(s.at(i), uint64(x.rows-1)))
+}
+
+// AppendScopeRows appends the rows of a scope, ascending, to dst.
+func (x *Index) AppendScopeRows(dst []uint32, scope int) []uint32 {
+	s := x.scopeSeries(scope)
+	rest := s.b[s.rest():]
+	for i := range s.n {
+		dst = append(dst, uint32(min(s.atRest(i, rest), uint64(x.rows-1))))
+	}
+	return dst
 }
 
 // Scopes returns the number of scopes.
@@ -123,35 +171,26 @@ func (x *Index) Scopes() int { return x.meta.scopes }
 func (x *Index) Owners() int { return x.meta.owners }
 
 // ScopeOf returns the scope of an owner.
-func (x *Index) ScopeOf(owner uint32) int {
-	return int(binary.LittleEndian.Uint32(x.owners[int(owner)*ownerBytes:]))
-}
+func (x *Index) ScopeOf(owner uint32) int { return int(x.owners.at(int(owner), ownerScope)) }
 
-// ScopeRows returns where the rows of a scope begin and end in the order of
-// scopes; see [Index.RowAt].
-func (x *Index) ScopeRows(scope int) (from, to int) {
-	s := x.scopes[scope*scopeBytes:]
-	from = int(binary.LittleEndian.Uint32(s[4*scopeIDs:]))
-	return from, from + int(binary.LittleEndian.Uint32(s[4*scopeIDs+4:]))
-}
+// ScopeLen returns how many rows a scope has.
+func (x *Index) ScopeLen(scope int) int { return int(x.scopes.at(scope, scopeRows)) }
 
 // ScopeTimes returns the smallest and the largest time of a scope's rows.
 func (x *Index) ScopeTimes(scope int) (first, last int64) {
-	s := x.scopes[scope*scopeBytes+4*scopeIDs+8:]
-	return int64(binary.LittleEndian.Uint64(s)), int64(binary.LittleEndian.Uint64(s[8:]))
+	return int64(x.scopes.at(scope, scopeMinTime)), int64(x.scopes.at(scope, scopeMaxTime))
 }
 
 // ScopeCounts returns how many rows of a scope have a level, by its index in
 // line.Levels: those of kind line, and all others.
 func (x *Index) ScopeCounts(scope, level int) (lines, others int) {
-	s := x.scopes[scope*scopeBytes+4*scopeIDs+24+4*level:]
-	return int(binary.LittleEndian.Uint32(s)), int(binary.LittleEndian.Uint32(s[4*levelCount:]))
+	return int(x.scopes.at(scope, scopeLines+level)), int(x.scopes.at(scope, scopeOthers+level))
 }
 
 // ScopeText returns the number of an identifier of a scope, as [Index.Text] has
 // it.
 func (x *Index) ScopeText(scope int, id ScopeID) uint32 {
-	return binary.LittleEndian.Uint32(x.scopes[scope*scopeBytes+4*int(id):])
+	return uint32(x.scopes.at(scope, int(id)))
 }
 
 // ScopeID names an identifier of a scope.
@@ -176,17 +215,23 @@ const (
 // Identity fills id with the identifiers of an owner. Its texts are parts of
 // mapped memory: see the package comment.
 func (x *Index) Identity(owner uint32, id *line.Identity) {
-	o := x.owners[int(owner)*ownerBytes:]
-	scope := int(binary.LittleEndian.Uint32(o))
+	scope := x.ScopeOf(owner)
 	var ids [scopeIDs]string
 	for i := range ids {
 		ids[i] = x.textAt(x.ScopeText(scope, ScopeID(i)))
 	}
 	setScope(id, ids)
-	id.Step = x.textAt(binary.LittleEndian.Uint32(o[4:]))
-	id.Action = x.textAt(binary.LittleEndian.Uint32(o[8:]))
-	id.ActionName = x.textAt(binary.LittleEndian.Uint32(o[12:]))
-	id.Attempt = int(int32(binary.LittleEndian.Uint32(o[16:])))
+	o := int(owner)
+	id.Step = x.textAt(uint32(x.owners.at(o, ownerStep)))
+	id.Action = x.textAt(uint32(x.owners.at(o, ownerAction)))
+	id.ActionName = x.textAt(uint32(x.owners.at(o, ownerActionName)))
+	id.Attempt = int(int32(x.owners.at(o, ownerAttempt)))
+}
+
+// OwnerTexts returns the numbers of an owner's step and action, as [Index.Text]
+// has them.
+func (x *Index) OwnerTexts(owner uint32) (step, action uint32) {
+	return uint32(x.owners.at(int(owner), ownerStep)), uint32(x.owners.at(int(owner), ownerAction))
 }
 
 // CloneIdentity is Identity with texts of its own.
@@ -204,10 +249,10 @@ func (x *Index) CloneIdentity(owner uint32) line.Identity {
 // OwnerCounts returns what an owner's rows are: how many, lines by level, and
 // the bytes of lines and captures.
 func (x *Index) OwnerCounts(owner uint32) (rows int, lines line.Levels, bytes int64) {
-	o := x.owners[int(owner)*ownerBytes:]
-	rows = int(binary.LittleEndian.Uint32(o[20:]))
+	o := int(owner)
+	rows = int(x.owners.at(o, ownerRows))
 	for i := range lines {
-		lines[i] = int64(binary.LittleEndian.Uint32(o[24+4*i:]))
+		lines[i] = int64(x.owners.at(o, ownerLines+i))
 	}
-	return rows, lines, int64(binary.LittleEndian.Uint64(o[24+4*levelCount:]))
+	return rows, lines, int64(x.owners.at(o, ownerLogged))
 }

@@ -186,7 +186,8 @@ func same(t *testing.T, want []row, x *segment.Index, stored []byte) {
 		at, size := x.Place(i)
 		raw, _, _ := strings.Cut(string(stored[at:int(at)+size]), "\n")
 		require.Equal(t, w.raw, raw)
-		require.Equal(t, i, x.RowAt(x.PlaceOf(i)))
+		scope := x.ScopeOf(f.Owner(k))
+		require.Equal(t, i, x.ScopeRow(scope, x.PlaceOf(i)-x.ScopePlace(scope)))
 		require.Equal(t, i+1, x.Search(w.Seq))
 		require.Equal(t, i, x.Search(w.Seq-1))
 		if w.Kind == line.KindRun || w.Kind == line.KindStep {
@@ -472,6 +473,7 @@ func FuzzRead(f *testing.F) {
 			at, size := x.Place(i)
 			require.LessOrEqual(t, at+int64(size), x.TextSize())
 			x.PlaceOf(i)
+			x.AppendScopeRows(nil, x.ScopeOf(fr.Owner(k)))
 			x.Search(fr.Seq(k))
 		}
 		_ = x.Lifecycle(func(int, *line.Lifecycle) error { return nil })

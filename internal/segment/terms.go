@@ -177,11 +177,12 @@ func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) []byte {
 	rows, starts := t.grouped()
 	var blocks, directory []byte
 	count := 0
-	var text, refs, plain []byte
+	var text, list, plain []byte
 	for from := 0; from < len(order); {
-		text, refs = text[:0], refs[:0]
+		text, list = text[:0], list[:0]
 		size, to := 0, from
 		var before []byte
+		var places refs
 		for ; to < len(order) && size < termBlock; to++ {
 			v := t.value(order[to])
 			shared := 0
@@ -191,11 +192,11 @@ func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) []byte {
 			text = binary.AppendUvarint(text, uint64(shared))
 			text = appendText(text, string(v[shared:]))
 			n := order[to]
-			refs = w.add(rows[starts[n]:starts[n+1]]).append(refs)
+			list = places.append(list, w.add(rows[starts[n]:starts[n+1]]))
 			before = v
 			size += len(v) + 1
 		}
-		plain = append(append(plain[:0], text...), refs...)
+		plain = append(append(plain[:0], text...), list...)
 		at := len(blocks)
 		blocks = z.EncodeAll(plain, blocks)
 		directory = binary.AppendUvarint(directory, uint64(to-from))

@@ -1,0 +1,128 @@
+package query
+
+import (
+	"sort"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/segment"
+)
+
+// within returns the first and the end of the rows, up to one, whose time
+// matches, in a frame whose times ascend.
+func (m *matcher) within(f *segment.Frame, end int) (from, to int) {
+	first, last := f.Times()
+	if to = end; last > m.to {
+		to = sort.Search(end, func(i int) bool { return f.Time(i) > m.to })
+	}
+	if first < m.from {
+		from = sort.Search(to, func(i int) bool { return f.Time(i) >= m.from })
+	}
+	return from, to
+}
+
+// classCounts counts some rows of a frame by class: those rows, or all others,
+// whichever are fewer.
+func classCounts(f *segment.Frame, from, to int) (counts [48]int) {
+	if 2*(to-from) <= f.Len() {
+		for i := from; i < to; i++ {
+			counts[f.ClassOf(i)]++
+		}
+		return counts
+	}
+	for class := range f.Index().Classes {
+		counts[class] = f.CountClass(class)
+	}
+	for i := range from {
+		counts[f.ClassOf(i)]--
+	}
+	for i := to; i < f.Len(); i++ {
+		counts[f.ClassOf(i)]--
+	}
+	return counts
+}
+
+// histogram counts by time: frames that lie in one bucket by their headers.
+func (s *scan) histogram(h *histogram) error {
+	for n := range s.views {
+		v := &s.views[n]
+		if err := s.prepare(v); err != nil {
+			return err
+		}
+		x := v.Index()
+		if x == nil || v.plan.listed || s.match.text != nil || s.match.identity != nil {
+			err := s.eachOf(v, func(_ *view, row *journal.Row, _ *line.Record) error {
+				return h.add(row.Time, zapcore.Level(row.Level))
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.histogramFrames(h, v, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
+	for i := v.lo / segment.FrameRows; i*segment.FrameRows < v.hi; i++ {
+		head := x.FrameHead(i)
+		c := s.match.frame(&head)
+		if c == nothing {
+			continue
+		}
+		first, last := head.Times()
+		end := min(head.Len(), v.hi-i*segment.FrameRows)
+		if c == whole && end == head.Len() && h.same(first, last) {
+			if err := h.addFrame(first, &s.match, &head); err != nil {
+				return err
+			}
+			continue
+		}
+		f := x.Frame(i)
+		if f.Ascending() {
+			if err := s.histogramSplit(h, &f, end); err != nil {
+				return err
+			}
+		} else {
+			for k := range end {
+				if !s.match.inFrame(&f, k) {
+					continue
+				}
+				level, _ := f.Class(k)
+				if err := h.add(f.Time(k), allLevels[level]); err != nil {
+					return err
+				}
+			}
+		}
+		if err := s.tick(end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// histogramSplit counts the rows of a frame whose times ascend, up to one:
+// bucket by bucket.
+func (s *scan) histogramSplit(h *histogram, f *segment.Frame, end int) error {
+	from, to := s.match.within(f, end)
+	for from < to {
+		at := f.Time(from)
+		next := to
+		if bucketEnd := h.endOf(at); bucketEnd > at {
+			next = from + sort.Search(to-from, func(i int) bool { return f.Time(from+i) >= bucketEnd })
+		}
+		counts := classCounts(f, from, next)
+		for _, c := range s.match.wanted(f.Index()) {
+			if err := h.addMany(at, c.level, counts[c.class]); err != nil {
+				return err
+			}
+		}
+		from = next
+	}
+	return nil
+}
