@@ -57,6 +57,14 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			top.settle(s)
 		}
 		for top.lo < top.hi {
+			if top.passes(s) {
+				if err := s.tick(1); err != nil {
+					return err
+				}
+				top.advance()
+				top.settle(s)
+				continue
+			}
 			row = top.row()
 			if contested && !top.ahead(row.Seq, next) {
 				top.seq = row.Seq
@@ -119,6 +127,34 @@ func (h *head) index() int {
 	return i
 }
 
+// look makes the frame that a row lies in the one looked at, and returns the
+// row's number in it.
+func (h *head) look(x *segment.Index, row int) int {
+	if n := row / segment.FrameRows; h.framed != n+1 {
+		h.frame, h.framed = x.Frame(n), n+1
+	}
+	return row % segment.FrameRows
+}
+
+// passes reports whether the row it is at has a level and a kind that nobody
+// wants, or an owner: the rest of it need not be looked at.
+func (h *head) passes(s *scan) bool {
+	x := h.v.Index()
+	if x == nil {
+		return false
+	}
+	i := h.look(x, h.index())
+	s.match.wanted(x)
+	if s.match.wantedMap>>h.frame.ClassOf(i)&1 == 0 {
+		return true
+	}
+	if s.match.identity == nil {
+		return false
+	}
+	s.match.in(h.v.Segment)
+	return !s.match.owner(h.frame.Owner(i))
+}
+
 // row returns the row it is at.
 func (h *head) row() journal.Row {
 	i := h.index()
@@ -126,10 +162,7 @@ func (h *head) row() journal.Row {
 	if x == nil {
 		return h.v.Row(i)
 	}
-	if n := i / segment.FrameRows; h.framed != n+1 {
-		h.frame, h.framed = x.Frame(n), n+1
-	}
-	i %= segment.FrameRows
+	i = h.look(x, i)
 	level, kind := h.frame.Class(i)
 	return journal.Row{Seq: h.frame.Seq(i), Time: h.frame.Time(i), Owner: h.frame.Owner(i), Level: levelOf(level), Kind: kind}
 }

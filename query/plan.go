@@ -204,6 +204,10 @@ func (a *asking) identity() error {
 		return nil
 	}
 	n := 0
+	scopes = slices.DeleteFunc(scopes, func(scope int) bool {
+		first, last := a.x.ScopeTimes(scope)
+		return last < a.s.match.from || first > a.s.match.to
+	})
 	for _, scope := range scopes {
 		n += a.x.ScopeLen(scope)
 	}

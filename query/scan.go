@@ -242,11 +242,11 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 		if err := s.tick(1); err != nil {
 			return err
 		}
-		i := h.index()
-		row = h.row()
-		if s.match.row(&row) {
-			if err := do(i, &row); err != nil {
-				return err
+		if !h.passes(s) {
+			if row = h.row(); s.match.row(&row) {
+				if err := do(h.index(), &row); err != nil {
+					return err
+				}
 			}
 		}
 		h.advance()

@@ -9,9 +9,13 @@ import (
 
 // Parser is [Parse] for line after line of a file. It remembers the identifiers
 // that it met, as they stand in the text: most lines repeat those of one before,
-// byte for byte, and half of a line need not be read again. The zero value is
-// ready; it is for one goroutine at a time.
+// byte for byte, and half of a line need not be read again. The zero value
+// remembers those of the line before; it is for one goroutine at a time.
 type Parser struct {
+	// Many has it remember thousands, for text in which the lines of many runs
+	// alternate. It is set before the first line.
+	Many bool
+
 	known  []knownIdentity
 	place  map[uint64]int32 // in known, by hash of the text
 	last   int              // number of the identity of the last line, -1 for none
@@ -23,7 +27,7 @@ type Parser struct {
 const maxKnown = 1 << 13
 
 type knownIdentity struct {
-	text     string // the members of the line, without the comma behind them
+	text     []byte // the members of the line, without the comma behind them
 	identity Identity
 }
 
@@ -47,25 +51,29 @@ func (p *Parser) Parse(raw []byte, r *Record) error {
 
 // Same returns a number for the identifiers of the last line, below 8192 and the
 // same as that of any other line that had the same since the Parser was new or
-// forgot; ok is false when they were not remembered. Forgot counts how often all
+// forgot; ok is false when they were not remembered, and without Many. Forgot counts how often all
 // were forgotten, after which numbers begin again.
-func (p *Parser) Same() (number, forgot int, ok bool) { return p.last, p.ends, p.last >= 0 }
+func (p *Parser) Same() (number, forgot int, ok bool) { return p.last, p.ends, p.Many && p.last >= 0 }
 
 // find looks for the identifiers that text begins with: those of the line before
 // first, as lines of a run follow each other in a page.
 func (p *Parser) find(text []byte) bool {
 	if p.before < len(p.known) {
-		if k := p.known[p.before].text; len(text) > len(k) && string(text[:len(k)]) == k && bytes.HasPrefix(text[len(k):], []byte(behindIdentifiers)) {
+		k := p.known[p.before].text
+		if len(text) > len(k) && bytes.Equal(text[:len(k)], k) && bytes.HasPrefix(text[len(k):], []byte(behindIdentifiers)) {
 			p.last = p.before
 			return true
 		}
+	}
+	if !p.Many {
+		return false
 	}
 	n := endOfIdentifiers(text)
 	if n < 0 {
 		return false
 	}
 	at, ok := p.place[hashText(text[:n])]
-	if !ok || p.known[at].text != string(text[:n]) {
+	if !ok || !bytes.Equal(p.known[at].text, text[:n]) {
 		return false
 	}
 	p.last = int(at)
@@ -110,7 +118,13 @@ func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
 		if ids.apart || r.Identity != p.known[p.last].identity {
 			p.last = -1 // others followed
 		}
-	case !ids.apart && bytes.HasPrefix(raw[ids.to:], []byte(behindIdentifiers)):
+	case ids.apart || !bytes.HasPrefix(raw[ids.to:], []byte(behindIdentifiers)):
+	case !p.Many:
+		if p.known == nil {
+			p.known = make([]knownIdentity, 1)
+		}
+		p.known[0] = knownIdentity{append(p.known[0].text[:0], raw[ids.from:ids.to]...), r.Identity}
+	default:
 		if len(p.known) == maxKnown {
 			p.known, p.place = nil, nil
 			p.ends++
@@ -124,10 +138,10 @@ func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
 			&id.Step, &id.Action, &id.ActionName} {
 			*s = strings.Clone(*s)
 		}
-		text := raw[ids.from:ids.to]
+		text := bytes.Clone(raw[ids.from:ids.to])
 		p.last = len(p.known)
 		p.place[hashText(text)] = int32(p.last)
-		p.known = append(p.known, knownIdentity{string(text), *id})
+		p.known = append(p.known, knownIdentity{text, *id})
 	}
 }
 

@@ -44,8 +44,8 @@ func identified() []string {
 func TestParser(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	lines := identified()
-	for range 50 {
-		var p line.Parser
+	for n := range 50 {
+		p := line.Parser{Many: n%2 == 0}
 		var got line.Record
 		numbers := map[int]line.Identity{}
 		for range 200 {
@@ -67,7 +67,7 @@ func TestParser(t *testing.T) {
 
 // A Parser forgets when it has met too many.
 func TestParserForgets(t *testing.T) {
-	var p line.Parser
+	p := line.Parser{Many: true}
 	var r line.Record
 	for i := range 20_000 {
 		for range 2 {
@@ -86,12 +86,14 @@ func FuzzParser(f *testing.F) {
 		f.Add(l, identified()[(i+1)%len(identified())])
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {
-		var p line.Parser
-		var got line.Record
-		for _, raw := range []string{first, second, first, second} {
-			var want line.Record
-			require.Equal(t, line.Parse([]byte(raw), &want), p.Parse([]byte(raw), &got))
-			require.Equal(t, want, got)
+		for _, many := range []bool{false, true} {
+			p := line.Parser{Many: many}
+			var got line.Record
+			for _, raw := range []string{first, second, first, second} {
+				var want line.Record
+				require.Equal(t, line.Parse([]byte(raw), &want), p.Parse([]byte(raw), &got))
+				require.Equal(t, want, got)
+			}
 		}
 	})
 }

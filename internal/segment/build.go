@@ -61,7 +61,7 @@ func newBuilder(text []byte, o Options) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{o: o, text: text, people: newPeople(), z: z}, nil
+	return &builder{o: o, text: text, people: newPeople(), parser: line.Parser{Many: true}, z: z}, nil
 }
 
 // termLimit is how many bytes of terms a column may have: what a dictionary

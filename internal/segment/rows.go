@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"slices"
 	"sort"
 	"strings"
 
@@ -157,10 +158,8 @@ func (x *Index) ScopeRow(scope, i int) int {
 // AppendScopeRows appends the rows of a scope, ascending, to dst.
 func (x *Index) AppendScopeRows(dst []uint32, scope int) []uint32 {
 	s := x.scopeSeries(scope)
-	rest := s.b[s.rest():]
-	for i := range s.n {
-		dst = append(dst, uint32(min(s.atRest(i, rest), uint64(x.rows-1))))
-	}
+	dst = slices.Grow(dst, s.n)
+	s.each(func(v uint64) { dst = append(dst, uint32(min(v, uint64(x.rows-1)))) })
 	return dst
 }
 

@@ -101,3 +101,19 @@ func (s *series) atRest(i int, rest []byte) uint64 {
 	}
 	return v + uint64(s.low) + unpack(rest, i, s.width)
 }
+
+// each calls yield with all values in order.
+func (s *series) each(yield func(v uint64)) {
+	rest := s.b[s.rest():]
+	for from := 0; from < s.n; from += 1 << anchorShift {
+		a, b := s.base+unpack(s.b, from>>anchorShift, s.anchorWidth), uint64(0)
+		span := min(1<<anchorShift, s.n-1-from)
+		if span > 0 {
+			b = s.base + unpack(s.b, from>>anchorShift+1, s.anchorWidth)
+		}
+		yield(a + uint64(s.low) + unpack(rest, from, s.width))
+		for k := 1; k < 1<<anchorShift && from+k < s.n; k++ {
+			yield(onLine(a, b, k, span) + uint64(s.low) + unpack(rest, from+k, s.width))
+		}
+	}
+}

@@ -17,6 +17,7 @@ type result struct {
 	question
 	answers []answer // by constant
 	median  float64  // ms, as are the others
+	fastest float64
 	slowest float64
 	first   float64 // median of the first time with each constant
 }
@@ -64,7 +65,7 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 				warm = append(warm, took)
 			}
 		}
-		r.first, r.median, r.slowest = middle(first), middle(warm), slices.Max(warm)
+		r.first, r.median, r.fastest, r.slowest = middle(first), middle(warm), slices.Min(warm), slices.Max(warm)
 		all = append(all, r)
 	}
 	return all, nil

@@ -158,10 +158,10 @@ func measure(ctx context.Context, s settings, dir string, lines int) ([]result, 
 		}
 	}
 	fmt.Printf("\n%d lines, page and exact total, in ms%s\n\n", lines, map[bool]string{true: "; totals equal those of a plain loop over the text"}[s.check])
-	fmt.Printf("%-36s %9s %9s %9s %9s %7s  %s\n", "", "total", "median", "slowest", "first", "target", "median of target")
+	fmt.Printf("%-36s %9s %9s %9s %9s %9s %7s  %s\n", "", "total", "median", "fastest", "slowest", "first", "target", "median of target")
 	for i := range all {
 		r := &all[i]
-		fmt.Printf("%-36s %9d %9.3f %9.3f %9.3f %7.2f  %.2f × %s\n", r.name, r.answers[0].total, r.median, r.slowest, r.first, r.target, r.median/r.target,
+		fmt.Printf("%-36s %9d %9.3f %9.3f %9.3f %9.3f %7.2f  %.2f × %s\n", r.name, r.answers[0].total, r.median, r.fastest, r.slowest, r.first, r.target, r.median/r.target,
 			verdict(r.median <= r.target))
 	}
 	return all, nil
