@@ -7,9 +7,9 @@
 package maxmind
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"net/netip"
 	"os"
 	"sync"
@@ -34,7 +34,6 @@ type DB struct {
 // databases are files as they were read once, and what was found in them last.
 type databases struct {
 	readers []*maxminddb.Reader // immutable
-	seed    maphash.Seed        // immutable
 	found   [places]atomic.Pointer[finding]
 }
 
@@ -67,7 +66,7 @@ func Open(files ...string) (*DB, error) {
 func (db *DB) Reload() error {
 	db.loading.Lock()
 	defer db.loading.Unlock()
-	loaded := &databases{seed: maphash.MakeSeed()}
+	loaded := &databases{}
 	for _, name := range db.files {
 		// In memory and not mapped: a file that is replaced in place must not
 		// change, or end, under a reader.
@@ -105,13 +104,20 @@ func (db *DB) Attribute(a netip.Addr) access.Attribution {
 		return access.Attribution{}
 	}
 	d := db.loaded.Load()
-	at := &d.found[maphash.Comparable(d.seed, a)%places]
+	at := &d.found[placeOf(a)]
 	if f := at.Load(); f != nil && f.address == a {
 		return f.attribution
 	}
 	f := &finding{address: a, attribution: d.search(a)}
 	at.Store(f)
 	return f.attribution
+}
+
+// placeOf spreads addresses over the places; neighbours come to lie apart.
+func placeOf(a netip.Addr) uint64 {
+	b := a.As16()
+	h := binary.BigEndian.Uint64(b[:8])*0x9E3779B97F4A7C15 + binary.BigEndian.Uint64(b[8:])
+	return h * 0x9E3779B97F4A7C15 >> 32 % places // 2^64 by the golden ratio (Knuth, The Art of Computer Programming 6.4)
 }
 
 // search reads the files.
