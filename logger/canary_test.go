@@ -74,7 +74,9 @@ func TestCanary(t *testing.T) {
 			Before: map[string]any{"a": canary, canary: 1, "list": []string{canary}}, After: map[string]any{"a": canary + "!", canary: 2}}
 		receipt := record(t, store, all)
 		require.Error(t, store.Audit().Do(ctx, audit.Entry{Event: audit.FlowDeleted, FlowID: canary}, func() error { return fs.ErrNotExist }))
-		require.Panics(t, func() { _ = store.Audit().Do(ctx, audit.Entry{Event: audit.FlowDeleted}, func() error { panic(canary) }) })
+		require.Panics(t, func() {
+			_ = store.Audit().Do(ctx, audit.Entry{Event: audit.FlowDeleted}, func() error { panic(canary) })
+		})
 		require.NoError(t, store.Audit().Hold(ctx, audit.Hold{ID: "h", FlowID: "f", Reason: "r"}))
 		request := httptest.NewRequest("GET", "/p/"+canary+"?q="+canary, nil)
 		for _, key := range []string{"User-Agent", "Referer", "X-Request-Id"} {
@@ -142,7 +144,7 @@ func TestCanary(t *testing.T) {
 			})
 		}
 		for _, encoding := range []otlp.Encoding{otlp.Protobuf, otlp.JSON} {
-			_, err := otlp.Send(ctx, receiver.URL, q.All(ctx, query.Filter{}), &otlp.Options{Encoding: encoding})
+			_, err := otlp.Send(ctx, receiver.URL, q.All(ctx, query.Filter{}), &otlp.Options{Encoding: encoding, Plain: true})
 			require.NoError(t, err)
 		}
 		_, err = archive.Files(ctx, folder, store.Files(), "logs")
