@@ -304,12 +304,9 @@ func (r *Recorder) append(ctx context.Context, s *state, e Entry, intent uint64)
 }
 
 func (r *Recorder) put(ctx context.Context, s *state, e *entry) (Receipt, error) {
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.opts.Timeout)
-		defer cancel()
-	}
-	return s.trail.append(ctx, s.encoder.body(make([]byte, 0, 512), e))
+	q := s.trail.request()
+	q.body = s.encoder.body(q.body[:0], e)
+	return s.trail.append(ctx, q, r.opts.Timeout)
 }
 
 // settle is what becomes of an error that says that the trail failed.

@@ -1,11 +1,9 @@
 package audit
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -28,30 +26,11 @@ const (
 	// gatherTurns is how often the writer lets others run before it commits less
 	// than the last time: a few microseconds in all.
 	gatherTurns = 8
-	// publishEvery is how often audit.checkpoint is written at most.
-	publishEvery = time.Second
 	// keepEvery is how often retention looks for files that became too old.
 	keepEvery = time.Hour
 	// rotateAgain is how far the file grows before a rotation that went wrong is
 	// tried again.
 	rotateAgain = 1 << 20
-)
-
-// request is a record on its way.
-type request struct {
-	body  []byte
-	state atomic.Int32 // one of the states below
-	done  chan struct{}
-	// Set before done is closed.
-	receipt Receipt
-	err     error
-}
-
-// A request is given up by its caller, or taken by the writer; never both.
-const (
-	requestWaits int32 = iota
-	requestTaken
-	requestGivenUp
 )
 
 // trail is an open log file and what is known of it. One goroutine writes it;
@@ -79,7 +58,10 @@ type trail struct {
 	last    Checkpoint
 	hasher  leafHasher
 	buf     []byte
-	retryAt int64 // the file's size from which on a rotation is tried again
+	batch   []*request // what take returned last
+	retryAt int64      // the file's size from which on a rotation is tried again
+
+	requests sync.Pool // of those that came back
 
 	mu     sync.Mutex // guards what follows
 	queue  []*request
@@ -90,6 +72,7 @@ type trail struct {
 	rotate   chan chan error
 	latest   atomic.Pointer[Checkpoint]
 	publish  chan struct{} // to the publisher
+	told     atomic.Bool   // the publisher knows that there is something new
 	sealed   chan struct{} // to the keeper
 	stop     chan struct{} // to both: closed
 	written  sync.WaitGroup
@@ -107,7 +90,7 @@ func (t *trail) start() {
 	t.written.Go(t.write)
 	t.others.Go(t.publishAll)
 	t.others.Go(t.keepAll)
-	signal(t.publish)
+	t.announce()
 	signal(t.sealed)
 }
 
@@ -115,34 +98,6 @@ func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
-	}
-}
-
-// append makes a record durable. It returns when that is done, or gives up when
-// the context ends.
-func (t *trail) append(ctx context.Context, body []byte) (Receipt, error) {
-	r := &request{body: body, done: make(chan struct{})}
-	t.mu.Lock()
-	if err := t.refusal(); err != nil {
-		t.mu.Unlock()
-		return Receipt{}, err
-	}
-	t.queue = append(t.queue, r)
-	t.mu.Unlock()
-	signal(t.wake)
-	select {
-	case <-r.done:
-		return r.receipt, r.err
-	case <-ctx.Done():
-		if r.state.CompareAndSwap(requestWaits, requestGivenUp) {
-			return Receipt{}, fmt.Errorf("%w: nothing was written: %w", ErrUnavailable, context.Cause(ctx))
-		}
-		select {
-		case <-r.done: // it was on its way, and arrived
-			return r.receipt, r.err
-		default:
-			return Receipt{}, fmt.Errorf("%w: not known to be on the disk: %w", ErrUnavailable, context.Cause(ctx))
-		}
 	}
 }
 
@@ -193,10 +148,11 @@ func (t *trail) gather(n int) {
 	}
 }
 
-// take returns the next batch.
+// take returns the next batch, valid until the next call.
 func (t *trail) take() (batch []*request, closed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	batch = t.batch[:0]
 	bytes, n := 0, 0
 	for n < len(t.queue) && n < maxBatch && bytes < maxBatchBytes {
 		r := t.queue[n]
@@ -212,6 +168,7 @@ func (t *trail) take() (batch []*request, closed bool) {
 	} else {
 		t.queue = append(t.queue[:0:0], t.queue[n:]...)
 	}
+	t.batch = batch
 	return batch, t.closed && len(t.queue) == 0
 }
 
@@ -243,9 +200,9 @@ func (t *trail) commit(batch []*request) {
 	t.latest.Store(&point)
 	for i, r := range batch {
 		r.receipt = Receipt{Seq: uint64(from) + uint64(i), Checkpoint: point.Note}
-		close(r.done)
+		r.done <- struct{}{} // whoever waits has it from here on
 	}
-	signal(t.publish)
+	t.announce()
 	if cap(t.buf) > 2*maxCommit {
 		t.buf = nil
 	}
@@ -291,7 +248,7 @@ func (t *trail) writeOut() error {
 func answer(batch []*request, err error) {
 	for _, r := range batch {
 		r.err = err
-		close(r.done)
+		r.done <- struct{}{}
 	}
 }
 
@@ -306,54 +263,6 @@ func (t *trail) fail(err error) {
 	if first {
 		t.problem(fmt.Errorf("audit: %w", err))
 	}
-}
-
-// checkpoint is the newest one that is durable.
-func (t *trail) checkpoint() []byte { return t.latest.Load().Note }
-
-// publishAll is the publisher.
-func (t *trail) publishAll() {
-	var toldSize, writtenSize uint64
-	var told, written bool
-	var last time.Time
-	timer := time.NewTimer(publishEvery)
-	defer timer.Stop()
-	for ending := false; !ending; {
-		select {
-		case <-t.publish:
-		case <-timer.C:
-		case <-t.stop:
-			ending = true
-		}
-		point := t.latest.Load()
-		if t.hook != nil && (!told || point.Size > toldSize) {
-			told, toldSize = true, point.Size
-			t.callHook(point.Note)
-		}
-		if written && point.Size == writtenSize {
-			continue
-		}
-		if wait := publishEvery - time.Since(last); wait > 0 && written && !ending {
-			timer.Reset(wait)
-			continue
-		}
-		last = time.Now()
-		if err := writeWhole(t.fs, filepath.Join(t.dir, checkpointName), point.Note); err != nil {
-			t.problem(fmt.Errorf("audit: publish %s: %w", checkpointName, err))
-			timer.Reset(publishEvery)
-			continue
-		}
-		written, writtenSize = true, point.Size
-	}
-}
-
-func (t *trail) callHook(text []byte) {
-	defer func() {
-		if p := recover(); p != nil {
-			t.problem(fmt.Errorf("audit: Options.OnCheckpoint panicked: %v", p))
-		}
-	}()
-	t.hook(append([]byte(nil), text...))
 }
 
 // keepAll is the keeper.

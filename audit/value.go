@@ -142,28 +142,45 @@ func (h *hider) stand(dst []byte, v any) []byte {
 func appendText(dst []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
+	done := 0 // what of s is in dst
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += n
+		if plainASCII[c] {
+			i++
 			continue
 		}
-		i++
+		n := 1
+		if c >= utf8.RuneSelf {
+			var r rune
+			if r, n = utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || n > 1 {
+				i += n
+				continue
+			}
+		}
+		dst = append(dst, s[done:i]...)
+		i += n
+		done = i
 		switch {
+		case c >= utf8.RuneSelf:
+			dst = utf8.AppendRune(dst, utf8.RuneError)
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
 		case c == '\n':
 			dst = append(dst, `\n`...)
 		case c == '\t':
 			dst = append(dst, `\t`...)
-		case c < 0x20 || c == 0x7f:
+		default:
 			dst = append(dst, `\u00`...)
 			dst = append(dst, digits[c>>4], digits[c&15])
-		default:
-			dst = append(dst, c)
 		}
 	}
-	return append(dst, '"')
+	return append(append(dst, s[done:]...), '"')
 }
+
+// plainASCII says which bytes of ASCII stand in JSON as they are.
+var plainASCII = func() (table [256]bool) { // immutable
+	for c := ' '; c < 0x7f; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()

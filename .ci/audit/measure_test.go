@@ -128,15 +128,39 @@ func (p *plain) close() error {
 var entry = audit.Entry{Event: audit.FlowStarted, Actor: audit.User("admin@example.com"), Target: audit.Target{Type: "flow", ID: "f-1", Name: "Sync prices"},
 	FlowID: "f-1", Project: "p-1", Request: "0193-request"}
 
-// load calls append from a number of callers for a while and returns how many
-// calls there were a second.
-func load(t *testing.T, callers int, d time.Duration, call func(uint64) error) float64 {
+// round is what was measured in one go: calls a second, and the CPU time of the
+// process for each call in microseconds.
+type round struct{ rate, cpu float64 }
+
+func rates(all []round) (v []float64) {
+	for _, r := range all {
+		v = append(v, r.rate)
+	}
+	return v
+}
+
+func cpus(all []round) (v []float64) {
+	for _, r := range all {
+		v = append(v, r.cpu)
+	}
+	return v
+}
+
+// cpuTime is what the process has used.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // it cannot fail for oneself
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// load calls append from a number of callers for a while.
+func load(t *testing.T, callers int, d time.Duration, call func(uint64) error) round {
 	t.Helper()
 	var n atomic.Uint64
 	var failed atomic.Pointer[error]
 	stop := time.Now().Add(d)
 	var wg sync.WaitGroup
-	start := time.Now()
+	start, used := time.Now(), cpuTime()
 	for range callers {
 		wg.Go(func() {
 			for time.Now().Before(stop) {
@@ -151,7 +175,8 @@ func load(t *testing.T, callers int, d time.Duration, call func(uint64) error) f
 	if err := failed.Load(); err != nil {
 		require.NoError(t, *err)
 	}
-	return float64(n.Load()) / time.Since(start).Seconds()
+	calls := float64(n.Load())
+	return round{calls / time.Since(start).Seconds(), float64(cpuTime()-used) / 1e3 / calls}
 }
 
 // TestMeasure prints how many durable appends a second the trail makes, beside
@@ -166,23 +191,30 @@ func TestMeasure(t *testing.T) {
 	p, err := newPlain(filepath.Join(dir, "plain.log"))
 	require.NoError(t, err)
 	appender, shutdown := tesseraLog(t, filepath.Join(dir, "tessera"))
+	record := func(uint64) error { _, err := r.Record(context.Background(), entry); return err }
 	for _, callers := range []int{1, 64} {
-		var ours, plains, tesseras []float64
-		for range 5 {
-			ours = append(ours, load(t, callers, *measure, func(uint64) error { _, err := r.Record(context.Background(), entry); return err }))
-			plains = append(plains, load(t, callers, *measure, p.append))
-			tesseras = append(tesseras, load(t, callers, *measure, appender))
-		}
-		ratio := func(others []float64) float64 {
-			var all []float64
-			for i := range ours {
-				all = append(all, ours[i]/others[i])
+		// Short rounds side by side, so that what else the machine does meets all.
+		const rounds = 20
+		var ours, plains, tesseras []round
+		for n := range rounds {
+			both := []func(){
+				func() { ours = append(ours, load(t, callers, *measure/4, record)) },
+				func() { plains = append(plains, load(t, callers, *measure/4, p.append)) },
 			}
-			slices.Sort(all)
-			return all[len(all)/2]
+			both[n%2]()
+			both[1-n%2]()
+			if n%4 == 0 {
+				tesseras = append(tesseras, load(t, callers, *measure, appender))
+			}
 		}
-		fmt.Printf("%2d callers: trail %.0f a second, plain %.0f (%.2f x), Tessera %.0f (%.1f x); medians of 5 rounds of %v\n",
-			callers, median(ours), median(plains), ratio(plains), median(tesseras), ratio(tesseras), *measure)
+		var ratios, times []float64
+		for i := range ours {
+			ratios = append(ratios, ours[i].rate/plains[i].rate)
+			times = append(times, ours[i].cpu/plains[i].cpu)
+		}
+		fmt.Printf("%2d callers: trail %.0f a second, plain %.0f (%.2f x), Tessera %.0f (%.1f x); CPU a record: trail %.1f µs, plain %.1f µs (%.2f x); medians of %d rounds of %v\n",
+			callers, median(rates(ours)), median(rates(plains)), median(ratios), median(rates(tesseras)), median(rates(ours))/median(rates(tesseras)),
+			median(cpus(ours)), median(cpus(plains)), median(times), rounds, *measure/4)
 	}
 	require.NoError(t, r.Close())
 	require.NoError(t, p.close())

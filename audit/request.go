@@ -1,0 +1,92 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// request is a record on its way.
+type request struct {
+	body  []byte
+	state atomic.Int32  // one of the states below
+	done  chan struct{} // has room for the one word that it arrived, or failed
+	limit *time.Timer   // stopped while nobody waits
+	// Set before done has its word.
+	receipt Receipt
+	err     error
+}
+
+// A request is given up by its caller, or taken by the writer; never both.
+const (
+	requestWaits int32 = iota
+	requestTaken
+	requestGivenUp
+)
+
+// maxKeptBody bounds the memory of a request that is used again.
+const maxKeptBody = 8 << 10
+
+// request returns one that nobody uses.
+func (t *trail) request() *request {
+	if r, ok := t.requests.Get().(*request); ok {
+		return r
+	}
+	r := &request{body: make([]byte, 0, 1024), done: make(chan struct{}, 1), limit: time.NewTimer(time.Hour)}
+	r.limit.Stop()
+	return r
+}
+
+// release keeps a request to be used again. The writer has let go of it.
+func (t *trail) release(r *request) {
+	r.limit.Stop()
+	r.state.Store(requestWaits)
+	r.receipt, r.err = Receipt{}, nil
+	if cap(r.body) <= maxKeptBody {
+		t.requests.Put(r)
+	}
+}
+
+// append makes the record of a request durable, and uses the request up. It
+// returns when that is done, or gives up when the context ends or, where it has no
+// deadline, when the timeout is over.
+func (t *trail) append(ctx context.Context, r *request, timeout time.Duration) (Receipt, error) {
+	t.mu.Lock()
+	if err := t.refusal(); err != nil {
+		t.mu.Unlock()
+		t.release(r)
+		return Receipt{}, err
+	}
+	t.queue = append(t.queue, r)
+	t.mu.Unlock()
+	signal(t.wake)
+	var over <-chan time.Time
+	if _, limited := ctx.Deadline(); !limited {
+		r.limit.Reset(timeout)
+		over = r.limit.C
+	}
+	select {
+	case <-r.done:
+		receipt, err := r.receipt, r.err
+		t.release(r)
+		return receipt, err
+	case <-ctx.Done():
+		return r.giveUp(context.Cause(ctx))
+	case <-over:
+		return r.giveUp(context.DeadlineExceeded)
+	}
+}
+
+// giveUp ends the wait for a request. The writer may still hold it.
+func (r *request) giveUp(cause error) (Receipt, error) {
+	if r.state.CompareAndSwap(requestWaits, requestGivenUp) {
+		return Receipt{}, fmt.Errorf("%w: nothing was written: %w", ErrUnavailable, cause)
+	}
+	select {
+	case <-r.done: // it was on its way, and arrived
+		return r.receipt, r.err
+	default:
+		return Receipt{}, fmt.Errorf("%w: not known to be on the disk: %w", ErrUnavailable, cause)
+	}
+}
