@@ -70,15 +70,8 @@ func (q *request) filter(p *params) (query.Filter, error) {
 	return f, nil
 }
 
-// maxConditions is how long the text of conditions may be, in bytes.
-const maxConditions = 4096
-
 // conditions reads conditions in their text form.
 func (p *params) conditions(name, text string) query.Expr {
-	if len(text) > maxConditions {
-		p.wrong(bad(name, "'%s' is longer than %d bytes.", name, maxConditions))
-		return query.Expr{}
-	}
 	e, err := query.Parse(text)
 	var syntax *query.SyntaxError
 	switch {

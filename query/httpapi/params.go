@@ -17,11 +17,13 @@ import (
 
 // Limits of parameters.
 const (
-	maxQuery    = 64 << 10 // bytes of a whole query string
-	maxText     = 1024     // bytes of one value
-	maxFields   = 32       // pairs of search_field and field
-	maxID       = 1<<53 - 1
-	maxPosition = 1_000_000_000 // of pages, offsets and lines: beyond any log, and safe to multiply
+	maxQuery = 64 << 10 // bytes of a whole query string
+	maxText  = 1024     // bytes of one value
+	// maxConditions is how long the text of conditions may be, in bytes.
+	maxConditions = 4096
+	maxFields     = 32 // pairs of search_field and field
+	maxID         = 1<<53 - 1
+	maxPosition   = 1_000_000_000 // of pages, offsets and lines: beyond any log, and safe to multiply
 )
 
 // params reads the parameters of a request. The first thing that is wrong is
@@ -56,8 +58,12 @@ func (q *request) params(known ...string) *params {
 			return p
 		}
 		for _, v := range values[name] {
-			if len(v) > maxText {
-				p.err = bad(name, "'%.80s' is longer than %d bytes.", name, maxText)
+			most := maxText
+			if name == "q" {
+				most = maxConditions
+			}
+			if len(v) > most {
+				p.err = bad(name, "'%.80s' is longer than %d bytes.", name, most)
 				return p
 			}
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {

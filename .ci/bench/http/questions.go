@@ -82,7 +82,7 @@ var questions = []question{ // immutable
 		return fmt.Sprintf("/logs?limit=50&offset=%d&search=%s", r.IntN(500), workflow.Common)
 	}},
 	{"conditions as text", func(_ shape, r *rand.Rand) string {
-		return fmt.Sprintf("/entries?limit=20&flowId=%s&q=%s", workflow.Operation(r.IntN(workflow.Operations)), url.QueryEscape("status >= 500"))
+		return fmt.Sprintf("/entries?limit=20&flowId=%s&q=%s", workflow.Operation(r.IntN(workflow.Operations)), url.QueryEscape("status:>=500"))
 	}},
 	{"a histogram of a tenth of the time", func(s shape, r *rand.Rand) string {
 		from, to := s.tenth(r)
