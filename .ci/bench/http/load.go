@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,14 +34,17 @@ func (l *load) all() (err error) {
 	for _, part := range []struct {
 		name string
 		do   func() error
-	}{{"one at a time", l.alone}, {"over the engine", l.overhead}, {"open loop", l.open}, {"closed loop", l.closed}, {"export", l.export}} {
+	}{{"alone", l.alone}, {"overhead", l.overhead}, {"open", l.open}, {"closed", l.closed}, {"export", l.export}} {
+		if l.only != "" && !slices.Contains(strings.Split(l.only, ","), part.name) {
+			continue
+		}
 		before, err := l.memory()
 		if err != nil {
 			return err
 		}
 		watch := l.watch()
 		err = part.do()
-		most := watch()
+		seen := watch()
 		if err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
@@ -48,32 +52,34 @@ func (l *load) all() (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("    memory of the server: %d MB before, %d at most, %d after\n", before>>20, most>>20, after>>20)
+		quarter, half := seen[len(seen)/4], seen[len(seen)/2]
+		fmt.Printf("    memory of the server: %d MB before, %d after a quarter, %d after half, %d at the end; %d at most\n",
+			before>>20, quarter>>20, half>>20, after>>20, slices.Max(seen)>>20)
 	}
 	return nil
 }
 
 // watch looks at the server's memory until the function it returns is called,
-// which says how much it was at most.
-func (l *load) watch() (most func() int64) {
-	done, found := make(chan struct{}), make(chan int64)
+// which says what it was.
+func (l *load) watch() (seen func() []int64) {
+	done, found := make(chan struct{}), make(chan []int64)
 	go func() {
-		most := int64(0)
+		var all []int64
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			if now, err := l.memory(); err == nil {
-				most = max(most, now)
+				all = append(all, now)
 			}
 			select {
 			case <-tick.C:
 			case <-done:
-				found <- most
+				found <- all
 				return
 			}
 		}
 	}()
-	return func() int64 {
+	return func() []int64 {
 		close(done)
 		return <-found
 	}

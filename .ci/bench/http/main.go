@@ -33,6 +33,7 @@ type settings struct {
 	rate        int
 	connections int
 	profile     string
+	only        string
 }
 
 func main() {
@@ -43,6 +44,7 @@ func main() {
 	flag.IntVar(&s.rate, "rate", 300, "questions a second of the open loop")
 	flag.IntVar(&s.connections, "connections", 200, "connections, and clients of the closed loop")
 	flag.StringVar(&s.profile, "profile", "", "`file` for a CPU profile of the server")
+	flag.StringVar(&s.only, "only", "", "parts to run, with commas between: alone, overhead, open, closed, export; all when empty")
 	served := flag.String("serve", "", "serve a folder until the input ends; for the program itself")
 	flag.Parse()
 	var err error
