@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,14 +111,15 @@ func TestTail(t *testing.T) {
 	t.Run("R6.6 http: lines come as they are logged, within 50 ms", func(t *testing.T) {
 		l := listen(t, at.URL+"/tail?service=orders")
 		require.Equal(t, "text/event-stream", l.answer.Header.Get("Content-Type"))
-		best := time.Hour
-		for i := range 20 {
+		var took []time.Duration
+		for i := range 21 {
 			began := time.Now()
 			log.Info(fmt.Sprint("n", i))
 			require.Equal(t, fmt.Sprint("n", i), l.message())
-			best = min(best, time.Since(began))
+			took = append(took, time.Since(began))
 		}
-		require.Less(t, best, 50*time.Millisecond)
+		slices.Sort(took)
+		require.Less(t, took[10], 50*time.Millisecond)
 	})
 	t.Run("R6.6 http: a backlog first, filtered as asked", func(t *testing.T) {
 		log.Error("bad 1")
@@ -142,6 +145,27 @@ func TestTail(t *testing.T) {
 		log.Info("r5")
 		for i := 3; i < 6; i++ {
 			require.Equal(t, fmt.Sprint("r", i), again.message())
+		}
+	})
+	t.Run("R6.6 http: broken again and again while it is written, it has every line once", func(t *testing.T) {
+		const count = 5000 // fewer than a tail may fall behind
+		busy := s.Server("edge-1").Service("busy").Logger
+		l := listen(t, at.URL+"/tail?service=busy")
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for i := range count {
+				busy.Info(fmt.Sprint("b", i))
+			}
+		})
+		defer writer.Wait()
+		rnd := rand.New(rand.NewPCG(1, 1))
+		for seen := 0; seen < count; {
+			for range min(count-seen, 1+rnd.IntN(500)) {
+				require.Equal(t, fmt.Sprint("b", seen), l.message())
+				seen++
+			}
+			l.close()
+			l = listen(t, at.URL+"/tail?service=busy", "Last-Event-ID", l.id)
 		}
 	})
 	t.Run("R6.6 http: a connection that saw nothing resumes too", func(t *testing.T) {
