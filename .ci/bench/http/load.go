@@ -167,17 +167,20 @@ func (l *load) open() error {
 	if n := failed.Load(); n > 0 {
 		return fmt.Errorf("%d of %d questions were not answered", n, count)
 	}
-	worst := 0
-	for i := range latencies {
-		if latencies[i] > latencies[worst] {
-			worst = i
+	perKind := make([][]time.Duration, len(questions))
+	for i, k := range kinds {
+		perKind[k] = append(perKind[k], latencies[i])
+	}
+	slices.Sort(latencies)
+	fmt.Printf("open loop: %d a second for %v over %d connections: p50 %.2f ms, p90 %.2f, p99 %.2f, p99.9 %.2f, longest %.2f\n",
+		l.rate, l.lasts, l.connections, millis(latencies[count/2]), millis(latencies[count*90/100]), millis(latencies[count*99/100]),
+		millis(latencies[count*999/1000]), millis(latencies[count-1]))
+	for k, times := range perKind {
+		slices.Sort(times)
+		if n := len(times); n > 0 {
+			fmt.Printf("    %-40s p50 %8.2f  p99 %8.2f\n", questions[k].name, millis(times[n/2]), millis(times[n*99/100]))
 		}
 	}
-	slowest := questions[kinds[worst]].name
-	slices.Sort(latencies)
-	fmt.Printf("open loop: %d a second for %v over %d connections: p50 %.2f ms, p90 %.2f, p99 %.2f, p99.9 %.2f, longest %.2f (%s)\n",
-		l.rate, l.lasts, l.connections, millis(latencies[count/2]), millis(latencies[count*90/100]), millis(latencies[count*99/100]),
-		millis(latencies[count*999/1000]), millis(latencies[count-1]), slowest)
 	return nil
 }
 

@@ -81,8 +81,11 @@ var questions = []question{ // immutable
 	{"a common word", func(_ shape, r *rand.Rand) string {
 		return fmt.Sprintf("/logs?limit=50&offset=%d&search=%s", r.IntN(500), workflow.Common)
 	}},
-	{"conditions as text", func(_ shape, r *rand.Rand) string {
-		return fmt.Sprintf("/entries?limit=20&flowId=%s&q=%s", workflow.Operation(r.IntN(workflow.Operations)), url.QueryEscape("status:>=500"))
+	{"conditions as text in a run", func(s shape, r *rand.Rand) string {
+		return "/entries?limit=20&runId=" + s.run(r) + "&q=" + url.QueryEscape("status:>=500 -level:debug")
+	}},
+	{"part of a word", func(_ shape, r *rand.Rand) string {
+		return "/logs?limit=50&search=" + workflow.Rare(r.IntN(workflow.RareWords))[2:7]
 	}},
 	{"a histogram of a tenth of the time", func(s shape, r *rand.Rand) string {
 		from, to := s.tenth(r)
