@@ -49,7 +49,7 @@ func (t *tables) usageAfter(seg *segment) bool {
 func (t *tables) forgetRuns() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.runs, t.runByID, t.stepByID = nil, map[string]*Run{}, map[string]*Step{}
+	t.history = newHistory(t)
 	t.unlinked, t.stray = map[string]*unlinked{}, map[string]*tally{}
 	for code := range t.owners.view.n {
 		if o := t.owners.view.at(uint32(code)); o != t.owners.none {

@@ -178,6 +178,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	j.noteGaps()
 	j.endDeadRuns()
+	j.tables.settle()
 	return j, nil
 }
 

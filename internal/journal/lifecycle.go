@@ -12,7 +12,7 @@ import (
 // not claim, and the steps that are open in it. What cannot be written stays
 // open and is ended at the next open.
 func (j *Journal) endDeadRuns() {
-	for _, r := range j.tables.snapshot(j, everything).Runs() {
+	for _, r := range j.tables.going() {
 		state := r.State()
 		if state.Ended || j.keepOpen(r) {
 			continue

@@ -118,12 +118,14 @@ func (t *tables) link(o *Owner) {
 	if id.Run == "" {
 		return
 	}
-	if o.run = t.runByID[id.Run]; o.run == nil {
+	if o.run = t.history.liveRun(id.Run); o.run == nil {
 		u := t.unlinkedOf(id.Run)
 		u.owners = append(u.owners, o)
+	} else {
+		o.run.pins++
 	}
 	if id.Step != "" {
-		o.step = t.stepByID[id.Step]
+		o.step = t.history.liveStep(id.Step)
 	}
 }
 
@@ -155,6 +157,22 @@ func (t *tables) forget(gone rows) {
 		}
 		t.mu.Unlock()
 	}
+	if gone.n > 0 {
+		t.settle()
+	}
+}
+
+// settleStep is how many runs are written down at a time, so that nobody waits
+// long for mu.
+const settleStep = 32
+
+// settle keeps the runs that are over in few bytes.
+func (t *tables) settle() {
+	for more := true; more; {
+		t.mu.Lock()
+		more = t.history.settle(settleStep)
+		t.mu.Unlock()
+	}
 }
 
 // uncountRow gives up one row. The caller holds mu.
@@ -170,6 +188,12 @@ func (t *tables) uncountRow(row *Row) {
 func (t *tables) release(o *Owner) {
 	t.owners.drop(o)
 	o.released = true
+	if r := o.run; r != nil {
+		o.run, o.step = nil, nil
+		r.pins--
+		t.history.rest(r)
+		return
+	}
 	u := t.unlinked[o.identity.Run]
 	if u == nil {
 		return

@@ -21,11 +21,9 @@ type Snapshot struct {
 	// Segments are ordered by log name, then by age, oldest first.
 	Segments []Segment
 
-	owners   ownerView
-	runs     []*Run
-	tables   *tables
-	runByID  map[string]*Run  // guarded by tables.mu
-	stepByID map[string]*Step // guarded by tables.mu
+	owners  ownerView
+	tables  *tables
+	history *history // guarded by tables.mu
 }
 
 // Segment is the view of one file, or of a part of one that has been indexed: its
@@ -152,30 +150,43 @@ func (s *Segment) readSince(x *sidecar.Index, seq uint64, buf []byte) ([]byte, e
 	return now.readSealed(n-1, buf)
 }
 
-// Runs returns the runs in the order in which they started. The slice must not
-// be changed.
-func (s *Snapshot) Runs() []*Run { return s.runs }
+// Runs returns the runs in the order in which they started: all of them, for
+// tests and for few.
+func (s *Snapshot) Runs() (runs []*Run) {
+	s.AllRuns().Each(true, 0, 0, AnyClass(), func(row *RunRow) bool {
+		if r := s.Of(row.Ref()); r != nil {
+			runs = append(runs, r)
+		}
+		return true
+	})
+	return runs
+}
 
 // Run returns the run with this id, nil when it is not known.
 func (s *Snapshot) Run(id string) *Run {
 	s.tables.mu.Lock()
-	r := s.runByID[id]
-	s.tables.mu.Unlock()
-	if r == nil || r.Seq > s.AsOf {
-		return nil
+	defer s.tables.mu.Unlock()
+	if r := s.history.run(id); r != nil && r.Seq <= s.AsOf {
+		return r
 	}
-	return r
+	return nil
 }
 
 // Step returns the step with this id, nil when it is not known.
 func (s *Snapshot) Step(id string) *Step {
 	s.tables.mu.Lock()
-	st := s.stepByID[id]
-	s.tables.mu.Unlock()
-	if st == nil || st.Seq > s.AsOf {
-		return nil
+	defer s.tables.mu.Unlock()
+	if st := s.history.step(id); st != nil && st.Seq <= s.AsOf {
+		return st
 	}
-	return st
+	return nil
+}
+
+// Of returns a run that a row told of, nil when it was removed meanwhile.
+func (s *Snapshot) Of(run RunRef) *Run {
+	s.tables.mu.Lock()
+	defer s.tables.mu.Unlock()
+	return s.history.of(run)
 }
 
 // BySeq finds the record with this seq. The segment is nil when there is none.

@@ -20,13 +20,13 @@ type tables struct {
 	asOf     uint64
 	segments []*segment // ordered by file, then by age; replaced, never changed in place
 	owners   ownerTable
-	runs     []*Run // by seq of the first record known; replaced when one is removed
-	runByID  map[string]*Run
-	stepByID map[string]*Step
+	history  *history
 	unlinked map[string]*unlinked // by run id: what was seen before the run
 	stray    map[string]*tally    // by step id: what was seen before the step, after its run
 	begun    uint64               // segments so far
 	chunks   chunkStock
+	serial   uint32 // of the segment that was added last
+	serials  map[uint32]*segment
 	wake     chan struct{} // closed at the next publication when somebody waits
 }
 
@@ -54,6 +54,7 @@ type segment struct {
 
 	unindexable atomic.Bool // the rows are not what their text says
 
+	serial  uint32 // tells segments apart, above 0, immutable
 	number  uint64 // in the order in which segments were begun, immutable
 	begunAt uint64 // position in the ring of its first record, if turn began it; guarded by Journal.mu
 
@@ -64,6 +65,14 @@ type segment struct {
 	parts   []rowsIndex    // of a file that is not sealed, in order; replaced, never changed in place
 	parsed  int64          // bytes of text that the rows stand for
 	removed bool
+}
+
+// id returns the segment's serial, 0 for none.
+func (s *segment) id() uint32 {
+	if s == nil {
+		return 0
+	}
+	return s.serial
 }
 
 func (s *segment) baseName() string {
@@ -94,7 +103,8 @@ func (o *Owner) Identity() *line.Identity { return &o.identity }
 // [line.AppendIdentity]. It must not be changed.
 func (o *Owner) Encoded() []byte { return o.encoded }
 
-// Run is a run as its records tell it.
+// Run is a run as its records tell it. One that is over may be made for who asks:
+// two answers about the same run are two of them then.
 type Run struct {
 	Seq      uint64         // of the start record: the main log's id
 	Identity *line.Identity // immutable
@@ -103,10 +113,12 @@ type Run struct {
 	t        *tables
 
 	// guarded by tables.mu
-	owner *Owner
 	state RunState
 	steps []*Step // append-only, in start order
 	last  *segment
+	slot  uint32 // in the history
+	pins  int    // owners that have it
+	idle  bool   // in history.idle
 }
 
 // Step is a step as its records tell it.
@@ -119,7 +131,6 @@ type Step struct {
 
 	// guarded by tables.mu
 	run   *Run
-	owner *Owner
 	state RunState
 	last  *segment
 }

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"slices"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -17,13 +16,14 @@ const (
 )
 
 func newTables() *tables {
-	return &tables{
+	t := &tables{
 		owners:   newOwnerTable(),
-		runByID:  map[string]*Run{},
-		stepByID: map[string]*Step{},
 		unlinked: map[string]*unlinked{},
 		stray:    map[string]*tally{},
+		serials:  map[uint32]*segment{},
 	}
+	t.history = newHistory(t)
+	return t
 }
 
 // publish adds the record to the rows of seg and to what is derived from it.
@@ -76,7 +76,7 @@ func (t *tables) count(o *Owner, row *Row, sign int64) {
 		return
 	}
 	if o.step == nil {
-		o.step = t.stepByID[o.identity.Step]
+		o.step = t.history.liveStep(o.identity.Step)
 	}
 	if o.step != nil {
 		o.step.state.add(level, lines, size, row.Time)
@@ -111,12 +111,12 @@ func (t *tables) uncount(seg *segment) {
 // applyRun takes in a run record. What follows the first record of a run may
 // be any of its records: the start expires before the end.
 func (t *tables) applyRun(seg *segment, row *Row, o *Owner, lc *line.Lifecycle) {
-	r := t.runByID[o.identity.Run]
+	r := t.history.liveRun(o.identity.Run)
 	if r == nil {
 		if o.identity.Run == "" || lc == nil {
 			return
 		}
-		r = &Run{Seq: row.Seq, Identity: &o.identity, Start: *lc, Started: time.Unix(0, row.Time).UTC(), t: t, owner: o}
+		r = &Run{Seq: row.Seq, Identity: &o.identity, Start: *lc, Started: time.Unix(0, row.Time).UTC(), t: t}
 		if lc.ID != 0 && lc.Phase != line.PhaseStart {
 			r.Seq = lc.ID
 		}
@@ -127,21 +127,14 @@ func (t *tables) applyRun(seg *segment, row *Row, o *Owner, lc *line.Lifecycle) 
 	}
 	r.last = seg
 	r.state.apply(row, lc)
+	t.history.changed(r)
+	t.history.rest(r)
 }
 
-// addRun enters a run in the order of seq and gives it what came before it.
+// addRun enters a run and gives it what came before it.
 func (t *tables) addRun(r *Run) {
-	at := len(t.runs)
-	for at > 0 && t.runs[at-1].Seq > r.Seq {
-		at--
-	}
-	if at == len(t.runs) {
-		t.runs = append(t.runs, r)
-	} else {
-		t.runs = slices.Insert(slices.Clone(t.runs), at, r)
-	}
 	id := r.Identity.Run
-	t.runByID[id] = r
+	t.history.enter(r)
 	u := t.unlinked[id]
 	if u == nil {
 		return
@@ -170,20 +163,20 @@ func (t *tables) unlinkedOf(run string) *unlinked {
 }
 
 func (t *tables) applyStep(seg *segment, row *Row, o *Owner, lc *line.Lifecycle) {
-	s := t.stepByID[o.identity.Step]
+	s := t.history.liveStep(o.identity.Step)
 	if s == nil {
 		if o.identity.Step == "" || lc == nil {
 			return
 		}
-		s = &Step{Seq: row.Seq, Identity: &o.identity, Start: *lc, Started: time.Unix(0, row.Time).UTC(), t: t, owner: o,
-			run: t.runByID[o.identity.Run]}
+		s = &Step{Seq: row.Seq, Identity: &o.identity, Start: *lc, Started: time.Unix(0, row.Time).UTC(), t: t,
+			run: t.history.liveRun(o.identity.Run)}
 		if lc.ID != 0 && lc.Phase != line.PhaseStart {
 			s.Seq = lc.ID
 		}
 		if !lc.Started.IsZero() {
 			s.Started = lc.Started
 		}
-		t.stepByID[o.identity.Step] = s
+		t.history.steps[o.identity.Step] = s
 		o.step = s
 		if n := t.stray[o.identity.Step]; n != nil {
 			delete(t.stray, o.identity.Step)
@@ -192,6 +185,7 @@ func (t *tables) applyStep(seg *segment, row *Row, o *Owner, lc *line.Lifecycle)
 		if s.run != nil {
 			s.run.steps = append(s.run.steps, s)
 			s.run.state.Steps = len(s.run.steps)
+			t.history.changed(s.run)
 		} else {
 			u := t.unlinkedOf(o.identity.Run)
 			u.steps = append(u.steps, s)
@@ -199,11 +193,15 @@ func (t *tables) applyStep(seg *segment, row *Row, o *Owner, lc *line.Lifecycle)
 	}
 	s.last = seg
 	s.state.apply(row, lc)
+	if s.run != nil {
+		t.history.rest(s.run)
+	}
 }
 
 // link gives an owner that was seen before its run what it counted.
 func (o *Owner) link(r *Run) {
 	o.run = r
+	r.pins++
 	r.t.tell(r, o.identity.Step, &tally{o.lines, o.bytes})
 	o.lines, o.bytes = line.Levels{}, 0
 }
@@ -242,11 +240,11 @@ func (s *RunState) apply(row *Row, lc *line.Lifecycle) {
 func (t *tables) run(id string) *Run {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.runByID[id]
+	return t.history.run(id)
 }
 
 func (t *tables) step(id string) *Step {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.stepByID[id]
+	return t.history.step(id)
 }

@@ -38,7 +38,7 @@ func (t *tables) tell(r *Run, step string, n *tally) {
 // tellStep adds to a step, or to what is kept for it until its first record is
 // read. The caller holds mu.
 func (t *tables) tellStep(step string, n *tally) {
-	if s := t.stepByID[step]; s != nil {
+	if s := t.history.liveStep(step); s != nil {
 		s.state.tell(n)
 		return
 	}
@@ -158,6 +158,9 @@ func (t *tables) forgetSealed(gone rows) {
 		}
 		t.mu.Unlock()
 	}
+	if gone.n > 0 {
+		t.settle()
+	}
 }
 
 // adopt takes in a sealed file by its sidecar alone: its runs and steps, and what
@@ -211,7 +214,7 @@ func (t *tables) countSealed(x *sidecar.Index, sign int64) {
 		for i, k := range lines {
 			n.lines[i] = sign * k
 		}
-		r := t.runByID[id.Run]
+		r := t.history.liveRun(id.Run)
 		if r == nil {
 			t.keep(strings.Clone(id.Run), id.Step, &n)
 			continue
@@ -219,5 +222,6 @@ func (t *tables) countSealed(x *sidecar.Index, sign int64) {
 		t.tell(r, id.Step, &n)
 		_, last := x.ScopeTimes(x.ScopeOf(uint32(o)))
 		r.state.seen = max(r.state.seen, last)
+		t.history.rest(r)
 	}
 }

@@ -28,7 +28,9 @@ func (t *tables) segmentAt(old *segment) *segment {
 
 // insert adds a segment. The caller holds mu.
 func (t *tables) insert(file, name string, number uint64) *segment {
-	seg := &segment{file: file, name: name, t: t, number: number}
+	t.serial++
+	seg := &segment{file: file, name: name, t: t, number: number, serial: t.serial}
+	t.serials[seg.serial] = seg
 	seg.inText.Store(allInText)
 	segments := slices.Clone(t.segments)
 	at, _ := slices.BinarySearchFunc(segments, seg, compareSegments)
@@ -91,6 +93,9 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 	gone, seg.rows, seg.parsed = seg.rows, rows{}, 0
 	seg.lookUpIn(nil, nil)
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
+	if seg.file != FileUsage {
+		delete(t.serials, seg.serial) // of the others it is needed once more, to expire runs
+	}
 	return gone
 }
 
@@ -101,7 +106,7 @@ func (t *tables) expire(seg *segment) {
 	for run, u := range t.unlinked {
 		u.steps = slices.DeleteFunc(u.steps, func(s *Step) bool {
 			if s.last == seg {
-				delete(t.stepByID, s.Identity.Step)
+				delete(t.history.steps, s.Identity.Step)
 			}
 			return s.last == seg
 		})
@@ -109,20 +114,8 @@ func (t *tables) expire(seg *segment) {
 			delete(t.unlinked, run)
 		}
 	}
-	t.runs = slices.DeleteFunc(slices.Clone(t.runs), func(r *Run) bool {
-		r.steps = slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
-			gone := s.last == seg || r.last == seg
-			if gone {
-				delete(t.stepByID, s.Identity.Step)
-			}
-			return gone
-		})
-		r.state.Steps = len(r.steps)
-		if r.last == seg {
-			delete(t.runByID, r.Identity.Run)
-		}
-		return r.last == seg
-	})
+	t.history.expire(seg)
+	delete(t.serials, seg.serial)
 }
 
 // lookUpIn gives a segment the sidecar that stands for its rows, or those of parts
@@ -146,15 +139,11 @@ const everything = math.MaxUint64
 func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := &Snapshot{AsOf: t.asOf, owners: t.owners.snapshot(), runs: t.runs[:len(t.runs):len(t.runs)], tables: t,
-		runByID: t.runByID, stepByID: t.stepByID}
+	s := &Snapshot{AsOf: t.asOf, owners: t.owners.snapshot(), tables: t, history: t.history}
 	s.Segments = make([]Segment, 0, len(t.segments))
 	limited := asOf < t.asOf
 	if limited {
 		s.AsOf = asOf
-		for len(s.runs) > 0 && s.runs[len(s.runs)-1].Seq > asOf {
-			s.runs = s.runs[:len(s.runs)-1]
-		}
 	}
 	for _, seg := range t.segments {
 		view := Segment{rows: seg.rows, index: seg.index, seg: seg, from: from, snap: s}
@@ -331,11 +320,11 @@ func (t *tables) movedLast(row *Row, from, to *segment) {
 	o := t.owners.view.at(row.Owner)
 	switch row.Kind {
 	case line.KindRun:
-		if r := t.runByID[o.identity.Run]; r != nil && r.last == from {
+		if r := t.history.runs[o.identity.Run]; r != nil && r.last == from {
 			r.last = to
 		}
 	case line.KindStep:
-		if s := t.stepByID[o.identity.Step]; s != nil && s.last == from {
+		if s := t.history.steps[o.identity.Step]; s != nil && s.last == from {
 			s.last = to
 		}
 	}
@@ -349,8 +338,9 @@ func (t *tables) merge(into, next *segment, text int64) int64 {
 	size := into.rows.rebase(&next.rows, 0, text)
 	into.parsed = size
 	next.removed = true
+	delete(t.serials, next.serial)
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == next })
-	for _, r := range t.runs {
+	for _, r := range t.history.live {
 		if r.last == next {
 			r.last = into
 		}

@@ -1,0 +1,493 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"hash/maphash"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// history is the table of runs and their steps. A run that goes on, or of which
+// somebody may still log, is an object; of one that is over and whose records all
+// stand in sealed files only its row and some bytes are kept, from which the object
+// is made when somebody asks for it, or something about the run changes.
+//
+// tables.mu guards it.
+type history struct {
+	t *tables
+
+	rows    []*runRows // by slot
+	used    uint32     // slots that were ever given
+	free    []uint32
+	past    *arena  // by slot
+	pastIDs idIndex // of runs that are over, and of their steps
+	live    map[uint32]*Run
+	runs    map[string]*Run  // that are live, by id
+	steps   map[string]*Step // of those, and of runs whose records are not known
+	idle    []*Run           // live ones that may be over
+
+	texts   texts
+	scopes  []*runScope
+	byScope map[line.Identity]*runScope
+	all     runList
+	lists   [dimensions]map[string]*runList
+	seed    maphash.Seed
+	buf     []byte
+}
+
+// runRow is what lists and filters ask of a run: 80 bytes, no pointers.
+type runRow struct {
+	seq                      uint64
+	started                  int64 // Unix nanoseconds, as near as they can tell
+	past                     place // of its bytes; none while it is live
+	scope                    uint32
+	root, parent, parentStep uint32 // hashes of those ids, see hash
+	trigger                  uint32 // see triggerOf
+	lo, hi                   uint32 // smallest and largest of the segments with a last record of the run or a step; past only
+	steps                    uint32
+	class                    Class
+	used                     bool
+	mixed                    bool // a step has another scope or other relatives than the run
+}
+
+const rowsAtOnce = 256
+
+type runRows [rowsAtOnce]runRow
+
+// runScope is what runs of one flow have in common: server to parent_operation.
+type runScope struct {
+	code     uint32
+	identity line.Identity
+	lists    [dimensions]*runList
+}
+
+func newHistory(t *tables) *history {
+	h := &history{
+		t: t, pastIDs: newIDIndex(), seed: maphash.MakeSeed(), texts: newTexts(),
+		live: map[uint32]*Run{}, runs: map[string]*Run{}, steps: map[string]*Step{}, byScope: map[line.Identity]*runScope{},
+	}
+	h.past = newArena(func(slot uint32, to place) { h.row(slot).past = to })
+	for i := range h.lists {
+		h.lists[i] = map[string]*runList{}
+	}
+	return h
+}
+
+func (h *history) row(slot uint32) *runRow { return &h.rows[slot/rowsAtOnce][slot%rowsAtOnce] }
+
+// hash tells texts apart, most of them; "" is 0.
+func (h *history) hash(s string) uint32 {
+	if s == "" {
+		return 0
+	}
+	return uint32(maphash.String(h.seed, s)) | 1
+}
+
+// scopeOf returns the scope of an identity.
+func (h *history) scopeOf(id *line.Identity) *runScope {
+	key := line.Identity{Server: id.Server, ServerName: id.ServerName, Service: id.Service, ServiceName: id.ServiceName,
+		Project: id.Project, Operation: id.Operation, OperationName: id.OperationName, ParentOperation: id.ParentOperation}
+	if s := h.byScope[key]; s != nil {
+		return s
+	}
+	for _, s := range []*string{&key.Server, &key.ServerName, &key.Service, &key.ServiceName, &key.Project, &key.Operation,
+		&key.OperationName, &key.ParentOperation} {
+		*s = strings.Clone(*s)
+	}
+	s := &runScope{code: uint32(len(h.scopes)), identity: key}
+	for i, value := range [dimensions]string{key.Operation, key.Service, key.Server, key.Project} {
+		if s.lists[i] = h.lists[i][value]; s.lists[i] == nil {
+			s.lists[i] = &runList{}
+			h.lists[i][value] = s.lists[i]
+		}
+	}
+	h.scopes = append(h.scopes, s)
+	h.byScope[key] = s
+	return s
+}
+
+// enter adds a run that is live.
+func (h *history) enter(r *Run) {
+	slot := h.used
+	if n := len(h.free); n > 0 {
+		slot, h.free = h.free[n-1], h.free[:n-1]
+	} else {
+		if slot%rowsAtOnce == 0 {
+			h.rows = append(h.rows, new(runRows))
+		}
+		h.used++
+	}
+	id := r.Identity
+	scope := h.scopeOf(id)
+	*h.row(slot) = runRow{seq: r.Seq, started: nearest(r.Started), scope: scope.code, used: true, root: h.hash(rootOf(id)),
+		parent: h.hash(id.ParentRun), parentStep: h.hash(id.ParentStep), trigger: h.triggerOf(&r.Start)}
+	r.slot = slot
+	h.live[slot] = r
+	h.runs[id.Run] = r
+	h.all.insert(h, slot)
+	for _, l := range scope.lists {
+		l.insert(h, slot)
+	}
+}
+
+// OtherTrigger is the code of a trigger that has none of its own.
+const OtherTrigger = math.MaxUint32
+
+// triggerOf returns a code for who started a run: 0 for nobody.
+func (h *history) triggerOf(start *line.Lifecycle) uint32 {
+	by := strings.TrimSpace(start.TriggeredBy)
+	if by == "" {
+		return 0
+	}
+	if code, ok := h.texts.codeOf(by, true); ok {
+		return code + 1
+	}
+	return OtherTrigger
+}
+
+// nearest returns t in Unix nanoseconds, or the nearest time that they can tell.
+func nearest(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	case s <= math.MinInt64/int64(time.Second):
+		return math.MinInt64
+	}
+	return t.UnixNano()
+}
+
+// rootOf returns the run at the top, for which a run at the top stands itself.
+func rootOf(id *line.Identity) string {
+	if id.RootRun != "" {
+		return id.RootRun
+	}
+	return id.Run
+}
+
+// changed brings the row of a live run up to what the run is now.
+func (h *history) changed(r *Run) {
+	row := h.row(r.slot)
+	row.steps = uint32(len(r.steps))
+	class := r.state.class(len(r.steps))
+	if class == row.class {
+		return
+	}
+	h.all.recount(row.class, class)
+	for _, l := range h.scopes[row.scope].lists {
+		l.recount(row.class, class)
+	}
+	row.class = class
+}
+
+// run returns a run to look at: the live one, or one made for the caller.
+func (h *history) run(id string) *Run {
+	if r := h.runs[id]; r != nil {
+		return r
+	}
+	if slot, ok := h.findRun(id); ok {
+		return h.make(slot)
+	}
+	return nil
+}
+
+// step does the same for a step.
+func (h *history) step(id string) *Step {
+	if s := h.steps[id]; s != nil {
+		return s
+	}
+	if slot, ok := h.findStep(id); ok {
+		return stepWith(h.make(slot), id)
+	}
+	return nil
+}
+
+func stepWith(r *Run, id string) *Step {
+	for _, s := range r.steps {
+		if s.Identity.Step == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// liveRun returns a run to change: one that was over is live again.
+func (h *history) liveRun(id string) *Run {
+	r := h.runs[id]
+	if r == nil {
+		if slot, ok := h.findRun(id); ok {
+			r = h.revive(slot)
+		}
+	}
+	return r
+}
+
+// liveStep does the same for a step.
+func (h *history) liveStep(id string) *Step {
+	s := h.steps[id]
+	if s == nil {
+		if slot, ok := h.findStep(id); ok {
+			s = stepWith(h.revive(slot), id)
+		}
+	}
+	return s
+}
+
+// findRun returns the slot of a run that is over.
+func (h *history) findRun(id string) (uint32, bool) {
+	var buf [64]byte
+	kept := appendID(buf[:0], id)
+	return h.pastIDs.find(kept, func(slot uint32) bool {
+		p := h.openSlot(slot)
+		return bytes.Equal(p.id, kept)
+	})
+}
+
+// findStep returns the slot of the run of a step that is over.
+func (h *history) findStep(id string) (uint32, bool) {
+	if id == "" {
+		return 0, false
+	}
+	var buf [64]byte
+	kept := appendID(buf[:0], id)
+	return h.pastIDs.find(kept, func(slot uint32) bool {
+		p := h.openSlot(slot)
+		for range p.steps {
+			if bytes.Equal(p.ids.id(), kept) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (h *history) openSlot(slot uint32) pastRun {
+	row := h.row(slot)
+	return h.openIDs(row, h.past.get(row.past))
+}
+
+// of returns the run of a row, nil when it was removed.
+func (h *history) of(run RunRef) *Run {
+	switch row := h.row(run.slot); {
+	case !row.used || row.seq != run.Seq:
+		return nil
+	case row.past == place{}:
+		return h.live[run.slot]
+	}
+	return h.make(run.slot)
+}
+
+// going returns the runs that have not ended, in the order in which they started.
+func (t *tables) going() (runs []*Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.history.live {
+		if !r.state.Ended {
+			runs = append(runs, r)
+		}
+	}
+	slices.SortFunc(runs, func(a, b *Run) int { return cmp.Compare(a.Seq, b.Seq) })
+	return runs
+}
+
+// make makes a run that is over, for somebody to look at.
+func (h *history) make(slot uint32) *Run {
+	row := h.row(slot)
+	p := h.open(row, h.past.get(row.past))
+	r := p.whole()
+	r.slot = slot
+	return r
+}
+
+// revive makes a run that is over live again, because something changes.
+func (h *history) revive(slot uint32) *Run {
+	r := h.make(slot)
+	h.forget(slot)
+	h.live[slot] = r
+	h.runs[r.Identity.Run] = r
+	for _, s := range r.steps {
+		h.steps[s.Identity.Step] = s
+	}
+	h.rest(r)
+	return r
+}
+
+// forget gives up the bytes of a run that is over, and its ids.
+func (h *history) forget(slot uint32) {
+	p := h.openSlot(slot)
+	h.pastIDs.remove(p.id, slot)
+	for range p.steps {
+		h.pastIDs.remove(p.ids.id(), slot)
+	}
+	row := h.row(slot)
+	h.past.drop(row.past)
+	row.past = place{}
+}
+
+// rest notes that a live run may be over.
+func (h *history) rest(r *Run) {
+	if r.pins == 0 && !r.idle {
+		r.idle = true
+		h.idle = append(h.idle, r)
+	}
+}
+
+// settle keeps runs that are over in few bytes, at most so many, and reports
+// whether there are more.
+func (h *history) settle(most int) (more bool) {
+	for range min(most, len(h.idle)) {
+		n := len(h.idle) - 1
+		r := h.idle[n]
+		h.idle[n] = nil
+		h.idle = h.idle[:n]
+		if r.idle = false; r.pins == 0 && h.live[r.slot] == r && r.over() {
+			h.keep(r)
+		}
+	}
+	if len(h.idle) == 0 {
+		h.idle = nil
+	}
+	return len(h.idle) > 0
+}
+
+// over reports whether a run has ended, and can be kept in few bytes.
+func (r *Run) over() bool {
+	id := r.Identity
+	if !r.state.Ended || id.Step != "" || id.Action != "" || id.ActionName != "" || id.Attempt != 0 || !keepable(r.Started, &r.state) {
+		return false
+	}
+	for _, s := range r.steps {
+		if !keepable(s.Started, &s.state) {
+			return false
+		}
+	}
+	return true
+}
+
+// keep has bytes take the place of a live run.
+func (h *history) keep(r *Run) {
+	row := h.row(r.slot)
+	row.lo, row.hi, row.mixed = r.last.id(), r.last.id(), false
+	for _, s := range r.steps {
+		row.lo, row.hi = min(row.lo, s.last.id()), max(row.hi, s.last.id())
+		row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
+	}
+	h.buf = h.encode(h.buf[:0], r, row)
+	row.past = h.past.put(r.slot, h.buf)
+	delete(h.live, r.slot)
+	delete(h.runs, r.Identity.Run)
+	h.index(r.slot)
+	for _, s := range r.steps {
+		if h.steps[s.Identity.Step] == s {
+			delete(h.steps, s.Identity.Step)
+		}
+	}
+	if cap(h.buf) > maxKeptBuf {
+		h.buf = nil
+	}
+}
+
+// maxKeptBuf is how large a buffer is kept for the next run.
+const maxKeptBuf = 1 << 20
+
+// index enters the ids of a run that is over, and of its steps.
+func (h *history) index(slot uint32) {
+	p := h.openSlot(slot)
+	h.pastIDs.add(p.id, slot)
+	for range p.steps {
+		h.pastIDs.add(p.ids.id(), slot)
+	}
+}
+
+// sameScope reports whether a step says of its flow what its run does.
+func sameScope(a, b *line.Identity) bool {
+	return a.Server == b.Server && a.Service == b.Service && a.Project == b.Project && a.Operation == b.Operation &&
+		a.RootRun == b.RootRun && a.ServerName == b.ServerName && a.ServiceName == b.ServiceName &&
+		a.OperationName == b.OperationName && a.ParentOperation == b.ParentOperation &&
+		a.ParentRun == b.ParentRun && a.ParentStep == b.ParentStep
+}
+
+// expire gives up the runs and steps of which a segment held the last record.
+func (h *history) expire(seg *segment) {
+	gone := false
+	for slot := range h.used {
+		row := h.row(slot)
+		if !row.used {
+			continue
+		}
+		r := h.live[slot]
+		switch {
+		case r != nil:
+		case row.lo > seg.serial || row.hi < seg.serial:
+			continue
+		case row.lo == row.hi:
+			h.forget(slot)
+			h.dismiss(slot)
+			gone = true
+			continue
+		default:
+			r = h.revive(slot)
+		}
+		if r.last == seg {
+			h.removeLive(r)
+			gone = true
+			continue
+		}
+		kept := slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
+			if s.last == seg && h.steps[s.Identity.Step] == s {
+				delete(h.steps, s.Identity.Step)
+			}
+			return s.last == seg
+		})
+		if len(kept) < len(r.steps) {
+			r.steps, r.state.Steps = kept, len(kept)
+			h.changed(r)
+		}
+	}
+	if gone {
+		h.sweep()
+	}
+}
+
+// removeLive gives up a live run and its steps.
+func (h *history) removeLive(r *Run) {
+	for _, s := range r.steps {
+		if h.steps[s.Identity.Step] == s {
+			delete(h.steps, s.Identity.Step)
+		}
+	}
+	r.steps, r.state.Steps = nil, 0
+	delete(h.live, r.slot)
+	delete(h.runs, r.Identity.Run)
+	h.dismiss(r.slot)
+}
+
+// dismiss takes a run out of the counts; sweep takes it out of the lists.
+func (h *history) dismiss(slot uint32) {
+	row := h.row(slot)
+	h.all.dismiss(row.class)
+	for _, l := range h.scopes[row.scope].lists {
+		l.dismiss(row.class)
+	}
+	row.used = false
+}
+
+// sweep takes runs out of the lists that were dismissed, and gives their slots to
+// others.
+func (h *history) sweep() {
+	for _, slot := range h.all.slots {
+		if !h.row(slot).used {
+			h.free = append(h.free, slot)
+		}
+	}
+	h.all.sweep(h)
+	for _, lists := range h.lists {
+		for _, l := range lists {
+			l.sweep(h)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package journal
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"hash/maphash"
+)
+
+// An id of a run or step is kept as 0 and 16 bytes where it is a UUID as this
+// library writes it (RFC 9562, lower case), else as its length + 1 (uvarint) and
+// its bytes.
+
+const (
+	uuidText = 36
+	uuidSize = 16
+)
+
+// appendID appends the kept form of an id.
+func appendID(dst []byte, id string) []byte {
+	if len(id) == uuidText {
+		at := len(dst)
+		dst = append(dst, 0)
+		if dst = appendUUID(dst, id); len(dst) == at+1+uuidSize {
+			return dst
+		}
+		dst = dst[:at]
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(id))+1)
+	return append(dst, id...)
+}
+
+// appendUUID appends the bytes of a UUID, or fewer when it is none.
+func appendUUID(dst []byte, id string) []byte {
+	for i := 0; i < uuidText; i += 2 {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if id[i] != '-' {
+				return dst
+			}
+			i++
+		}
+		hi, lo := nibble(id[i]), nibble(id[i+1])
+		if hi|lo > 15 {
+			return dst
+		}
+		dst = append(dst, hi<<4|lo)
+	}
+	return dst
+}
+
+func nibble(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 0xff
+}
+
+// id takes the kept form of an id.
+func (w *wire) id() []byte {
+	whole := w.b
+	n := w.uvarint()
+	if n == 0 {
+		w.bytes(uuidSize)
+	} else if n--; n > uint64(len(w.b)) {
+		w.bad, w.b = true, nil
+	} else {
+		w.bytes(int(n))
+	}
+	return whole[:len(whole)-len(w.b)]
+}
+
+// textOfID returns the id that was kept.
+func textOfID(kept []byte) string {
+	n, size := binary.Uvarint(kept)
+	if size <= 0 {
+		return ""
+	}
+	kept = kept[size:]
+	if n > 0 || len(kept) < uuidSize {
+		return string(kept)
+	}
+	var text [uuidText]byte
+	hex.Encode(text[0:], kept[0:4])
+	text[8] = '-'
+	hex.Encode(text[9:], kept[4:6])
+	text[13] = '-'
+	hex.Encode(text[14:], kept[6:8])
+	text[18] = '-'
+	hex.Encode(text[19:], kept[8:10])
+	text[23] = '-'
+	hex.Encode(text[24:], kept[10:16])
+	return string(text[:])
+}
+
+// idIndex finds the slots of ids: 8 bytes for each place of an open table that is
+// at most three quarters full. An entry is the upper half of the hash of the id's
+// kept form, and the slot + 1.
+type idIndex struct {
+	seed    maphash.Seed
+	entries []uint64
+	n       int
+}
+
+func newIDIndex() idIndex { return idIndex{seed: maphash.MakeSeed()} }
+
+// add enters a slot under an id.
+func (x *idIndex) add(id []byte, slot uint32) {
+	if 4*(x.n+1) > 3*len(x.entries) {
+		x.grow(max(2*len(x.entries), 64))
+	}
+	x.insert(x.hash(id) | uint64(slot) + 1)
+	x.n++
+}
+
+// reserve makes room for so many more.
+func (x *idIndex) reserve(more int) {
+	size := max(len(x.entries), 64)
+	for 4*(x.n+more) > 3*size {
+		size *= 2
+	}
+	if size > len(x.entries) {
+		x.grow(size)
+	}
+}
+
+func (x *idIndex) grow(size int) {
+	old := x.entries
+	x.entries = make([]uint64, size)
+	for _, e := range old {
+		if e != 0 {
+			x.insert(e)
+		}
+	}
+}
+
+func (x *idIndex) hash(id []byte) uint64 { return maphash.Bytes(x.seed, id) &^ (1<<32 - 1) }
+
+func (x *idIndex) insert(e uint64) {
+	mask := uint64(len(x.entries) - 1)
+	at := e >> 32 & mask
+	for x.entries[at] != 0 {
+		at = (at + 1) & mask
+	}
+	x.entries[at] = e
+}
+
+// find returns the slot of an id that is the right one; ok is false when there is
+// none.
+func (x *idIndex) find(id []byte, is func(slot uint32) bool) (slot uint32, ok bool) {
+	if x.n == 0 {
+		return 0, false
+	}
+	mask, h := uint64(len(x.entries)-1), x.hash(id)
+	for at := h >> 32 & mask; x.entries[at] != 0; at = (at + 1) & mask {
+		if e := x.entries[at]; (e^h)>>32 == 0 && is(uint32(e)-1) {
+			return uint32(e) - 1, true
+		}
+	}
+	return 0, false
+}
+
+// remove takes a slot out that was entered under an id.
+func (x *idIndex) remove(id []byte, slot uint32) {
+	if x.n == 0 {
+		return
+	}
+	mask, e := uint64(len(x.entries)-1), x.hash(id)|uint64(slot)+1
+	at := e >> 32 & mask
+	for x.entries[at] != e {
+		if x.entries[at] == 0 {
+			return
+		}
+		at = (at + 1) & mask
+	}
+	x.n--
+	// Those that follow move up, unless that is before where they belong.
+	for next := (at + 1) & mask; x.entries[next] != 0; next = (next + 1) & mask {
+		if home := x.entries[next] >> 32 & mask; (next-home)&mask >= (next-at)&mask {
+			x.entries[at] = x.entries[next]
+			at = next
+		}
+	}
+	x.entries[at] = 0
+}

@@ -1,0 +1,372 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// A run that is over is kept as some bytes. What filters ask of it stands in its
+// row; the bytes hold the rest, of the run and of its steps:
+//
+//	id | number of steps | ids of the steps | run | step …
+//	run = hi - its last segment | relatives | execution
+//	step = flags | seq - the run's | start - the run's | [scope] | [relatives]
+//	       | action | its name | attempt | run's hi - its last segment | execution
+//	relatives = flags | those ids of root_run, parent_run, parent_step that are there
+//	execution = flags | what they say is there
+//
+// with numbers as varints (of differences: signed), and texts as texts.append
+// has them. Times are nanoseconds.
+
+const (
+	execEnded    = 1 << iota // end - start | outcome | reason
+	execLevels               // levels of what was logged, its bytes
+	execImplied              //
+	execCounted              // processed, succeeded, failed, fragments
+	execOrder                // order
+	execSeen                 // newest record - end (or start)
+	execDuration             // duration, where that is not end - start
+	execTrigger              // triggered by, schedule
+	execTold                 // levels and bytes that the end says, where they are others
+	execIterated             // index
+	execValue                // value of the iteration
+	execInbound              //
+	execArchived             //
+)
+
+const (
+	stepScope     = 1 << iota // it has another scope than its run
+	stepRelatives             // and other relatives
+)
+
+// nanoseconds returns t as a number, if it can be told from it again.
+func nanoseconds(t time.Time) (ns int64, ok bool) {
+	ns = t.UnixNano()
+	return ns, time.Unix(0, ns).Equal(t)
+}
+
+// keepable reports whether the times of an execution can be kept as numbers.
+func keepable(started time.Time, s *RunState) bool {
+	_, ok := nanoseconds(started)
+	if s.Ended {
+		_, end := nanoseconds(s.End)
+		ok = ok && end
+	}
+	return ok
+}
+
+func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle, s *RunState) []byte {
+	flags := uint64(0)
+	set := func(is bool, flag uint64) {
+		if is {
+			flags |= flag
+		}
+	}
+	end := started
+	if s.Ended {
+		end = s.End.UnixNano()
+	}
+	set(s.Ended, execEnded)
+	set(s.Implied, execImplied)
+	set(s.Counted, execCounted)
+	set(s.Archived, execArchived)
+	set(s.logged != line.Levels{} || s.loggedBytes != 0, execLevels)
+	set(s.Lines != s.logged || s.Bytes != s.loggedBytes, execTold)
+	set(s.seen != end, execSeen)
+	set(s.Ended && int64(s.Duration) != end-started, execDuration)
+	set(start.TriggeredBy != "" || start.Schedule != "", execTrigger)
+	set(start.Inbound, execInbound)
+	set(start.Order != 0, execOrder)
+	set(start.Iterated, execIterated)
+	set(start.IterationValue != nil, execValue)
+	b = binary.AppendUvarint(b, flags)
+	if flags&execEnded != 0 {
+		b = binary.AppendVarint(b, end-started)
+		b = h.texts.append(b, s.Outcome, false)
+		b = h.texts.append(b, s.Reason, false)
+	}
+	if flags&execLevels != 0 {
+		b = appendLevels(b, &s.logged, s.loggedBytes)
+	}
+	if flags&execCounted != 0 {
+		for _, n := range [...]int64{s.Processed, s.Succeeded, s.Failed, s.Fragments} {
+			b = binary.AppendVarint(b, n)
+		}
+	}
+	if flags&execOrder != 0 {
+		b = binary.AppendVarint(b, int64(start.Order))
+	}
+	if flags&execSeen != 0 {
+		b = binary.AppendVarint(b, s.seen-end)
+	}
+	if flags&execDuration != 0 {
+		b = binary.AppendVarint(b, int64(s.Duration))
+	}
+	if flags&execTrigger != 0 {
+		b = h.texts.append(h.texts.append(b, start.TriggeredBy, true), start.Schedule, true)
+	}
+	if flags&execTold != 0 {
+		b = appendLevels(b, &s.Lines, s.Bytes)
+	}
+	if flags&execIterated != 0 {
+		b = binary.AppendVarint(b, int64(start.IterationIndex))
+	}
+	if flags&execValue != 0 {
+		b = binary.AppendUvarint(b, uint64(len(start.IterationValue)))
+		b = append(b, start.IterationValue...)
+	}
+	return b
+}
+
+// execution takes what appendExecution wrote. The value of an iteration is a part
+// of the bytes.
+func (w *wire) execution(t *texts, started int64, start *line.Lifecycle, s *RunState) {
+	flags := w.uvarint()
+	*start, *s = line.Lifecycle{Phase: line.PhaseStart}, RunState{}
+	s.seen = started
+	if flags&execEnded != 0 {
+		s.Ended = true
+		s.Duration = time.Duration(w.varint())
+		s.seen += int64(s.Duration)
+		s.End = time.Unix(0, s.seen).UTC()
+		s.Outcome, s.Reason = w.text(t), w.text(t)
+	}
+	if flags&execLevels != 0 {
+		w.levels(&s.logged, &s.loggedBytes)
+	}
+	if flags&execTold == 0 {
+		s.Lines, s.Bytes = s.logged, s.loggedBytes
+	}
+	if flags&execCounted != 0 {
+		s.Counted = true
+		s.Processed, s.Succeeded, s.Failed, s.Fragments = w.varint(), w.varint(), w.varint(), w.varint()
+	}
+	if flags&execOrder != 0 {
+		start.Order = int(w.varint())
+	}
+	if flags&execSeen != 0 {
+		s.seen += w.varint()
+	}
+	if flags&execDuration != 0 {
+		s.Duration = time.Duration(w.varint())
+	}
+	if flags&execTrigger != 0 {
+		start.TriggeredBy, start.Schedule = w.text(t), w.text(t)
+	}
+	if flags&execTold != 0 {
+		w.levels(&s.Lines, &s.Bytes)
+	}
+	if start.Iterated = flags&execIterated != 0; start.Iterated {
+		start.IterationIndex = int(w.varint())
+	}
+	if flags&execValue != 0 {
+		start.IterationValue = w.bytes(w.count())
+	}
+	s.Implied, s.Archived, start.Inbound = flags&execImplied != 0, flags&execArchived != 0, flags&execInbound != 0
+}
+
+// appendLevels appends a bit for each level that is not zero, those, and bytes.
+func appendLevels(b []byte, levels *line.Levels, bytes int64) []byte {
+	at := len(b)
+	b = append(b, 0)
+	for i, n := range levels {
+		if n != 0 {
+			b[at] |= 1 << i
+			b = binary.AppendVarint(b, n)
+		}
+	}
+	return binary.AppendVarint(b, bytes)
+}
+
+func (w *wire) levels(levels *line.Levels, bytes *int64) {
+	there := w.uvarint()
+	for i := range levels {
+		if there&(1<<i) != 0 {
+			levels[i] = w.varint()
+		}
+	}
+	*bytes = w.varint()
+}
+
+func appendRelatives(b []byte, id *line.Identity) []byte {
+	at := len(b)
+	b = append(b, 0)
+	for i, s := range [...]string{id.RootRun, id.ParentRun, id.ParentStep} {
+		if s != "" {
+			b[at] |= 1 << i
+			b = appendID(b, s)
+		}
+	}
+	return b
+}
+
+// relatives are the kept ids of root_run, parent_run and parent_step.
+type relatives [3][]byte
+
+func (w *wire) relatives() (r relatives) {
+	there := w.uvarint()
+	for i := range r {
+		if there&(1<<i) != 0 {
+			r[i] = w.id()
+		}
+	}
+	return r
+}
+
+func (r *relatives) fill(id *line.Identity) {
+	for i, to := range [...]*string{&id.RootRun, &id.ParentRun, &id.ParentStep} {
+		if r[i] != nil {
+			*to = textOfID(r[i])
+		}
+	}
+}
+
+// encode writes a run and its steps.
+func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
+	b = appendID(b, r.Identity.Run)
+	b = binary.AppendUvarint(b, uint64(len(r.steps)))
+	for _, s := range r.steps {
+		b = appendID(b, s.Identity.Step)
+	}
+	b = binary.AppendVarint(b, int64(row.hi)-int64(r.last.id()))
+	b = appendRelatives(b, r.Identity)
+	b = h.appendExecution(b, row.started, &r.Start, &r.state)
+	for _, s := range r.steps {
+		id, flags := s.Identity, uint64(0)
+		scope := h.scopeOf(id)
+		if scope.code != row.scope {
+			flags |= stepScope
+		}
+		if id.RootRun != r.Identity.RootRun || id.ParentRun != r.Identity.ParentRun || id.ParentStep != r.Identity.ParentStep {
+			flags |= stepRelatives
+		}
+		started := s.Started.UnixNano()
+		b = binary.AppendUvarint(b, flags)
+		b = binary.AppendVarint(b, int64(s.Seq-row.seq))
+		b = binary.AppendVarint(b, started-row.started)
+		if flags&stepScope != 0 {
+			b = binary.AppendUvarint(b, uint64(scope.code))
+		}
+		if flags&stepRelatives != 0 {
+			b = appendRelatives(b, id)
+		}
+		b = h.texts.append(b, id.Action, true)
+		b = h.texts.append(b, id.ActionName, true)
+		b = binary.AppendVarint(b, int64(id.Attempt))
+		b = binary.AppendVarint(b, int64(row.hi)-int64(s.last.id()))
+		b = h.appendExecution(b, started, &s.Start, &s.state)
+	}
+	return b
+}
+
+// pastRun takes the bytes of a run apart.
+type pastRun struct {
+	h         *history
+	row       *runRow
+	w         wire
+	ids       wire // of steps that were not taken yet
+	id        []byte
+	steps     int
+	last      uint32 // segment
+	relatives relatives
+	start     line.Lifecycle
+	state     RunState
+}
+
+// pastStep is a step of it.
+type pastStep struct {
+	id                 []byte
+	seq                uint64
+	started            int64
+	scope              *runScope
+	relatives          relatives
+	ownRelatives       bool
+	action, actionName string
+	attempt            int
+	last               uint32
+	start              line.Lifecycle
+	state              RunState
+}
+
+// openIDs begins with a run: what follows are the ids of its steps.
+func (h *history) openIDs(row *runRow, b []byte) (p pastRun) {
+	p = pastRun{h: h, row: row, w: wire{b: b}}
+	p.id = p.w.id()
+	p.steps = p.w.count()
+	p.ids = p.w
+	return p
+}
+
+// open takes all of a run; what follows are its steps.
+func (h *history) open(row *runRow, b []byte) pastRun {
+	p := h.openIDs(row, b)
+	for range p.steps {
+		p.w.id()
+	}
+	p.last = uint32(int64(row.hi) - p.w.varint())
+	p.relatives = p.w.relatives()
+	p.w.execution(&h.texts, row.started, &p.start, &p.state)
+	p.state.Steps = p.steps
+	return p
+}
+
+// next takes the next step.
+func (p *pastRun) next(s *pastStep) {
+	s.id = p.ids.id()
+	flags := p.w.uvarint()
+	s.seq = p.row.seq + uint64(p.w.varint())
+	s.started = p.row.started + p.w.varint()
+	s.scope, s.relatives = p.h.scopes[p.row.scope], p.relatives
+	if flags&stepScope != 0 {
+		code := p.w.uvarint()
+		if code >= uint64(len(p.h.scopes)) {
+			p.w.bad, code = true, 0
+		}
+		s.scope = p.h.scopes[code]
+	}
+	if s.ownRelatives = flags&stepRelatives != 0; s.ownRelatives {
+		s.relatives = p.w.relatives()
+	}
+	s.action, s.actionName = p.w.text(&p.h.texts), p.w.text(&p.h.texts)
+	s.attempt = int(p.w.varint())
+	s.last = uint32(int64(p.row.hi) - p.w.varint())
+	p.w.execution(&p.h.texts, s.started, &s.start, &s.state)
+}
+
+// whole makes the run with its steps.
+func (p *pastRun) whole() *Run {
+	t := p.h.t
+	id := p.h.scopes[p.row.scope].identity
+	id.Run = textOfID(p.id)
+	p.relatives.fill(&id)
+	r := &Run{Seq: p.row.seq, Identity: &id, Start: p.start, Started: time.Unix(0, p.row.started).UTC(), t: t,
+		state: p.state, last: t.serials[p.last]}
+	r.Start.IterationValue = bytes.Clone(r.Start.IterationValue)
+	if p.steps == 0 {
+		return r
+	}
+	steps, ids := make([]Step, p.steps), make([]line.Identity, p.steps)
+	r.steps = make([]*Step, p.steps)
+	var past pastStep
+	for i := range steps {
+		p.next(&past)
+		ids[i] = id
+		if past.scope.code != p.row.scope {
+			ids[i] = past.scope.identity
+			ids[i].Run = id.Run
+		}
+		if past.ownRelatives || past.scope.code != p.row.scope {
+			ids[i].RootRun, ids[i].ParentRun, ids[i].ParentStep = "", "", ""
+			past.relatives.fill(&ids[i])
+		}
+		ids[i].Step, ids[i].Action, ids[i].ActionName, ids[i].Attempt = textOfID(past.id), past.action, past.actionName, past.attempt
+		steps[i] = Step{Seq: past.seq, Identity: &ids[i], Start: past.start, Started: time.Unix(0, past.started).UTC(),
+			t: t, run: r, state: past.state, last: t.serials[past.last]}
+		steps[i].Start.IterationValue = bytes.Clone(past.start.IterationValue)
+		r.steps[i] = &steps[i]
+	}
+	return r
+}

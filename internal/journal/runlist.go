@@ -1,0 +1,287 @@
+package journal
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// Dimension is an identifier of runs that there are lists for.
+type Dimension int
+
+// The dimensions.
+const (
+	ByOperation Dimension = iota
+	ByService
+	ByServer
+	ByProject
+	dimensions = 4
+)
+
+// runList is the runs with one value of a dimension in the order in which they
+// started, with how many are of each class. tables.mu guards it.
+type runList struct {
+	slots  []uint32
+	counts []classCount
+	gone   int // runs that were dismissed and not swept
+}
+
+type classCount struct {
+	class Class
+	n     uint32
+}
+
+// insert adds a run in the order of seq.
+func (l *runList) insert(h *history, slot uint32) {
+	row := h.row(slot)
+	at := len(l.slots)
+	for at > 0 && h.row(l.slots[at-1]).seq > row.seq {
+		at--
+	}
+	l.slots = slices.Insert(l.slots, at, slot)
+	l.add(row.class, 1)
+}
+
+func (l *runList) add(c Class, by int) {
+	for i := range l.counts {
+		if l.counts[i].class == c {
+			l.counts[i].n += uint32(by)
+			return
+		}
+	}
+	l.counts = append(l.counts, classCount{c, uint32(by)})
+}
+
+// recount notes that a run is of another class now.
+func (l *runList) recount(from, to Class) {
+	l.add(from, -1)
+	l.add(to, 1)
+}
+
+// dismiss notes that a run will be swept.
+func (l *runList) dismiss(c Class) {
+	l.add(c, -1)
+	l.gone++
+}
+
+func (l *runList) sweep(h *history) {
+	if l.gone == 0 {
+		return
+	}
+	l.gone = 0
+	l.slots = slices.DeleteFunc(l.slots, func(slot uint32) bool { return !h.row(slot).used })
+	if cap(l.slots) > 2*len(l.slots)+64 {
+		l.slots = slices.Clone(l.slots)
+	}
+}
+
+// until returns how many runs have a seq of at most seq.
+func (l *runList) until(h *history, seq uint64) int {
+	if n := len(l.slots); n == 0 || h.row(l.slots[n-1]).seq <= seq {
+		return n
+	}
+	return sort.Search(len(l.slots), func(i int) bool { return h.row(l.slots[i]).seq > seq })
+}
+
+// RunList is the runs of a snapshot with one value of a dimension, or all of
+// them, in the order in which they started. Runs that are removed meanwhile leave
+// it, and states are those of the moment.
+type RunList struct {
+	h    *history
+	list *runList // nil for none
+	asOf uint64
+}
+
+// RunRow is what can be told of a run without looking at more than its row.
+type RunRow struct {
+	Seq     uint64
+	Started int64 // Unix nanoseconds
+	Class   Class
+	// Scope is what the run's identity says of its flow: server to
+	// parent_operation. It must not be changed.
+	Scope *line.Identity
+	// Root, Parent and ParentStep are hashes, as Snapshot.Hash has them, of the
+	// run at the top and of what started the run; 0 for none.
+	Root, Parent, ParentStep uint32
+	// Trigger is a code, as Snapshot.Trigger has it, of who started it: 0 for
+	// nobody, OtherTrigger for somebody without one.
+	Trigger uint32
+	// Mixed reports whether a step may say otherwise of flow and root.
+	Mixed bool
+
+	slot uint32
+}
+
+// RunRef names a run.
+type RunRef struct {
+	Seq  uint64
+	slot uint32
+}
+
+// Ref returns what names the run.
+func (r *RunRow) Ref() RunRef { return RunRef{r.Seq, r.slot} }
+
+// List returns the runs with a value of a dimension.
+func (s *Snapshot) List(by Dimension, value string) RunList {
+	s.tables.mu.Lock()
+	defer s.tables.mu.Unlock()
+	return RunList{s.history, s.history.lists[by][value], s.AsOf}
+}
+
+// AllRuns returns all runs.
+func (s *Snapshot) AllRuns() RunList { return RunList{s.history, &s.history.all, s.AsOf} }
+
+// Len returns how many runs there are, about.
+func (l RunList) Len() int {
+	if l.list == nil {
+		return 0
+	}
+	l.h.t.mu.Lock()
+	defer l.h.t.mu.Unlock()
+	return len(l.list.slots)
+}
+
+// Count returns how many runs started at or before asOf are of the wanted
+// classes: in the time that it takes to look at those that are younger.
+func (l RunList) Count(want *Wanted, asOf uint64) (n int64) {
+	if l.list == nil {
+		return 0
+	}
+	l.h.t.mu.Lock()
+	defer l.h.t.mu.Unlock()
+	for _, c := range l.list.counts {
+		if want[c.class] {
+			n += int64(c.n)
+		}
+	}
+	for _, slot := range l.list.slots[l.list.until(l.h, min(asOf, l.asOf)):] {
+		if row := l.h.row(slot); row.used && want[row.class] {
+			n--
+		}
+	}
+	return n
+}
+
+// How many rows are looked at, and how many handed out, before others get the
+// lock.
+const (
+	rowsLooked = 4096
+	rowsHanded = 128
+)
+
+// Each calls yield for the runs of the wanted classes until it returns false,
+// newest first or oldest first; with after, only for those that come after the run
+// with that seq in this order. Skip of them are passed over, which costs nothing
+// where all classes are wanted.
+func (l RunList) Each(oldest bool, after uint64, skip int, want *Wanted, yield func(*RunRow) bool) {
+	if l.list == nil {
+		return
+	}
+	var batch [rowsHanded]RunRow
+	for {
+		n, next, more := l.batch(&batch, oldest, after, &skip, want)
+		for i := range n {
+			if !yield(&batch[i]) {
+				return
+			}
+		}
+		if !more {
+			return
+		}
+		after = next
+	}
+}
+
+// tell returns what a row says. The caller holds mu.
+func (h *history) tell(slot uint32) RunRow {
+	row := h.row(slot)
+	return RunRow{Seq: row.seq, Started: row.started, Class: row.class, Scope: &h.scopes[row.scope].identity, Root: row.root,
+		Parent: row.parent, ParentStep: row.parentStep, Trigger: row.trigger, Mixed: row.past == place{} || row.mixed, slot: slot}
+}
+
+// Row returns the row of the run with this id, false when it is not known.
+func (s *Snapshot) Row(id string) (RunRow, bool) {
+	h := s.history
+	s.tables.mu.Lock()
+	defer s.tables.mu.Unlock()
+	slot, ok := uint32(0), false
+	if r := h.runs[id]; r != nil {
+		slot, ok = r.slot, true
+	} else {
+		slot, ok = h.findRun(id)
+	}
+	if !ok || h.row(slot).seq > s.AsOf {
+		return RunRow{}, false
+	}
+	return h.tell(slot), true
+}
+
+// Hash returns the hash of an id: equal ids have the same, others nearly always
+// another one. That of "" is 0.
+func (s *Snapshot) Hash(id string) uint32 { return s.history.hash(id) }
+
+// Trigger returns the code of who started a run, without blanks around; false when
+// no run says so but those of OtherTrigger.
+func (s *Snapshot) Trigger(by string) (code uint32, ok bool) {
+	s.tables.mu.Lock()
+	defer s.tables.mu.Unlock()
+	if by == "" {
+		return 0, true
+	}
+	code, ok = s.history.texts.codeOf(by, false)
+	return code + 1, ok
+}
+
+// batch fills in some rows, and returns how many and behind which seq to go on.
+func (l RunList) batch(batch *[rowsHanded]RunRow, oldest bool, after uint64, skip *int, want *Wanted) (n int, next uint64, more bool) {
+	h := l.h
+	h.t.mu.Lock()
+	defer h.t.mu.Unlock()
+	slots := l.list.slots[:l.list.until(h, l.asOf)]
+	step, at, end := 1, 0, len(slots)
+	switch {
+	case oldest && after != 0:
+		at = l.list.until(h, after)
+	case !oldest && after != 0:
+		step, end = -1, -1
+		at = min(l.list.until(h, after-1), len(slots)) - 1
+	case !oldest:
+		step, at, end = -1, len(slots)-1, -1
+	}
+	if *skip > 0 && l.wantsAll(want) {
+		by := min(*skip, (end-at)*step)
+		at += by * step
+		*skip -= by
+	}
+	for looked := 0; at*step < end*step; at += step {
+		row := h.row(slots[at])
+		next = row.seq
+		if looked++; row.used && want[row.class] {
+			if *skip > 0 {
+				*skip--
+			} else {
+				batch[n] = h.tell(slots[at])
+				n++
+			}
+		}
+		if n == rowsHanded || looked == rowsLooked {
+			return n, next, true
+		}
+	}
+	return n, next, false
+}
+
+// wantsAll reports whether every run of the list is of a wanted class. The caller
+// holds mu.
+func (l RunList) wantsAll(want *Wanted) bool {
+	if l.list.gone > 0 {
+		return false
+	}
+	for _, c := range l.list.counts {
+		if c.n > 0 && !want[c.class] {
+			return false
+		}
+	}
+	return true
+}

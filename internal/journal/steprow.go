@@ -1,0 +1,59 @@
+package journal
+
+import "github.com/steplog/steplog/internal/line"
+
+// StepRow is what filters ask of a step.
+type StepRow struct {
+	Seq     uint64
+	Started int64 // Unix nanoseconds
+	Class   Class
+	// Scope is as in [RunRow], Root too.
+	Scope  *line.Identity
+	Root   uint32
+	Action string
+	Place  int // among the steps of its run, from 0
+}
+
+// AppendSteps appends what filters ask of the steps of a run, in the order in
+// which they started, but those after the snapshot. It appends nothing when the run
+// was removed meanwhile.
+func (s *Snapshot) AppendSteps(rows []StepRow, run *RunRow) []StepRow {
+	h := s.history
+	s.tables.mu.Lock()
+	defer s.tables.mu.Unlock()
+	row := h.row(run.slot)
+	if !row.used || row.seq != run.Seq {
+		return rows
+	}
+	if r := h.live[run.slot]; r != nil {
+		for i, st := range r.steps {
+			if st.Seq > s.AsOf {
+				continue
+			}
+			root := row.root
+			if st.Identity.RootRun != r.Identity.RootRun {
+				root = h.hash(rootOf(st.Identity))
+			}
+			rows = append(rows, StepRow{Seq: st.Seq, Started: nearest(st.Started), Class: st.state.class(0), Scope: st.Identity,
+				Root: root, Action: st.Identity.Action, Place: i})
+		}
+		return rows
+	}
+	p := h.open(row, h.past.get(row.past))
+	var st pastStep
+	for i := range p.steps {
+		p.next(&st)
+		if st.seq > s.AsOf {
+			continue
+		}
+		root := row.root
+		if st.ownRelatives {
+			if root = h.hash(textOfID(p.id)); st.relatives[0] != nil {
+				root = h.hash(textOfID(st.relatives[0]))
+			}
+		}
+		rows = append(rows, StepRow{Seq: st.seq, Started: st.started, Class: st.state.class(0), Scope: &st.scope.identity,
+			Root: root, Action: st.action, Place: i})
+	}
+	return rows
+}

@@ -1,0 +1,132 @@
+package query
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
+)
+
+// timeRange gives a range without an end one that lies beyond every time.
+func timeRange(from, to time.Time) (time.Time, time.Time) {
+	if to.IsZero() {
+		to = time.Unix(1<<55, 0)
+	}
+	return from, to
+}
+
+// wantedClasses returns the classes with a state, status and outcome that are
+// wanted.
+func wantedClasses(states, statuses []int, outcomes []Outcome) *journal.Wanted {
+	if len(states)+len(statuses)+len(outcomes) == 0 {
+		return journal.AnyClass()
+	}
+	return journal.Classes(func(c journal.Class) bool {
+		o := outcomeOfClass(c)
+		counts := Counts{Processed: 1}
+		if c.Empty() {
+			counts.Processed = 0
+		}
+		return among(states, stateOf(o, c.Begun())) && among(statuses, statusOf(o, counts, c.Empty())) && among(outcomes, o)
+	})
+}
+
+// outcomeOfClass is outcomeOf for a class.
+func outcomeOfClass(c journal.Class) Outcome {
+	if !c.Ended() {
+		return Running
+	}
+	if o, ok := ParseOutcome(c.Outcome()); ok && o != Running {
+		return o
+	}
+	return Failed
+}
+
+// outcomeOf returns the outcome; one that a newer version wrote is a failure,
+// so that nobody takes it for a success.
+func outcomeOf(s *journal.RunState) Outcome {
+	if !s.Ended {
+		return Running
+	}
+	if o, ok := ParseOutcome(s.Outcome); ok && o != Running {
+		return o
+	}
+	return Failed
+}
+
+func countsOf(s *journal.RunState) Counts {
+	return Counts{Processed: s.Processed, Succeeded: s.Succeeded, Failed: s.Failed, Fragments: s.Fragments}
+}
+
+func triggeredBy(start *line.Lifecycle) string {
+	if by := strings.TrimSpace(start.TriggeredBy); by != "" {
+		return by
+	}
+	return System
+}
+
+// triggerOf returns what tells how a step's run was triggered: the run's start,
+// or the step's own where the run's records have expired.
+func triggerOf(s *journal.Step) *line.Lifecycle {
+	if r := s.Run(); r != nil {
+		return &r.Start
+	}
+	return &s.Start
+}
+
+// placeOf returns a step's place among the steps of its run, from 0.
+func placeOf(s *journal.Step) int {
+	if r := s.Run(); r != nil {
+		return max(0, slices.Index(r.Steps(), s))
+	}
+	return 0
+}
+
+func makeMainLog(r *journal.Run) MainLog {
+	id, s := r.Identity, r.State()
+	o := outcomeOf(&s)
+	m := MainLog{
+		ID: r.Seq, Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,
+		Server: id.Server, Service: id.Service, Run: id.Run, RootRun: id.RootRun, ParentRun: id.ParentRun,
+		ParentStep: id.ParentStep, ParentOperation: id.ParentOperation,
+		Started: r.Started, Ended: s.End, Duration: s.Duration,
+		State: stateOf(o, s.Counted || s.Steps > 0), Status: statusOf(o, countsOf(&s), s.Counted),
+		Outcome: o, Reason: s.Reason, Counts: countsOf(&s), Counted: s.Counted,
+		TriggeredBy: triggeredBy(&r.Start), Schedule: r.Start.Schedule, Inbound: r.Start.Inbound,
+		Archived: s.Archived, Order: 1, Lines: levelCounts(&s.Lines), Bytes: s.Bytes, Steps: s.Steps,
+	}
+	steps := r.Steps()
+	m.SubLogs = make([]SubLog, 0, min(len(steps), MaxSubLogs))
+	for place, step := range steps[:min(len(steps), MaxSubLogs)] {
+		m.SubLogs = append(m.SubLogs, makeSubLog(step, place))
+	}
+	return m
+}
+
+// makeSubLog makes the answer from a step; place is among those of its run.
+func makeSubLog(step *journal.Step, place int) SubLog {
+	id, s := step.Identity, step.State()
+	o, trigger := outcomeOf(&s), triggerOf(step)
+	sub := SubLog{
+		ID: step.Seq, Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,
+		Server: id.Server, Service: id.Service, Run: id.Run, RootRun: id.RootRun, ParentRun: id.ParentRun,
+		ParentStep: id.ParentStep, ParentOperation: id.ParentOperation,
+		Step: id.Step, Action: id.Action, ActionName: id.ActionName, Attempt: max(id.Attempt, 1), RowNum: 1,
+		Started: step.Started, Ended: s.End, Duration: s.Duration,
+		State: stateOf(o, s.Counted), Status: statusOf(o, countsOf(&s), s.Counted),
+		Outcome: o, Reason: s.Reason, Counts: countsOf(&s), Counted: s.Counted,
+		TriggeredBy: triggeredBy(trigger), Schedule: trigger.Schedule, Inbound: trigger.Inbound,
+		Archived: s.Archived, Order: step.Start.Order, Lines: levelCounts(&s.Lines), Bytes: s.Bytes,
+	}
+	if step.Start.Iterated {
+		sub.Iteration = &Iteration{Index: step.Start.IterationIndex, Value: bytes.Clone(step.Start.IterationValue)}
+		sub.RowNum = step.Start.IterationIndex + 1
+	}
+	if sub.Order == 0 {
+		sub.Order = place + 2
+	}
+	return sub
+}

@@ -1,0 +1,209 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/steplog/steplog/internal/journal"
+)
+
+// stepQuestion is a StepFilter against what the tables tell of steps.
+type stepQuestion struct {
+	f         *StepFilter
+	from, to  int64
+	want      *journal.Wanted
+	root      uint32
+	trigger   uint32
+	triggered bool
+	exact     bool // rows answer it
+}
+
+func newStepQuestion(snap *journal.Snapshot, f *StepFilter) *stepQuestion {
+	q := &stepQuestion{f: f, want: wantedClasses(f.States, f.Statuses, f.Outcomes), root: snap.Hash(f.RootRun),
+		exact: f.RootRun == "" && f.Step == "" && f.TriggeredBy == ""}
+	from, to := timeRange(f.From, f.To)
+	q.from, q.to = nanoseconds(from), nanoseconds(to)
+	q.trigger, q.triggered = snap.Trigger(f.TriggeredBy)
+	return q
+}
+
+// run reports whether steps of a run may match.
+func (q *stepQuestion) run(row *journal.RunRow) bool {
+	f, id := q.f, row.Scope
+	if f.TriggeredBy != "" && row.Trigger != journal.OtherTrigger {
+		if row.Trigger == 0 && f.TriggeredBy != System || row.Trigger != 0 && (!q.triggered || row.Trigger != q.trigger) {
+			return false
+		}
+	}
+	return row.Mixed || among(f.Projects, id.Project) && wanted(f.Project, id.Project) && wanted(f.Server, id.Server) &&
+		wanted(f.Service, id.Service) && wanted(f.Operation, id.Operation) && (q.root == 0 || q.root == row.Root)
+}
+
+// step decides by what rows tell; false only where it cannot match.
+func (q *stepQuestion) step(s *journal.StepRow) bool {
+	f, id := q.f, s.Scope
+	return (f.ID == 0 || f.ID == s.Seq) && q.want[s.Class] && s.Started >= q.from && s.Started <= q.to &&
+		among(f.Projects, id.Project) && wanted(f.Project, id.Project) && wanted(f.Server, id.Server) &&
+		wanted(f.Service, id.Service) && wanted(f.Operation, id.Operation) && wanted(f.Action, s.Action) &&
+		(q.root == 0 || q.root == s.Root)
+}
+
+// rest decides what rows do not tell.
+func (q *stepQuestion) rest(s *journal.Step) bool {
+	return wanted(q.f.Step, s.Identity.Step) && wanted(q.f.RootRun, rootOf(s.Identity)) &&
+		wanted(q.f.TriggeredBy, triggeredBy(triggerOf(s)))
+}
+
+// foundStep is a step that matches.
+type foundStep struct {
+	seq   uint64
+	run   journal.RunRef
+	place uint32
+}
+
+// Steps returns sub logs from the table of runs.
+func (b *journalBackend) Steps(ctx context.Context, f StepFilter, w Window) (Result[SubLog], error) {
+	return again(ctx, b, func(snap *journal.Snapshot) (Result[SubLog], error) {
+		p := newHistoryPage[SubLog](&w, snap.AsOf)
+		c := stepCollector{snap: snap, q: newStepQuestion(snap, &f), w: &w, asOf: p.AsOf}
+		if err := c.collect(ctx); err != nil {
+			return p.Result, err
+		}
+		p.counted, p.Total.N, p.Stats.Rows = true, c.total, c.looked
+		for _, s := range c.sorted() {
+			if !p.take(s.seq, func() (SubLog, bool) { return c.item(&s) }) {
+				break
+			}
+		}
+		return p.Result, nil
+	})
+}
+
+// stepCollector finds the steps that match: how many, and those that a window may
+// need.
+type stepCollector struct {
+	snap   *journal.Snapshot
+	q      *stepQuestion
+	w      *Window
+	asOf   uint64
+	total  int64
+	looked int64
+	found  []foundStep
+	bar    uint64 // seq of the last one that a window may need, 0 while that is not known
+	rows   []journal.StepRow
+	runs   map[uint64]*journal.Run // by seq
+}
+
+func (c *stepCollector) collect(ctx context.Context) error {
+	if id := c.runID(); id != "" {
+		if row, ok := c.snap.Row(id); ok {
+			c.take(&row)
+		}
+		return nil
+	}
+	if c.q.f.Run != "" || c.q.f.Step != "" {
+		return nil
+	}
+	var err error
+	c.snap.AllRuns().Each(c.w.Oldest, 0, 0, journal.AnyClass(), func(row *journal.RunRow) bool {
+		if c.q.run(row) {
+			c.take(row)
+		}
+		err = ctx.Err()
+		return err == nil
+	})
+	return err
+}
+
+// runID returns the run whose steps are asked for, "" for none or all.
+func (c *stepCollector) runID() string {
+	f := c.q.f
+	if f.Step == "" {
+		return f.Run
+	}
+	s := c.snap.Step(f.Step)
+	if s == nil || s.Run() == nil || !wanted(f.Run, s.Run().Identity.Run) {
+		return ""
+	}
+	return s.Run().Identity.Run
+}
+
+// take takes the steps of a run that match.
+func (c *stepCollector) take(row *journal.RunRow) {
+	c.rows = c.snap.AppendSteps(c.rows[:0], row)
+	c.looked += int64(len(c.rows))
+	var run *journal.Run
+	for i := range c.rows {
+		s := &c.rows[i]
+		if s.Seq > c.asOf || !c.q.step(s) {
+			continue
+		}
+		if !c.q.exact {
+			if run == nil {
+				if run = c.snap.Of(row.Ref()); run == nil {
+					return
+				}
+			}
+			if step := stepAt(run, s.Seq, s.Place); step == nil || !c.q.rest(step) {
+				continue
+			}
+		}
+		c.total++
+		if c.w.reaches(s.Seq) && !c.full(s.Seq) {
+			c.found = append(c.found, foundStep{s.Seq, row.Ref(), uint32(s.Place)})
+		}
+	}
+	if need := min(c.w.Offset, math.MaxInt/4) + c.w.Limit + 1; len(c.found) > 2*need+1024 {
+		c.found = c.sorted()[:need]
+		c.bar = c.found[need-1].seq
+	}
+}
+
+// full reports whether enough was found before this seq in the order of the window.
+func (c *stepCollector) full(seq uint64) bool {
+	return c.bar != 0 && (seq > c.bar) == c.w.Oldest
+}
+
+// sorted returns what was found in the order of the window.
+func (c *stepCollector) sorted() []foundStep {
+	slices.SortFunc(c.found, func(a, b foundStep) int {
+		if c.w.Oldest {
+			return cmp.Compare(a.seq, b.seq)
+		}
+		return cmp.Compare(b.seq, a.seq)
+	})
+	return c.found
+}
+
+// stepAt returns a step of a run.
+func stepAt(r *journal.Run, seq uint64, place int) *journal.Step {
+	steps := r.Steps()
+	if place < len(steps) && steps[place].Seq == seq {
+		return steps[place]
+	}
+	if i := slices.IndexFunc(steps, func(s *journal.Step) bool { return s.Seq == seq }); i >= 0 {
+		return steps[i]
+	}
+	return nil
+}
+
+// item makes the answer from a step that was found.
+func (c *stepCollector) item(s *foundStep) (sub SubLog, ok bool) {
+	r := c.runs[s.run.Seq]
+	if r == nil {
+		if r = c.snap.Of(s.run); r == nil {
+			return sub, false
+		}
+		if c.runs == nil {
+			c.runs = map[uint64]*journal.Run{}
+		}
+		c.runs[s.run.Seq] = r
+	}
+	step := stepAt(r, s.seq, int(s.place))
+	if step == nil {
+		return sub, false
+	}
+	return makeSubLog(step, int(s.place)), true
+}
