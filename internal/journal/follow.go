@@ -220,7 +220,7 @@ func (w *follower) refresh(j *Journal) error {
 			known[seg.baseName()] = seg
 		}
 	}
-	j.tables.settle()
+	j.tables.settle(true)
 	return nil
 }
 

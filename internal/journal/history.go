@@ -29,7 +29,8 @@ type history struct {
 	live    map[uint32]*Run
 	runs    map[string]*Run  // that are live, by id
 	steps   map[string]*Step // of those, and of runs whose records are not known
-	idle    []*Run           // live ones that may be over
+	idle    []*Run           // live ones that may be over, oldest first
+	turn    uint32           // counts how often it was looked for those
 
 	texts   texts
 	scopes  []*runScope
@@ -79,6 +80,16 @@ func newHistory(t *tables) *history {
 }
 
 func (h *history) row(slot uint32) *runRow { return &h.rows[slot/rowsAtOnce][slot%rowsAtOnce] }
+
+// share returns an identity with the texts that runs have, where they have them.
+func (h *history) share(id *line.Identity) line.Identity {
+	own := h.scopeOf(id).identity
+	own.Run, own.RootRun, own.ParentRun, own.ParentStep = strings.Clone(id.Run), strings.Clone(id.RootRun),
+		strings.Clone(id.ParentRun), strings.Clone(id.ParentStep)
+	own.Step, own.Attempt = strings.Clone(id.Step), id.Attempt
+	own.Action, own.ActionName = h.texts.share(id.Action), h.texts.share(id.ActionName)
+	return own
+}
 
 // hash tells texts apart, most of them; "" is 0.
 func (h *history) hash(s string) uint32 {
@@ -330,28 +341,31 @@ func (h *history) forget(slot uint32) {
 
 // rest notes that a live run may be over.
 func (h *history) rest(r *Run) {
-	if r.pins == 0 && !r.idle {
-		r.idle = true
+	if !r.idle && (len(r.owners) == 0 || r.state.Ended) {
+		r.idle, r.since = true, h.turn
 		h.idle = append(h.idle, r)
 	}
 }
 
 // settle keeps runs that are over in few bytes, at most so many, and reports
-// whether there are more.
-func (h *history) settle(most int) (more bool) {
-	for range min(most, len(h.idle)) {
-		n := len(h.idle) - 1
+// whether there are more to look at. Those that have an owner have to be over since
+// the turn before, unless all are wanted.
+func (h *history) settle(most int, all bool) (more bool) {
+	n := 0
+	for ; n < len(h.idle) && most > 0; n++ {
 		r := h.idle[n]
-		h.idle[n] = nil
-		h.idle = h.idle[:n]
-		if r.idle = false; r.pins == 0 && h.live[r.slot] == r && r.over() {
+		if !all && len(r.owners) > 0 && r.since+1 >= h.turn {
+			break
+		}
+		if r.idle = false; h.live[r.slot] == r && r.over() {
 			h.keep(r)
+			most--
 		}
 	}
-	if len(h.idle) == 0 {
+	if h.idle = h.idle[n:]; len(h.idle) == 0 {
 		h.idle = nil
 	}
-	return len(h.idle) > 0
+	return most == 0
 }
 
 // over reports whether a run has ended, and can be kept in few bytes.
@@ -381,6 +395,11 @@ func (h *history) keep(r *Run) {
 	delete(h.live, r.slot)
 	delete(h.runs, r.Identity.Run)
 	h.index(r.slot)
+	for _, o := range r.owners {
+		o.run, o.step, o.parked = nil, nil, true
+		o.encoded.Store(nil)
+	}
+	r.owners = nil
 	for _, s := range r.steps {
 		if h.steps[s.Identity.Step] == s {
 			delete(h.steps, s.Identity.Step)
@@ -450,6 +469,28 @@ func (h *history) expire(seg *segment) {
 	}
 	if gone {
 		h.sweep()
+	}
+}
+
+// moved notes that the records of one segment stand in another now.
+func (h *history) moved(from, to *segment) {
+	for slot := range h.used {
+		row := h.row(slot)
+		r := h.live[slot]
+		if r == nil {
+			if !row.used || row.lo > from.serial || row.hi < from.serial {
+				continue
+			}
+			r = h.revive(slot)
+		}
+		if r.last == from {
+			r.last = to
+		}
+		for _, s := range r.steps {
+			if s.last == from {
+				s.last = to
+			}
+		}
 	}
 }
 

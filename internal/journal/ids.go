@@ -106,11 +106,13 @@ type idIndex struct {
 func newIDIndex() idIndex { return idIndex{seed: maphash.MakeSeed()} }
 
 // add enters a slot under an id.
-func (x *idIndex) add(id []byte, slot uint32) {
+func (x *idIndex) add(id []byte, slot uint32) { x.addHash(x.hash(id), slot) }
+
+func (x *idIndex) addHash(h uint64, slot uint32) {
 	if 4*(x.n+1) > 3*len(x.entries) {
 		x.grow(max(2*len(x.entries), 64))
 	}
-	x.insert(x.hash(id) | uint64(slot) + 1)
+	x.insert(h&^low | uint64(slot) + 1)
 	x.n++
 }
 
@@ -135,7 +137,9 @@ func (x *idIndex) grow(size int) {
 	}
 }
 
-func (x *idIndex) hash(id []byte) uint64 { return maphash.Bytes(x.seed, id) &^ (1<<32 - 1) }
+func (x *idIndex) hash(id []byte) uint64 { return maphash.Bytes(x.seed, id) }
+
+const low = 1<<32 - 1
 
 func (x *idIndex) insert(e uint64) {
 	mask := uint64(len(x.entries) - 1)
@@ -152,7 +156,14 @@ func (x *idIndex) find(id []byte, is func(slot uint32) bool) (slot uint32, ok bo
 	if x.n == 0 {
 		return 0, false
 	}
-	mask, h := uint64(len(x.entries)-1), x.hash(id)
+	return x.findHash(x.hash(id), is)
+}
+
+func (x *idIndex) findHash(h uint64, is func(slot uint32) bool) (slot uint32, ok bool) {
+	if x.n == 0 {
+		return 0, false
+	}
+	mask := uint64(len(x.entries) - 1)
 	for at := h >> 32 & mask; x.entries[at] != 0; at = (at + 1) & mask {
 		if e := x.entries[at]; (e^h)>>32 == 0 && is(uint32(e)-1) {
 			return uint32(e) - 1, true
@@ -162,11 +173,13 @@ func (x *idIndex) find(id []byte, is func(slot uint32) bool) (slot uint32, ok bo
 }
 
 // remove takes a slot out that was entered under an id.
-func (x *idIndex) remove(id []byte, slot uint32) {
+func (x *idIndex) remove(id []byte, slot uint32) { x.removeHash(x.hash(id), slot) }
+
+func (x *idIndex) removeHash(h uint64, slot uint32) {
 	if x.n == 0 {
 		return
 	}
-	mask, e := uint64(len(x.entries)-1), x.hash(id)|uint64(slot)+1
+	mask, e := uint64(len(x.entries)-1), h&^low|uint64(slot)+1
 	at := e >> 32 & mask
 	for x.entries[at] != e {
 		if x.entries[at] == 0 {

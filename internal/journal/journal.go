@@ -178,7 +178,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	j.noteGaps()
 	j.endDeadRuns()
-	j.tables.settle()
+	j.tables.settle(true)
 	return j, nil
 }
 

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"hash/maphash"
 	"slices"
 
 	"github.com/steplog/steplog/internal/line"
@@ -18,8 +19,8 @@ type ownerTable struct {
 	epoch uint64   // snapshots taken
 	cut   uint64   // epoch of the list of pages, which is copied like a page
 	free  []uint32 // codes
-	byID  map[line.Identity]*Owner
-	none  *Owner // stands where a code is free
+	byID  idIndex  // codes, by identity
+	none  *Owner   // stands where a code is free
 }
 
 type ownerPage struct {
@@ -38,8 +39,19 @@ func (v *ownerView) at(code uint32) *Owner {
 }
 
 func newOwnerTable() ownerTable {
-	return ownerTable{byID: map[line.Identity]*Owner{}, none: &Owner{}}
+	return ownerTable{byID: newIDIndex(), none: &Owner{}}
 }
+
+// find returns the owner of an identity, nil when there is none.
+func (t *ownerTable) find(id *line.Identity) *Owner {
+	code, ok := t.byID.findHash(t.hash(id), func(code uint32) bool { return t.view.at(code).identity == *id })
+	if !ok {
+		return nil
+	}
+	return t.view.at(code)
+}
+
+func (t *ownerTable) hash(id *line.Identity) uint64 { return maphash.Comparable(t.byID.seed, *id) }
 
 // snapshot returns the owners as they are now.
 func (t *ownerTable) snapshot() ownerView {
@@ -49,11 +61,11 @@ func (t *ownerTable) snapshot() ownerView {
 
 // put gives an owner a code that is free, or a new one.
 func (t *ownerTable) put(o *Owner) {
-	t.byID[o.identity] = o
 	if n := len(t.free); n > 0 {
 		o.code = t.free[n-1]
 		t.free = t.free[:n-1]
 		t.set(o.code, o)
+		t.byID.addHash(t.hash(&o.identity), o.code)
 		return
 	}
 	o.code = uint32(t.view.n)
@@ -63,13 +75,12 @@ func (t *ownerTable) put(o *Owner) {
 	// No snapshot looks beyond its own n.
 	t.view.pages[o.code/ownerPageSize].list[o.code%ownerPageSize] = o
 	t.view.n++
+	t.byID.addHash(t.hash(&o.identity), o.code)
 }
 
 // drop takes back the code of an owner of which no row is left.
 func (t *ownerTable) drop(o *Owner) {
-	if t.byID[o.identity] == o {
-		delete(t.byID, o.identity)
-	}
+	t.byID.removeHash(t.hash(&o.identity), o.code)
 	t.set(o.code, t.none)
 	t.free = append(t.free, o.code)
 }
@@ -93,11 +104,27 @@ func (t *ownerTable) set(code uint32, o *Owner) {
 func (t *tables) ownerOf(id *line.Identity) *Owner {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o := t.owners.byID[*id]; o != nil {
+	if o := t.owners.find(id); o != nil {
 		return o
 	}
-	o := &Owner{identity: *id, encoded: line.AppendIdentity(nil, id, nil)}
+	o := &Owner{identity: *id}
 	t.enter(o)
+	return o
+}
+
+// ownerRead is ownerOf for an identity that was read from a file: its texts are
+// not kept where others hold the same ones.
+func (t *tables) ownerRead(id *line.Identity) *Owner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o := t.owners.find(id); o != nil {
+		return o
+	}
+	o := &Owner{identity: t.history.share(id)}
+	t.enter(o)
+	if o.run != nil {
+		o.identity.Run = o.run.Identity.Run
+	}
 	return o
 }
 
@@ -113,7 +140,7 @@ func (t *tables) enter(o *Owner) {
 // to. The caller holds mu.
 func (t *tables) link(o *Owner) {
 	id := &o.identity
-	o.run, o.step = nil, nil
+	o.run, o.step, o.parked = nil, nil, false
 	o.lines, o.bytes = line.Levels{}, 0
 	if id.Run == "" {
 		return
@@ -122,7 +149,7 @@ func (t *tables) link(o *Owner) {
 		u := t.unlinkedOf(id.Run)
 		u.owners = append(u.owners, o)
 	} else {
-		o.run.pins++
+		o.join(o.run)
 	}
 	if id.Step != "" {
 		o.step = t.history.liveStep(id.Step)
@@ -136,7 +163,7 @@ func (t *tables) current(o *Owner) *Owner {
 	if !o.released {
 		return o
 	}
-	if now := t.owners.byID[o.identity]; now != nil {
+	if now := t.owners.find(&o.identity); now != nil {
 		return now
 	}
 	t.enter(o)
@@ -158,19 +185,28 @@ func (t *tables) forget(gone rows) {
 		t.mu.Unlock()
 	}
 	if gone.n > 0 {
-		t.settle()
+		t.settle(false)
 	}
+}
+
+// tick has runs kept in few bytes that are over for a while.
+func (t *tables) tick() {
+	t.mu.Lock()
+	t.history.turn++
+	t.mu.Unlock()
+	t.settle(false)
 }
 
 // settleStep is how many runs are written down at a time, so that nobody waits
 // long for mu.
-const settleStep = 32
+const settleStep = 8
 
-// settle keeps the runs that are over in few bytes.
-func (t *tables) settle() {
+// settle keeps the runs that are over in few bytes: all of them, or, where
+// somebody may still log for them, those that have been over for a while.
+func (t *tables) settle(all bool) {
 	for more := true; more; {
 		t.mu.Lock()
-		more = t.history.settle(settleStep)
+		more = t.history.settle(settleStep, all)
 		t.mu.Unlock()
 	}
 }
@@ -189,11 +225,11 @@ func (t *tables) release(o *Owner) {
 	t.owners.drop(o)
 	o.released = true
 	if r := o.run; r != nil {
-		o.run, o.step = nil, nil
-		r.pins--
+		o.leave()
 		t.history.rest(r)
 		return
 	}
+	o.parked = false
 	u := t.unlinked[o.identity.Run]
 	if u == nil {
 		return

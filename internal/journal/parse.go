@@ -46,7 +46,7 @@ func (j *Journal) parseText(seg *segment, text io.ReadSeeker, from int64) error 
 		return fmt.Errorf("read %s: %w", seg.baseName(), err)
 	}
 	end, foreign, err := scanText(text, from, j.tables.lastOf(seg), func(row Row, rec *line.Record) {
-		j.tables.publish(seg, row, j.tables.ownerOf(&rec.Identity), lifecycleOf(rec))
+		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity), lifecycleOf(rec))
 	})
 	j.tables.parsedTo(seg, end)
 	j.foreign.Add(foreign)
@@ -273,7 +273,7 @@ func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
 	}
 	var owners []*Owner // they get their codes with the rows
 	end, foreign, err := scanText(text, end, last, func(row Row, rec *line.Record) {
-		owners = append(owners, j.tables.ownerOf(&rec.Identity))
+		owners = append(owners, j.tables.ownerRead(&rec.Identity))
 		found.append(row)
 	})
 	j.foreign.Add(foreign)

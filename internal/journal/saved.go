@@ -253,8 +253,9 @@ func (j *Journal) takePart(seg *segment, p savedPart, size int64) bool {
 		row := sealedRow(x, i)
 		o := owners[row.Owner]
 		if o == nil {
-			id := x.CloneIdentity(row.Owner)
-			o = j.tables.ownerOf(&id)
+			var id line.Identity
+			x.Identity(row.Owner, &id)
+			o = j.tables.ownerRead(&id)
 			owners[row.Owner] = o
 		}
 		at, length := x.Place(i)

@@ -234,7 +234,7 @@ func (j *Journal) parseGrouped(seg *segment) (bool, error) {
 	j.tables.uncount(seg)
 	j.tables.forget(j.tables.clearRows(seg))
 	_, err = sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
-		j.tables.publish(seg, rowOf(rec, offset, length), j.tables.ownerOf(&rec.Identity), lifecycleOf(rec))
+		j.tables.publish(seg, rowOf(rec, offset, length), j.tables.ownerRead(&rec.Identity), lifecycleOf(rec))
 	})
 	j.tables.parsedTo(seg, int64(len(text)))
 	return true, err
@@ -249,7 +249,7 @@ func (j *Journal) rescanGrouped(seg *segment) (bool, error) {
 	var found rows
 	var owners []*Owner
 	_, err = sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
-		owners = append(owners, j.tables.ownerOf(&rec.Identity))
+		owners = append(owners, j.tables.ownerRead(&rec.Identity))
 		found.append(rowOf(rec, offset, length))
 	})
 	j.tables.rebase(seg, found, owners, 0, int64(len(text)), allInText)

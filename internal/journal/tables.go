@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -84,7 +85,7 @@ func (s *segment) baseName() string {
 // Owner is an identity that was given a number. Loggers keep the pointer.
 type Owner struct {
 	identity line.Identity // immutable
-	encoded  []byte        // AppendIdentity of it, immutable
+	encoded  atomic.Pointer[[]byte]
 
 	// guarded by tables.mu
 	code     uint32 // in the rows
@@ -92,6 +93,8 @@ type Owner struct {
 	released bool   // the code was taken back with the last of them
 	run      *Run
 	step     *Step
+	place    int         // in run.owners
+	parked   bool        // run and step are not linked, because the run is over
 	lines    line.Levels // before run was linked
 	bytes    int64
 }
@@ -101,7 +104,15 @@ func (o *Owner) Identity() *line.Identity { return &o.identity }
 
 // Encoded returns the identity as it stands in a line, see
 // [line.AppendIdentity]. It must not be changed.
-func (o *Owner) Encoded() []byte { return o.encoded }
+func (o *Owner) Encoded() []byte {
+	if b := o.encoded.Load(); b != nil {
+		return *b
+	}
+	var buf [512]byte
+	b := bytes.Clone(line.AppendIdentity(buf[:0], &o.identity, nil))
+	o.encoded.Store(&b)
+	return b
+}
 
 // Run is a run as its records tell it. One that is over may be made for who asks:
 // two answers about the same run are two of them then.
@@ -113,12 +124,13 @@ type Run struct {
 	t        *tables
 
 	// guarded by tables.mu
-	state RunState
-	steps []*Step // append-only, in start order
-	last  *segment
-	slot  uint32 // in the history
-	pins  int    // owners that have it
-	idle  bool   // in history.idle
+	state  RunState
+	steps  []*Step // append-only, in start order
+	last   *segment
+	slot   uint32   // in the history
+	owners []*Owner // that have it
+	idle   bool     // in history.idle
+	since  uint32   // history.turn when it got there
 }
 
 // Step is a step as its records tell it.

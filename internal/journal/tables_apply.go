@@ -66,6 +66,9 @@ func (t *tables) count(o *Owner, row *Row, sign int64) {
 		lines = sign
 	}
 	level := line.LevelIndex(zapcore.Level(row.Level))
+	if o.parked {
+		t.link(o)
+	}
 	if o.run == nil {
 		o.lines[level] += lines
 		o.bytes += size
@@ -200,10 +203,26 @@ func (t *tables) applyStep(seg *segment, row *Row, o *Owner, lc *line.Lifecycle)
 
 // link gives an owner that was seen before its run what it counted.
 func (o *Owner) link(r *Run) {
-	o.run = r
-	r.pins++
+	o.join(r)
 	r.t.tell(r, o.identity.Step, &tally{o.lines, o.bytes})
 	o.lines, o.bytes = line.Levels{}, 0
+}
+
+// join has an owner count for a run from now on.
+func (o *Owner) join(r *Run) {
+	o.run, o.place = r, len(r.owners)
+	r.owners = append(r.owners, o)
+}
+
+// leave undoes join.
+func (o *Owner) leave() {
+	owners := o.run.owners
+	n := len(owners) - 1
+	owners[o.place] = owners[n]
+	owners[o.place].place = o.place
+	owners[n] = nil
+	o.run.owners = owners[:n]
+	o.run, o.step = nil, nil
 }
 
 // apply takes in one record of a run or step. An end that the library wrote is

@@ -159,7 +159,7 @@ func (t *tables) forgetSealed(gone rows) {
 		t.mu.Unlock()
 	}
 	if gone.n > 0 {
-		t.settle()
+		t.settle(false)
 	}
 }
 

@@ -320,11 +320,11 @@ func (t *tables) movedLast(row *Row, from, to *segment) {
 	o := t.owners.view.at(row.Owner)
 	switch row.Kind {
 	case line.KindRun:
-		if r := t.history.runs[o.identity.Run]; r != nil && r.last == from {
+		if r := t.history.liveRun(o.identity.Run); r != nil && r.last == from {
 			r.last = to
 		}
 	case line.KindStep:
-		if s := t.history.steps[o.identity.Step]; s != nil && s.last == from {
+		if s := t.history.liveStep(o.identity.Step); s != nil && s.last == from {
 			s.last = to
 		}
 	}
@@ -340,11 +340,9 @@ func (t *tables) merge(into, next *segment, text int64) int64 {
 	next.removed = true
 	delete(t.serials, next.serial)
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == next })
-	for _, r := range t.history.live {
-		if r.last == next {
-			r.last = into
-		}
-		for _, s := range r.steps {
+	t.history.moved(next, into)
+	for _, u := range t.unlinked {
+		for _, s := range u.steps {
 			if s.last == next {
 				s.last = into
 			}

@@ -61,6 +61,14 @@ func (t *texts) codeOf(s string, often bool) (code uint32, ok bool) {
 	return code, ok
 }
 
+// share returns the text that is kept, or a copy.
+func (t *texts) share(s string) string {
+	if code, ok := t.codeOf(s, s != ""); ok {
+		return t.list[code]
+	}
+	return strings.Clone(s)
+}
+
 // text takes a text.
 func (w *wire) text(t *texts) string {
 	switch code := w.uvarint(); {

@@ -104,6 +104,7 @@ func (j *Journal) work() {
 			j.seen()
 			j.sayLost()
 			j.reserveAhead()
+			j.tables.tick()
 		case <-syncing.C:
 			j.syncQuietly()
 			j.dropVanished()
