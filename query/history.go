@@ -98,9 +98,10 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 	return again(ctx, b, func(snap *journal.Snapshot) (Result[MainLog], error) {
 		p := newHistoryPage[MainLog](&w, snap.AsOf)
 		q := newRunQuestion(snap, &f)
+		var in journal.Reading
 		take := func(row *journal.RunRow) bool {
 			return p.take(row.Seq, func() (m MainLog, ok bool) {
-				r := snap.Of(row.Ref())
+				r := snap.Read(row.Ref(), &in)
 				if r == nil {
 					return m, false
 				}

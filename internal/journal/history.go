@@ -201,7 +201,7 @@ func (h *history) run(id string) *Run {
 		return r
 	}
 	if slot, ok := h.findRun(id); ok {
-		return h.make(slot)
+		return h.make(slot, new(Reading))
 	}
 	return nil
 }
@@ -212,7 +212,7 @@ func (h *history) step(id string) *Step {
 		return s
 	}
 	if slot, ok := h.findStep(id); ok {
-		return stepWith(h.make(slot), id)
+		return stepWith(h.make(slot, new(Reading)), id)
 	}
 	return nil
 }
@@ -282,14 +282,14 @@ func (h *history) openSlot(slot uint32) pastRun {
 }
 
 // of returns the run of a row, nil when it was removed.
-func (h *history) of(run RunRef) *Run {
+func (h *history) of(run RunRef, in *Reading) *Run {
 	switch row := h.row(run.slot); {
 	case !row.used || row.seq != run.Seq:
 		return nil
 	case row.past == place{}:
 		return h.live[run.slot]
 	}
-	return h.make(run.slot)
+	return h.make(run.slot, in)
 }
 
 // going returns the runs that have not ended, in the order in which they started.
@@ -306,17 +306,17 @@ func (t *tables) going() (runs []*Run) {
 }
 
 // make makes a run that is over, for somebody to look at.
-func (h *history) make(slot uint32) *Run {
+func (h *history) make(slot uint32, in *Reading) *Run {
 	row := h.row(slot)
 	p := h.open(row, h.past.get(row.past))
-	r := p.whole()
+	r := p.whole(in)
 	r.slot = slot
 	return r
 }
 
 // revive makes a run that is over live again, because something changes.
 func (h *history) revive(slot uint32) *Run {
-	r := h.make(slot)
+	r := h.make(slot, new(Reading))
 	h.forget(slot)
 	h.live[slot] = r
 	h.runs[r.Identity.Run] = r

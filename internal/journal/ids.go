@@ -72,26 +72,37 @@ func (w *wire) id() []byte {
 }
 
 // textOfID returns the id that was kept.
-func textOfID(kept []byte) string {
+func textOfID(kept []byte) string { return string(appendTextOfID(nil, kept)) }
+
+// lenOfID returns how many bytes its text has.
+func lenOfID(kept []byte) int {
+	n, size := binary.Uvarint(kept)
+	switch {
+	case size <= 0:
+		return 0
+	case n == 0 && len(kept) == size+uuidSize:
+		return uuidText
+	}
+	return len(kept) - size
+}
+
+// appendTextOfID appends it.
+func appendTextOfID(dst, kept []byte) []byte {
 	n, size := binary.Uvarint(kept)
 	if size <= 0 {
-		return ""
+		return dst
 	}
 	kept = kept[size:]
-	if n > 0 || len(kept) < uuidSize {
-		return string(kept)
+	if n > 0 || len(kept) != uuidSize {
+		return append(dst, kept...)
 	}
-	var text [uuidText]byte
-	hex.Encode(text[0:], kept[0:4])
-	text[8] = '-'
-	hex.Encode(text[9:], kept[4:6])
-	text[13] = '-'
-	hex.Encode(text[14:], kept[6:8])
-	text[18] = '-'
-	hex.Encode(text[19:], kept[8:10])
-	text[23] = '-'
-	hex.Encode(text[24:], kept[10:16])
-	return string(text[:])
+	for i, part := range [...][]byte{kept[0:4], kept[4:6], kept[6:8], kept[8:10], kept[10:16]} {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, part)
+	}
+	return dst
 }
 
 // idIndex finds the slots of ids: 8 bytes for each place of an open table that is

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -268,6 +269,7 @@ type pastRun struct {
 	row       *runRow
 	w         wire
 	ids       wire // of steps that were not taken yet
+	ids0      wire // of all steps
 	id        []byte
 	steps     int
 	last      uint32 // segment
@@ -287,8 +289,9 @@ type pastStep struct {
 	action, actionName string
 	attempt            int
 	last               uint32
-	start              line.Lifecycle
-	state              RunState
+	// filled where they point to
+	start *line.Lifecycle
+	state *RunState
 }
 
 // openIDs begins with a run: what follows are the ids of its steps.
@@ -296,7 +299,7 @@ func (h *history) openIDs(row *runRow, b []byte) (p pastRun) {
 	p = pastRun{h: h, row: row, w: wire{b: b}}
 	p.id = p.w.id()
 	p.steps = p.w.count()
-	p.ids = p.w
+	p.ids, p.ids0 = p.w, p.w
 	return p
 }
 
@@ -333,40 +336,68 @@ func (p *pastRun) next(s *pastStep) {
 	s.action, s.actionName = p.w.text(&p.h.texts), p.w.text(&p.h.texts)
 	s.attempt = int(p.w.varint())
 	s.last = uint32(int64(p.row.hi) - p.w.varint())
-	p.w.execution(&p.h.texts, s.started, &s.start, &s.state)
+	p.w.execution(&p.h.texts, s.started, s.start, s.state)
 }
 
-// whole makes the run with its steps.
-func (p *pastRun) whole() *Run {
-	t := p.h.t
-	id := p.h.scopes[p.row.scope].identity
-	id.Run = textOfID(p.id)
-	p.relatives.fill(&id)
-	r := &Run{Seq: p.row.seq, Identity: &id, Start: p.start, Started: time.Unix(0, p.row.started).UTC(), t: t,
+// Reading holds runs that were over while somebody looks at one after the other.
+// The zero value is ready.
+type Reading struct {
+	run      Run
+	identity line.Identity
+	steps    []Step
+	ids      []line.Identity
+	list     []*Step
+	text     []byte
+}
+
+// whole makes the run with its steps, in the memory of in.
+func (p *pastRun) whole(in *Reading) *Run {
+	h := p.h
+	t, scope := h.t, h.scopes[p.row.scope]
+	in.text = in.text[:0]
+	in.steps = slices.Grow(in.steps[:0], p.steps)[:p.steps]
+	in.ids = slices.Grow(in.ids[:0], p.steps)[:p.steps]
+	in.list = slices.Grow(in.list[:0], p.steps)[:p.steps]
+	in.identity = scope.identity
+	p.relatives.fill(&in.identity)
+	in.run = Run{Seq: p.row.seq, Identity: &in.identity, Start: p.start, Started: time.Unix(0, p.row.started).UTC(), t: t,
 		state: p.state, last: t.serials[p.last]}
-	r.Start.IterationValue = bytes.Clone(r.Start.IterationValue)
-	if p.steps == 0 {
-		return r
+	in.run.Start.IterationValue = bytes.Clone(p.start.IterationValue)
+	if p.steps > 0 {
+		in.run.steps = in.list
 	}
-	steps, ids := make([]Step, p.steps), make([]line.Identity, p.steps)
-	r.steps = make([]*Step, p.steps)
+	in.text = appendTextOfID(in.text, p.id)
 	var past pastStep
-	for i := range steps {
+	for i := range in.steps {
+		s := &in.steps[i]
+		past.start, past.state = &s.Start, &s.state
 		p.next(&past)
-		ids[i] = id
-		if past.scope.code != p.row.scope {
-			ids[i] = past.scope.identity
-			ids[i].Run = id.Run
+		in.text = appendTextOfID(in.text, past.id)
+		id := &in.ids[i]
+		*id = in.identity
+		if past.scope != scope {
+			*id = past.scope.identity
 		}
-		if past.ownRelatives || past.scope.code != p.row.scope {
-			ids[i].RootRun, ids[i].ParentRun, ids[i].ParentStep = "", "", ""
-			past.relatives.fill(&ids[i])
+		if past.ownRelatives || past.scope != scope {
+			id.RootRun, id.ParentRun, id.ParentStep = "", "", ""
+			past.relatives.fill(id)
 		}
-		ids[i].Step, ids[i].Action, ids[i].ActionName, ids[i].Attempt = textOfID(past.id), past.action, past.actionName, past.attempt
-		steps[i] = Step{Seq: past.seq, Identity: &ids[i], Start: past.start, Started: time.Unix(0, past.started).UTC(),
-			t: t, run: r, state: past.state, last: t.serials[past.last]}
-		steps[i].Start.IterationValue = bytes.Clone(past.start.IterationValue)
-		r.steps[i] = &steps[i]
+		id.Action, id.ActionName, id.Attempt = past.action, past.actionName, past.attempt
+		s.Seq, s.Identity, s.Started, s.t, s.run, s.last = past.seq, id, time.Unix(0, past.started).UTC(), t, &in.run, t.serials[past.last]
+		s.Start.IterationValue = bytes.Clone(s.Start.IterationValue)
+		in.list[i] = s
 	}
-	return r
+	// The ids are parts of one text.
+	text := string(in.text)
+	take := func(kept []byte) (id string) {
+		n := lenOfID(kept)
+		id, text = text[:n], text[n:]
+		return id
+	}
+	in.identity.Run = take(p.id)
+	ids := p.ids0
+	for i := range in.ids {
+		in.ids[i].Run, in.ids[i].Step = in.identity.Run, take(ids.id())
+	}
+	return &in.run
 }

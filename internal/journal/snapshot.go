@@ -183,10 +183,14 @@ func (s *Snapshot) Step(id string) *Step {
 }
 
 // Of returns a run that a row told of, nil when it was removed meanwhile.
-func (s *Snapshot) Of(run RunRef) *Run {
+func (s *Snapshot) Of(run RunRef) *Run { return s.Read(run, new(Reading)) }
+
+// Read is Of for who looks at one run after the other: what it returns, with its
+// steps, holds until the next Read with the same Reading.
+func (s *Snapshot) Read(run RunRef, in *Reading) *Run {
 	s.tables.mu.Lock()
 	defer s.tables.mu.Unlock()
-	return s.history.of(run)
+	return s.history.of(run, in)
 }
 
 // BySeq finds the record with this seq. The segment is nil when there is none.

@@ -40,7 +40,9 @@ func (s *Snapshot) AppendSteps(rows []StepRow, run *RunRow) []StepRow {
 		return rows
 	}
 	p := h.open(row, h.past.get(row.past))
-	var st pastStep
+	var start line.Lifecycle
+	var state RunState
+	st := pastStep{start: &start, state: &state}
 	for i := range p.steps {
 		p.next(&st)
 		if st.seq > s.AsOf {
