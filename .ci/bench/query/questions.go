@@ -71,7 +71,9 @@ func (s *shape) tenth(i int) (from, to time.Time) {
 	return from, from.Add(tenth)
 }
 
-func (s *shape) since(i int) time.Time { return s.first.Add(s.end.Sub(s.first) / 1000 * time.Duration(i)) }
+func (s *shape) since(i int) time.Time {
+	return s.first.Add(s.end.Sub(s.first) / 1000 * time.Duration(i))
+}
 
 var (
 	commonWords = [...]string{workflow.Common, "refused", "retry"}                                  // immutable

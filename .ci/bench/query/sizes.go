@@ -155,4 +155,3 @@ func sealing(_ context.Context, dir string) error {
 		speed, speed/150, verdict(speed >= 150), each, each/4.2, verdict(each <= 4.2))
 	return nil
 }
-
