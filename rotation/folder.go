@@ -360,6 +360,35 @@ func (f *Folder) ReaderOf(file string) (*Text, error) {
 	return nil, fmt.Errorf("open %q: %w", file, err)
 }
 
+// Rest is ReaderAt for a compressed file that ReaderAt cannot open because it lost
+// its end, or is damaged between its blocks: of the text before. It is for the other
+// packages of this module.
+func (f *Folder) Rest(file string) (*Text, error) {
+	n, ok := parseName(file)
+	if !ok || n.active() {
+		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
+	}
+	for _, ext := range []string{gzipExt, zstdExt} {
+		opened, err := f.root.Open(n.base + ext)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open %q: %w", file, err)
+		}
+		info, err := opened.Stat()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open %q: %w", file, err), opened.Close())
+		}
+		r, err := block.OpenDamaged(opened, info.Size())
+		if r == nil {
+			return nil, errors.Join(fmt.Errorf("open %q: %w", file, err), opened.Close())
+		}
+		return &Text{ReaderAt: r, file: opened, found: r.Size(), stored: info.Size()}, nil
+	}
+	return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
+}
+
 // Blocks returns the reader of a compressed file, nil of a plain one.
 func (t *Text) Blocks() *block.Reader {
 	r, _ := t.ReaderAt.(*block.Reader)

@@ -216,44 +216,44 @@ func readGzipIndex(r io.ReaderAt, size int64) (list []span, grouped bool) {
 	return spans, grouped
 }
 
-// walkGzip goes from member to member.
-func walkGzip(r io.ReaderAt, size int64) (list []span, grouped bool, err error) {
-	var spans []span
+// walkGzip goes from member to member. Beside a CorruptError it returns those before
+// the damage.
+func walkGzip(r io.ReaderAt, size int64) (spans []span, grouped bool, err error) {
 	var text int64
 	for at := int64(0); at < size; {
 		var h [gzipHeader]byte
 		if size-at < gzipHeader {
-			return nil, false, &CorruptError{at, errCut}
+			return spans, grouped, &CorruptError{at, errCut}
 		}
 		if err := readFull(r, h[:], at); err != nil {
-			return nil, false, err
+			return spans, grouped, err
 		}
 		n, _, ok := memberSize(h[:])
 		switch {
 		case !ok && at == 0:
-			return nil, false, errNoBlocks
+			return spans, grouped, errNoBlocks
 		case !ok:
-			return nil, false, &CorruptError{at, errHeader}
+			return spans, grouped, &CorruptError{at, errHeader}
 		case int64(n) > size-at:
-			return nil, false, &CorruptError{at, errCut}
+			return spans, grouped, &CorruptError{at, errCut}
 		}
 		if n == groupBytes {
 			var member [groupBytes]byte
 			if err := readFull(r, member[:], at); err != nil {
-				return nil, false, err
+				return spans, grouped, err
 			}
 			grouped = grouped || string(member[18:20]) == groupMagic
 		}
 		var isize [4]byte
 		if err := readFull(r, isize[:], at+int64(n)-4); err != nil {
-			return nil, false, err
+			return spans, grouped, err
 		}
 		t := binary.LittleEndian.Uint32(isize[:])
 		if t > gzipMember {
-			return nil, false, &CorruptError{at, errTooLarge}
+			return spans, grouped, &CorruptError{at, errTooLarge}
 		}
 		if text += int64(t); text > maxText {
-			return nil, false, &CorruptError{at, errTooLarge}
+			return spans, grouped, &CorruptError{at, errTooLarge}
 		}
 		spans = append(spans, span{uint32(n), t})
 		at += int64(n)

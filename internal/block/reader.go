@@ -51,6 +51,17 @@ type decoder interface {
 // it, is read as well, but slowly: it is decoded whole by Open, and up to the
 // place that is read by ReadAt.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
+	b, err := OpenDamaged(r, size)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// OpenDamaged is [Open] for a file that may have lost its end, or be damaged between
+// its blocks. Beside the *CorruptError it returns a Reader of the blocks before the
+// damage, nil where it cannot tell them. Whether lines are grouped may be unknown.
+func OpenDamaged(r io.ReaderAt, size int64) (*Reader, error) {
 	var head [4]byte
 	if size < int64(len(head)) {
 		return nil, ErrFormat
@@ -74,7 +85,8 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	if errors.Is(err, errNoBlocks) {
 		b.stream, err = openStream(r, size, b.format)
 	}
-	if err != nil {
+	var damage *CorruptError
+	if err != nil && (!errors.As(err, &damage) || len(spans) == 0) {
 		return nil, err
 	}
 	b.data, b.text = make([]int64, 1, len(spans)+1), make([]int64, 1, len(spans)+1)
@@ -83,7 +95,7 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 		data, text = data+int64(s.data), text+int64(s.text)
 		b.data, b.text = append(b.data, data), append(b.text, text)
 	}
-	return b, nil
+	return b, err
 }
 
 // Size returns how many bytes of text the file holds.

@@ -27,9 +27,15 @@ func baseName(name string) string {
 // parse takes the records of a segment's text into the tables that are not
 // there yet.
 func (j *Journal) parse(seg *segment) error {
-	if grouped, err := j.parseGrouped(seg); grouped || err != nil {
-		return err
+	done, err := j.parseStored(seg, false)
+	if !done && err == nil {
+		err = j.parseInOrder(seg)
 	}
+	return j.afterDamage(seg, err, j.parseStored)
+}
+
+// parseInOrder is parse for a text in the order of arrival.
+func (j *Journal) parseInOrder(seg *segment) error {
 	text, err := j.folder.Open(seg.baseName())
 	if err != nil {
 		return err
@@ -251,10 +257,8 @@ func (j *Journal) adopt(log string) error {
 // on, or from the end of what was found where next is 0. It returns where they
 // end. The caller holds mu.
 func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
-	if seg.baseName() != seg.file+logExt {
-		if done, err := j.rescanGrouped(seg); done || err != nil {
-			return 0, err
-		}
+	if done, err := j.rescanStored(seg, false); done || err != nil {
+		return 0, j.afterDamage(seg, err, j.rescanStored)
 	}
 	found, end := j.tables.before(seg, from)
 	var last uint64
@@ -269,7 +273,7 @@ func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
 	inText := seg.inText.Load()
 	kept := found.n
 	if err != nil {
-		return j.tables.rebase(seg, found, nil, kept, max(end, next), inText), err
+		return j.tables.rebase(seg, found, nil, kept, max(end, next), inText), j.afterDamage(seg, err, j.rescanStored)
 	}
 	var owners []*Owner // they get their codes with the rows
 	end, foreign, err := scanText(text, end, last, func(row Row, rec *line.Record) {
@@ -277,5 +281,5 @@ func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
 		found.append(row)
 	})
 	j.foreign.Add(foreign)
-	return j.tables.rebase(seg, found, owners, kept, max(end, next), inText), err
+	return j.tables.rebase(seg, found, owners, kept, max(end, next), inText), j.afterDamage(seg, err, j.rescanStored)
 }

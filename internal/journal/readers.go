@@ -59,9 +59,9 @@ func (j *Journal) readAt(seg *segment, p []byte, off int64) error {
 	if n == len(p) {
 		return nil
 	}
-	if err == nil || errors.Is(err, io.EOF) {
+	if err == nil || errors.Is(err, io.EOF) || isDamage(err) {
 		j.suspect(seg)
-		return fmt.Errorf("%w: %s is shorter than it was", ErrGone, seg.baseName())
+		return fmt.Errorf("%w: %s is shorter than it was, or damaged", ErrGone, seg.baseName())
 	}
 	return fmt.Errorf("read %s: %w", seg.baseName(), err)
 }

@@ -38,14 +38,14 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 			j.takeIndex(c.Name, x)
 			return nil
 		}
-		if errors.Is(err, sidecar.ErrVersion) || errors.Is(err, fs.ErrNotExist) && !j.exists(c.File) {
+		if errors.Is(err, sidecar.ErrVersion) || errors.Is(err, errHoles) || errors.Is(err, fs.ErrNotExist) && !j.exists(c.File) {
 			return nil
 		}
 	}
 	defer caught(debug.SetPanicOnFault(true), &err)
 	o := sidecar.Options{KeepOrder: keepsOrder[f.name], Fields: j.opts.IndexFields}
 	index, err := j.makeSealed(ctx, c, o)
-	if errors.Is(err, sidecar.ErrTooLarge) && c.Temp == "" {
+	if (errors.Is(err, sidecar.ErrTooLarge) || isDamage(err)) && c.Temp == "" {
 		return nil
 	}
 	if err != nil {

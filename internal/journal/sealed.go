@@ -47,6 +47,9 @@ func levelOf(i int) int8 {
 // error for one that is not there, damaged, newer, or of other data.
 func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
+	if _, bad := j.holes.Load(baseName(data)); bad {
+		return nil, errHoles
+	}
 	path := filepath.Join(j.dir, baseName(data)+sidecar.Ext)
 	if _, err := j.fs.Lstat(path); err != nil {
 		return nil, err
@@ -127,7 +130,9 @@ func (j *Journal) openReader(seg *segment) (*reader, error) {
 	var text *rotation.Text
 	var err error
 	if x == nil {
-		text, err = j.folder.ReaderAt(seg.baseName())
+		if text, err = j.folder.ReaderAt(seg.baseName()); isDamage(err) {
+			text, err = j.folder.Rest(seg.baseName())
+		}
 	} else {
 		text, err = j.folder.ReaderOf(seg.baseName() + extOf[x.Format()])
 	}
@@ -157,7 +162,11 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 		s.from.readers.drop(s.seg)
 		return buf, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
 	}
-	if buf, err = s.from.readUnit(rd, buf, offset, size); err != nil {
+	if buf, err = s.from.readUnit(rd, buf, offset, size); isDamage(err) {
+		s.from.holes.Store(s.seg.baseName(), true)
+		s.from.suspect(s.seg)
+		return buf[:at], fmt.Errorf("%w: %s: %w", ErrGone, s.Name(), err)
+	} else if err != nil {
 		return buf[:at], fmt.Errorf("read %s: %w", s.Name(), err)
 	}
 	if n := bytes.IndexByte(buf[at:], '\n'); n >= 0 {
@@ -198,66 +207,6 @@ func (j *Journal) readUnit(rd *reader, buf []byte, offset int64, size int) ([]by
 		return buf, io.ErrUnexpectedEOF
 	}
 	return buf, nil
-}
-
-// groupedText reads the text of a file whose lines are grouped by run; nil for
-// one in the order of arrival.
-func (j *Journal) groupedText(seg *segment) ([]byte, error) {
-	text, err := j.folder.ReaderAt(seg.baseName())
-	if err != nil {
-		return nil, err
-	}
-	defer text.Close()
-	blocks := text.Blocks()
-	if blocks == nil || !blocks.Grouped() {
-		return nil, nil
-	}
-	if blocks.Size() > 1<<32-1 {
-		return nil, sidecar.ErrTooLarge
-	}
-	whole := make([]byte, blocks.Size())
-	_, err = io.ReadFull(io.NewSectionReader(blocks, 0, blocks.Size()), whole)
-	return whole, err
-}
-
-// parseGrouped takes in the rows of a file whose lines are grouped by run. false
-// means that they are not.
-func (j *Journal) parseGrouped(seg *segment) (bool, error) {
-	if seg.baseName() == seg.file+logExt {
-		return false, nil
-	}
-	text, err := j.groupedText(seg)
-	if text == nil || err != nil {
-		return false, err
-	}
-	// What is there may be from the plain form, in another order.
-	j.tables.uncount(seg)
-	j.tables.forget(j.tables.clearRows(seg))
-	_, err = sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
-		j.tables.publish(seg, rowOf(rec, offset, length), j.tables.ownerRead(&rec.Identity), lifecycleOf(rec))
-	})
-	j.tables.parsedTo(seg, int64(len(text)))
-	return true, err
-}
-
-// rescanGrouped replaces the rows of such a file. What it counted stays counted.
-func (j *Journal) rescanGrouped(seg *segment) (bool, error) {
-	text, err := j.groupedText(seg)
-	if text == nil || err != nil {
-		return false, err
-	}
-	var found rows
-	var owners []*Owner
-	_, err = sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
-		owners = append(owners, j.tables.ownerRead(&rec.Identity))
-		found.append(rowOf(rec, offset, length))
-	})
-	j.tables.rebase(seg, found, owners, 0, int64(len(text)), allInText)
-	return true, err
-}
-
-func rowOf(rec *line.Record, offset, length uint32) Row {
-	return Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}
 }
 
 // Recheck looks at every sidecar after reading one went wrong, and reports

@@ -1,0 +1,142 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
+)
+
+// The text of a compressed file is read whole where its lines are grouped by run,
+// and where some of it is damaged: a disk that lost one block must not keep anybody
+// from the rest, nor the host from its log.
+
+// storedText reads the text of a compressed file in the order of its bytes; nil for
+// another one, and for one in the order of arrival unless always is true. In place
+// of blocks that are damaged there is an empty line; the host hears of them.
+func (j *Journal) storedText(seg *segment, always bool) (whole []byte, grouped bool, err error) {
+	text, err := j.folder.ReaderAt(seg.baseName())
+	var damage []error
+	if isDamage(err) && always {
+		damage = append(damage, err)
+		text, err = j.folder.Rest(seg.baseName())
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	defer text.Close()
+	blocks := text.Blocks()
+	if blocks == nil || blocks.Blocks() == 0 || !always && !blocks.Grouped() {
+		return nil, false, nil
+	}
+	if blocks.Size() > 1<<32-1 {
+		return nil, false, sidecar.ErrTooLarge
+	}
+	whole = make([]byte, blocks.Size())
+	for n := range blocks.Blocks() {
+		from, to := blocks.Span(n)
+		if _, err := blocks.Decode(whole[from:from:to], n); err == nil {
+			continue
+		} else if !isDamage(err) {
+			return nil, false, err
+		} else {
+			damage = append(damage, err)
+		}
+		if from < to {
+			copy(whole[from:to], bytes.Repeat([]byte{' '}, int(to-from)))
+			whole[to-1] = '\n'
+		}
+	}
+	if len(damage) > 0 {
+		j.unreadable(seg, fmt.Errorf("in %d places, the first: %w", len(damage), damage[0]))
+	}
+	// With the end a file may have lost what says that it is grouped.
+	return whole, blocks.Grouped() || len(damage) > 0, nil
+}
+
+func isDamage(err error) bool {
+	var corrupt *block.CorruptError
+	return errors.As(err, &corrupt) || errors.Is(err, block.ErrFormat)
+}
+
+// errHoles says that a file's data are damaged: what there is of it are rows of what
+// can be read.
+var errHoles = errors.New("journal: the file is damaged")
+
+// unreadable reports what of a file cannot be read, and has nobody use its sidecar,
+// which knows the rest too. The rows are not indexed: their text has gaps.
+func (j *Journal) unreadable(seg *segment, damage error) {
+	seg.unindexable.Store(true)
+	j.holes.Store(seg.baseName(), true)
+	j.problem(fmt.Errorf("%s is damaged, the records there are not found: %w", seg.baseName(), damage))
+}
+
+// storedRecords calls yield for each record of a text that storedText returned.
+func (j *Journal) storedRecords(text []byte, grouped bool, yield func(Row, *line.Record)) error {
+	if grouped {
+		_, err := sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
+			yield(Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}, rec)
+		})
+		return err
+	}
+	_, foreign, err := scanText(bytes.NewReader(text), 0, 0, yield)
+	j.foreign.Add(foreign)
+	return err
+}
+
+// parseStored takes in the rows of a file by its whole text; see storedText. false
+// means that it was not read.
+func (j *Journal) parseStored(seg *segment, always bool) (bool, error) {
+	if seg.baseName() == seg.file+logExt {
+		return false, nil
+	}
+	text, grouped, err := j.storedText(seg, always)
+	if text == nil || err != nil {
+		return false, err
+	}
+	// What is there may be from the plain form, in another order.
+	j.tables.uncount(seg)
+	j.tables.forget(j.tables.clearRows(seg))
+	err = j.storedRecords(text, grouped, func(row Row, rec *line.Record) {
+		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity), lifecycleOf(rec))
+	})
+	j.tables.parsedTo(seg, int64(len(text)))
+	return true, err
+}
+
+// rescanStored replaces the rows of such a file. What it counted stays counted.
+func (j *Journal) rescanStored(seg *segment, always bool) (bool, error) {
+	if seg.baseName() == seg.file+logExt {
+		return false, nil
+	}
+	text, grouped, err := j.storedText(seg, always)
+	if text == nil || err != nil {
+		return false, err
+	}
+	var found rows
+	var owners []*Owner
+	err = j.storedRecords(text, grouped, func(row Row, rec *line.Record) {
+		owners = append(owners, j.tables.ownerRead(&rec.Identity))
+		found.append(row)
+	})
+	j.tables.rebase(seg, found, owners, 0, int64(len(text)), allInText)
+	return true, err
+}
+
+// afterDamage goes on after a closed file could not be read with err, by whatever can be
+// read of it. It returns err if that is something else.
+func (j *Journal) afterDamage(seg *segment, err error, whole func(seg *segment, always bool) (bool, error)) error {
+	if !isDamage(err) {
+		return err
+	}
+	done, err2 := whole(seg, true)
+	if done || err2 != nil && !isDamage(err2) {
+		return err2
+	}
+	// Nobody can tell where its blocks are: there is what was read before.
+	j.unreadable(seg, err)
+	return nil
+}
