@@ -128,7 +128,8 @@ func (t *follower) fetch() (batch []Record, err error) {
 			if s.match.text != nil && !s.match.text.match(&s.rec, v.File()) {
 				return true, nil
 			}
-			batch = append(batch, s.record(v))
+			batch = append(batch, Record{})
+			s.record(v, &batch[len(batch)-1])
 			if size += len(s.raw); len(batch) == tailBatch || size >= readBytes {
 				end = row.Seq
 				return false, nil

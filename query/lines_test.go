@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -20,7 +21,7 @@ type recordsOnly struct{ query.Backend }
 // there, and from a backend that gives out records only.
 func TestReaderWays(t *testing.T) {
 	t.Parallel()
-	store, err := logger.Open(t.TempDir(), nil)
+	store, err := logger.Open(t.TempDir(), &logger.Options{PerformanceEvery: time.Hour})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	for _, name := range []string{"orders", "prices"} {

@@ -24,7 +24,6 @@ type matcher struct {
 	seg      *journal.Segment
 	where    *conditions
 	sealed   *ownerFilter // of the segment looked at, nil for one that is not sealed
-	kept     map[*segment.Index]*ownerFilter
 
 	text *textMatcher // nil when the row tells all
 
@@ -69,82 +68,28 @@ func newMatcher(f *Filter) matcher {
 // fork returns a matcher for another goroutine.
 func (m *matcher) fork() matcher {
 	f := *m
-	f.owners, f.seg, f.sealed, f.kept = nil, nil, nil, nil
+	f.owners, f.seg, f.sealed = nil, nil, nil
 	f.wantedOf, f.wantedList = nil, nil
 	return f
 }
 
-// in has the matcher look at rows of a segment: owners are numbers of it.
-func (m *matcher) in(seg *journal.Segment) {
-	if m.seg == seg {
+// in has the matcher look at rows of a view: owners are numbers of it.
+func (m *matcher) in(v *view) {
+	if m.seg == v.Segment {
 		return
 	}
-	m.seg = seg
+	m.seg = v.Segment
 	if m.identity == nil {
 		return
 	}
-	x := seg.Index()
-	if x == nil {
-		if m.sealed = nil; m.owners == nil {
-			m.owners = make([]ownerMatch, seg.Owners())
+	if v.Index() == nil {
+		// For few rows a table of all owners costs more than it spares.
+		if m.sealed = nil; m.owners == nil && v.Len() > fewUnindexed {
+			m.owners = make([]ownerMatch, v.Owners())
 		}
 		return
 	}
-	if m.sealed = m.kept[x]; m.sealed != nil {
-		return
-	}
-	if m.kept == nil {
-		m.kept = map[*segment.Index]*ownerFilter{}
-	}
-	m.sealed = m.where.owned(x)
-	m.kept[x] = m.sealed
-}
-
-// ownerFilter decides about the owners of a sealed file by numbers.
-type ownerFilter struct {
-	x            *segment.Index
-	all          bool     // of the scopes
-	scopes       []uint64 // a bit for each
-	steps        bool     // one step or action is asked for
-	step, action uint32   // 0 for any
-}
-
-// owned returns which owners of a file the filter selects.
-func (c *conditions) owned(x *segment.Index) *ownerFilter {
-	o := &ownerFilter{x: x, scopes: make([]uint64, (x.Scopes()+63)/64)}
-	for _, w := range [...]struct {
-		text string
-		to   *uint32
-	}{{c.filter.Step, &o.step}, {c.filter.Action, &o.action}} {
-		if w.text == "" {
-			continue
-		}
-		n, there := x.Text(w.text)
-		if !there {
-			return o
-		}
-		*w.to, o.steps = n, true
-	}
-	a := asking{x: x, c: c}
-	list, all := a.scopes()
-	o.all = all
-	for _, scope := range list {
-		o.scopes[scope>>6] |= 1 << (scope & 63)
-	}
-	return o
-}
-
-func (o *ownerFilter) has(owner uint32) bool {
-	if !o.all {
-		if scope := o.x.ScopeOf(owner); o.scopes[scope>>6]>>(scope&63)&1 == 0 {
-			return false
-		}
-	}
-	if !o.steps {
-		return true
-	}
-	step, action := o.x.OwnerTexts(owner)
-	return (o.step == 0 || step == o.step) && (o.action == 0 || action == o.action)
+	m.sealed = v.owners(m.where)
 }
 
 // nanoseconds is t.UnixNano, held at the ends of what an int64 can say: the
@@ -175,6 +120,9 @@ func (m *matcher) row(r *journal.Row) bool {
 func (m *matcher) owner(o uint32) bool {
 	if m.sealed != nil {
 		return m.sealed.has(o)
+	}
+	if m.owners == nil {
+		return m.identity(m.seg.Identity(o))
 	}
 	switch m.owners[o] {
 	case ownerIn:

@@ -73,7 +73,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			if err := s.tick(1); err != nil {
 				return err
 			}
-			s.match.in(top.v.Segment)
+			s.match.in(top.v)
 			goOn, err := visit(top.v, top.index(), &row)
 			if err != nil || !goOn {
 				return err
@@ -151,7 +151,7 @@ func (h *head) passes(s *scan) bool {
 	if s.match.identity == nil {
 		return false
 	}
-	s.match.in(h.v.Segment)
+	s.match.in(h.v)
 	return !s.match.owner(h.frame.Owner(i))
 }
 

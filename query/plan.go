@@ -53,7 +53,7 @@ func (s *scan) prepare(v *view) error {
 	if x == nil || v.plan != nil || s.unplanned {
 		return nil
 	}
-	a := asking{x: x, c: s.where, s: s}
+	a := asking{x: x, v: v, c: s.where, s: s}
 	if s.match.never(x) {
 		a.narrow(nil)
 		a.exact = true
@@ -84,6 +84,7 @@ func (m *matcher) never(x *segment.Index) bool {
 // asking makes one plan.
 type asking struct {
 	x *segment.Index
+	v *view
 	c *conditions
 	s *scan
 	plan
@@ -100,8 +101,9 @@ func (a *asking) narrow(rows []uint32) {
 
 // ask asks what costs least first, and ends when nothing is left.
 func (a *asking) ask() error {
-	if err := a.identity(); err != nil || a.listed && len(a.rows) == 0 {
-		return err
+	if a.identity(); a.listed && len(a.rows) == 0 {
+		a.exact = true
+		return nil
 	}
 	for _, next := range [...]func() error{a.topic, a.where, a.search, a.levels} {
 		if err := next(); err != nil {
@@ -116,110 +118,37 @@ func (a *asking) ask() error {
 	return nil
 }
 
-// scopeWanted is a condition on an identifier of a scope.
-type scopeWanted struct {
-	id   segment.ScopeID
-	text uint32
-}
-
-// scopes returns the scopes that the filter selects; all is true when it asks
-// for none.
-func (a *asking) scopes() (list []int, all bool) {
-	f := a.c.filter
-	var wanted []scopeWanted
-	for _, w := range [...]struct {
-		id   segment.ScopeID
-		text string
-	}{{segment.Run, f.Run}, {segment.Operation, f.Operation}, {segment.Service, f.Service}, {segment.Project, f.Project},
-		{segment.Server, f.Server}} {
-		if w.text == "" {
-			continue
-		}
-		n, there := a.x.Text(w.text)
-		if !there {
-			return nil, false
-		}
-		wanted = append(wanted, scopeWanted{w.id, n})
-	}
-	var projects []uint32 // one of them is wanted
-	for _, text := range f.Projects {
-		if n, there := a.x.Text(text); there {
-			projects = append(projects, n)
-		}
-	}
-	if len(f.Projects) > 0 && len(projects) == 0 {
-		return nil, false
-	}
-	root := uint32(0)
-	if f.RootRun != "" {
-		n, there := a.x.Text(f.RootRun)
-		if !there {
-			return nil, false
-		}
-		root = n
-	}
-	if len(wanted) == 0 && len(projects) == 0 && root == 0 {
-		return nil, true
-	}
-next:
-	for scope := range a.x.Scopes() {
-		for _, w := range wanted {
-			if a.x.ScopeText(scope, w.id) != w.text {
-				continue next
-			}
-		}
-		if !among(projects, a.x.ScopeText(scope, segment.Project)) {
-			continue
-		}
-		if root != 0 {
-			// A run that nothing started is its own root.
-			got := a.x.ScopeText(scope, segment.RootRun)
-			if got == 0 {
-				got = a.x.ScopeText(scope, segment.Run)
-			}
-			if got != root {
-				continue
-			}
-		}
-		list = append(list, scope)
-	}
-	return list, false
-}
-
 // identity lists the rows of the scopes that are asked for, unless they are the
 // larger part of the file.
-func (a *asking) identity() error {
-	f := a.c.filter
-	for _, text := range [...]string{f.Step, f.Action} {
-		if text == "" {
-			continue
-		}
-		if _, there := a.x.Text(text); !there {
-			a.narrow(nil)
-			return nil
-		}
+func (a *asking) identity() {
+	o := a.v.owners(a.c)
+	if o.none {
+		a.narrow(nil)
+		return
 	}
-	scopes, all := a.scopes()
-	if all {
-		return nil
+	if o.all {
+		return
 	}
 	n := 0
-	scopes = slices.DeleteFunc(scopes, func(scope int) bool {
+	inTime := func(scope int) bool {
 		first, last := a.x.ScopeTimes(scope)
-		return last < a.s.match.from || first > a.s.match.to
-	})
-	for _, scope := range scopes {
-		n += a.x.ScopeLen(scope)
+		return last >= a.s.match.from && first <= a.s.match.to
+	}
+	for _, scope := range o.list {
+		if inTime(scope) {
+			n += a.x.ScopeLen(scope)
+		}
 	}
 	if 8*n > a.x.Len() {
-		return nil
+		return
 	}
 	rows := make([]uint32, 0, n)
-	for _, scope := range scopes {
-		rows = a.x.AppendScopeRows(rows, scope)
+	for _, scope := range o.list {
+		if inTime(scope) {
+			rows = a.x.AppendScopeRows(rows, scope)
+		}
 	}
-	a.narrow(sorted(rows, len(scopes), a.x.Len()))
-	return nil
+	a.narrow(sorted(rows, len(o.list), a.x.Len()))
 }
 
 // rowsOf returns the rows of some refs.

@@ -33,8 +33,11 @@ type scan struct {
 	capped  bool
 
 	sinceCheck int
-	lines      bool   // every line is wanted
-	raw        []byte // the line looked at
+	lines      bool // every line is wanted
+	reader     journal.LineReader
+	raw        []byte // the line looked at, not to be changed
+	kept       []byte // room for lines that are given out
+	expected   int    // how many may be, about
 	rec        line.Record
 	parser     line.Parser
 }
@@ -43,7 +46,8 @@ type scan struct {
 type view struct {
 	*journal.Segment
 	lo, hi int
-	plan   *plan // nil until it is made, and for a file that is not sealed
+	plan   *plan        // nil until it is made, and for a file that is not sealed
+	filter *ownerFilter // nil until it is made
 
 	matches int64 // how many rows match, if counted
 	counted bool
@@ -85,8 +89,11 @@ func (s *scan) tick(n int) error {
 // read fetches and parses the line of a row into s.raw and s.rec, which hold it
 // until the next call.
 func (s *scan) read(v *view, i int) error {
+	if s.reader.Segment() != v.Segment {
+		s.reader = v.Lines()
+	}
 	var err error
-	if s.raw, err = v.Read(i, s.raw[:0]); err != nil {
+	if s.raw, err = s.reader.Read(i); err != nil {
 		return err
 	}
 	s.stats.Lines++
@@ -99,9 +106,21 @@ func (s *scan) read(v *view, i int) error {
 	return nil
 }
 
+// keepBytes is how many bytes of lines share an allocation: whoever keeps one
+// record keeps its neighbours' lines alive.
+const keepBytes = 16 << 10
+
 // record makes the answer from the line that read fetched.
-func (s *scan) record(v *view) Record {
-	return makeRecord(&s.rec, v.File(), slices.Clone(s.raw))
+func (s *scan) record(v *view, to *Record) {
+	if n := len(s.raw); n > keepBytes/4 {
+		fillRecord(to, &s.rec, v.File(), slices.Clone(s.raw))
+		return
+	} else if cap(s.kept)-len(s.kept) < n {
+		s.kept = make([]byte, 0, max(n, min(keepBytes, s.expected*n)))
+	}
+	from := len(s.kept)
+	s.kept = append(s.kept, s.raw...)
+	fillRecord(to, &s.rec, v.File(), s.kept[from:len(s.kept):len(s.kept)])
 }
 
 // page answers a query for records: the items in their order, as far as they are
@@ -116,7 +135,8 @@ func (s *scan) page(w Window) (Result[Record], error) {
 	}
 	p := newPicker(w)
 	if result.Total.Exact {
-		p.items = make([]Record, 0, min(int64(w.Limit), max(result.Total.N-int64(w.Offset), 0)))
+		s.expected = int(min(int64(w.Limit), max(result.Total.N-int64(w.Offset), 0)))
+		p.items = make([]Record, 0, s.expected)
 	}
 	if result.Total.Exact && int64(w.Offset) >= result.Total.N {
 		result.Stats = s.stats
@@ -151,7 +171,8 @@ func (s *scan) page(w Window) (Result[Record], error) {
 				return false, err
 			}
 		}
-		p.add(s.record(v))
+		s.record(v, p.next())
+		p.added()
 		if p.full && w.Past == 0 && result.Total.Exact {
 			// The total tells whether there are more: no need to look for one.
 			p.more = int64(w.Offset+len(p.items)) < result.Total.N
@@ -194,10 +215,15 @@ func (p *picker) take() bool {
 	}
 }
 
-func (p *picker) add(r Record) {
-	p.items = append(p.items, r)
+// next returns the room for the next item, and added takes it in.
+func (p *picker) next() *Record {
+	p.items = append(p.items, Record{})
+	return &p.items[len(p.items)-1]
+}
+
+func (p *picker) added() {
 	if p.bytes > 0 {
-		p.bytes = max(0, p.bytes-len(r.Raw))
+		p.bytes = max(0, p.bytes-len(p.items[len(p.items)-1].Raw))
 	}
 	p.full = len(p.items) == p.limit || p.bytes == 0
 }
@@ -236,7 +262,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 		return err
 	}
 	var row journal.Row // one for all calls: each gets a pointer to it
-	s.match.in(v.Segment)
+	s.match.in(v)
 	h := newHead(v, v.lo, v.hi, true)
 	for h.settle(s); h.lo < h.hi; h.settle(s) {
 		if err := s.tick(1); err != nil {
@@ -255,9 +281,14 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 }
 
 // makeRecord makes a query's record from a parsed line; raw becomes its own.
-func makeRecord(rec *line.Record, file string, raw []byte) Record {
+func makeRecord(rec *line.Record, file string, raw []byte) (r Record) {
+	fillRecord(&r, rec, file, raw)
+	return r
+}
+
+func fillRecord(to *Record, rec *line.Record, file string, raw []byte) {
 	id := &rec.Identity
-	return Record{
+	*to = Record{
 		Seq: rec.Seq, Time: rec.Time, Level: rec.Level, Kind: Kind(rec.Kind.String()), File: file,
 		Server: id.Server, ServerName: id.ServerName, Service: id.Service, ServiceName: id.ServiceName,
 		Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,

@@ -108,7 +108,7 @@ func (s *scan) countBeside(from, workers int) (int64, error) {
 		f := *s
 		f.match = s.match.fork()
 		f.stats = Stats{}
-		f.raw, f.parser = nil, line.Parser{}
+		f.raw, f.kept, f.parser, f.reader = nil, nil, line.Parser{}, journal.LineReader{}
 		forks[w] = &f
 		group.Go(func() {
 			errs[w] = s.j.Guarded(func() error {
@@ -233,7 +233,7 @@ func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
 // countList counts the rows of a list, those of a frame that matches as a whole
 // without looking at them.
 func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
-	s.match.in(v.Segment)
+	s.match.in(v)
 	rows := v.plan.rows
 	end, _ := slices.BinarySearch(rows, uint32(v.hi))
 	for rows = rows[:end]; len(rows) > 0; {
@@ -283,13 +283,12 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 	if !tell {
 		return 0, false, nil
 	}
-	a := asking{x: x, c: s.where, s: s}
-	scopes, all := a.scopes()
-	if all {
-		return 0, false, nil
+	o := v.owners(s.where)
+	if o.none || o.all {
+		return 0, o.none, nil
 	}
 	var rows []uint32
-	for _, scope := range scopes {
+	for _, scope := range o.list {
 		switch first, last := x.ScopeTimes(scope); {
 		case last < s.match.from || first > s.match.to:
 		case first >= s.match.from && last <= s.match.to:

@@ -106,10 +106,18 @@ func (f *Frame) Owner(i int) uint32 {
 // Place returns where the line of a row lies in the text, with all that stands
 // before the next record's.
 func (x *Index) Place(row int) (offset int64, size int) {
+	offset, size, _ = x.Line(row)
+	return offset, size
+}
+
+// Line is [Index.Place], and the seq of the row.
+func (x *Index) Line(row int) (offset int64, size int, seq uint64) {
+	f := x.Frame(row / FrameRows)
+	seq = f.Seq(row % FrameRows)
 	place := row
 	if x.grouped {
 		// The last row is the last in the text too.
-		switch place = x.PlaceOf(row); {
+		switch place = x.placeOf(&f, row); {
 		case place == x.lastPlace:
 			place = x.rows - 1
 		case place > x.lastPlace:
@@ -125,14 +133,18 @@ func (x *Index) Place(row int) (offset int64, size int) {
 	}
 	size = int(shortest) + int(unpack(b, place%groupLines, width))
 	if offset < 0 || offset > x.text || int64(size) > x.text-offset {
-		return 0, 0
+		return 0, 0, seq
 	}
-	return offset, size
+	return offset, size, seq
 }
 
 // PlaceOf returns a row's place in the order of scopes.
 func (x *Index) PlaceOf(row int) int {
 	f := x.Frame(row / FrameRows)
+	return x.placeOf(&f, row)
+}
+
+func (x *Index) placeOf(f *Frame, row int) int {
 	scope := x.ScopeOf(f.Owner(row % FrameRows))
 	s := x.scopeSeries(scope)
 	at := sort.Search(s.n, func(i int) bool { return int(s.at(i)) >= row })

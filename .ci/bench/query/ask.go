@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type result struct {
 	median  float64  // ms, as are the others
 	fastest float64
 	slowest float64
+	// allocated is how many kilobytes each takes from the heap.
+	allocated float64
 	first   float64 // median of the first time with each constant
 }
 
@@ -38,6 +41,15 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 			return nil, err
 		}
 		defer pprof.StopCPUProfile()
+		heap, err := os.Create(s.profile + ".allocs")
+		if err != nil {
+			return nil, err
+		}
+		defer heap.Close()
+		defer func() {
+			runtime.GC() // allocations show when they were collected
+			_ = pprof.Lookup("allocs").WriteTo(heap, 0)
+		}()
 	}
 	var all []result
 	for _, q := range questions(&about) {
@@ -65,6 +77,11 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 				warm = append(warm, took)
 			}
 		}
+		r.allocated = allocated(func() {
+			for i := range s.constants {
+				_, _ = q.ask(ctx, e, i)
+			}
+		}) / float64(s.constants)
 		r.first, r.median, r.fastest, r.slowest = middle(first), middle(warm), slices.Min(warm), slices.Max(warm)
 		all = append(all, r)
 	}
@@ -75,4 +92,12 @@ func middle(list []float64) float64 {
 	list = slices.Clone(list)
 	slices.Sort(list)
 	return list[len(list)/2]
+}
+
+func allocated(do func()) float64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc-before.TotalAlloc) / 1e3
 }
