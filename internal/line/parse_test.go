@@ -137,6 +137,24 @@ func TestField(t *testing.T) {
 		line.Field([]byte(bad), "a.b", func(string) bool { return true })
 	}
 	line.Field(nil, "a", func(string) bool { t.Fatal("of nothing"); return true })
+	t.Run("several at once", func(t *testing.T) {
+		paths := []string{"a", "b", "a.b", "c", "d.e", "x"}
+		for _, details := range []string{`{"a":1,"b":[1,"2",[3]],"a":{"b":"in","c":2},"c":null}`, `{"a.b":7,"a":{"b":8},"d":[{"e":1},{"e":true}]}`,
+			`{"a":1,"b"`, `{"a":1,"b":2`, `{}`, ``, `[1]`, `{"\u0061":"escaped","b":"\u0062"}`} {
+			got, want := map[string][]string{}, map[string][]string{}
+			line.Fields([]byte(details), paths, func(n int, s string) bool {
+				got[paths[n]] = append(got[paths[n]], s)
+				return true
+			})
+			for _, p := range paths {
+				line.Field([]byte(details), p, func(s string) bool {
+					want[p] = append(want[p], s)
+					return true
+				})
+			}
+			require.Equal(t, want, got, details)
+		}
+	})
 }
 
 func TestSearchText(t *testing.T) {

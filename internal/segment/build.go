@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"hash/crc32"
@@ -61,7 +62,14 @@ func newBuilder(text []byte, o Options) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{o: o, text: text, people: newPeople(), parser: line.Parser{Many: true}, z: z}, nil
+	// As many rows as there are lines, or fewer.
+	rows := bytes.Count(text, []byte("\n"))
+	var details [][]byte
+	if len(o.Fields) > 0 {
+		details = make([][]byte, 0, rows)
+	}
+	return &builder{o: o, text: text, columns: newColumns(rows), details: details, messages: make([]string, 0, rows),
+		topics: make([]string, 0, rows), people: newPeople(), parser: line.Parser{Many: true}, z: z}, nil
 }
 
 // termLimit is how many bytes of terms a column may have: what a dictionary
@@ -188,38 +196,59 @@ func (b *builder) terms(ctx context.Context, w *postingWriter) ([]section, error
 	} else {
 		sections[0].data = message.encode(w, b.z)
 	}
-	var err error
-	sections[1].data, err = b.column(ctx, w, func(row int, yield func(string) bool) {
+	topic := newTermTable(termLimit(len(b.text)))
+	var buf []byte
+	for row, text := range b.topics {
+		if text != "" {
+			buf = append(buf[:0], text...)
+			topic.add(buf, uint32(row))
+		}
+	}
+	sections[1].data = b.column(topic, w, func(row int, yield func(string) bool) {
 		if b.topics[row] != "" {
 			yield(b.topics[row])
 		}
 	})
-	for n := 0; n < len(b.o.Fields) && err == nil; n++ {
-		s := section{id: secFields + sectionID(n)}
-		s.data, err = b.column(ctx, w, func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
-		sections = append(sections, s)
+	fields, err := b.fieldTables(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return sections, err
+	for n, t := range fields {
+		data := b.column(t, w, func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
+		sections = append(sections, section{secFields + sectionID(n), data})
+	}
+	return sections, ctx.Err()
 }
 
-// column makes a column of whole values.
-func (b *builder) column(ctx context.Context, w *postingWriter, values func(row int, yield func(string) bool)) ([]byte, error) {
-	t := newTermTable(termLimit(len(b.text)))
+// fieldTables collects the values of all fields.
+func (b *builder) fieldTables(ctx context.Context) ([]*termTable, error) {
+	tables := make([]*termTable, len(b.o.Fields))
+	for n := range tables {
+		tables[n] = newTermTable(termLimit(len(b.text)))
+	}
 	var buf []byte
 	row := 0
-	put := func(v string) bool {
+	put := func(field int, v string) bool {
 		buf = append(buf[:0], v...)
-		t.add(buf, uint32(row))
+		tables[field].add(buf, uint32(row))
 		return true
 	}
-	for ; row < len(b.topics) && !t.over; row++ {
+	for ; row < len(b.details); row++ {
 		if row%checkRows == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		values(row, put)
+		if b.details[row] != nil {
+			line.Fields(b.details[row], b.o.Fields, put)
+		}
 	}
+	return tables, nil
+}
+
+// column makes a column of whole values: of the terms, or of filters where those
+// are too many.
+func (b *builder) column(t *termTable, w *postingWriter, values func(row int, yield func(string) bool)) []byte {
 	if !t.over {
-		return t.encode(w, b.z), nil
+		return t.encode(w, b.z)
 	}
 	var f filterSet
 	for row := range b.topics {
@@ -231,7 +260,7 @@ func (b *builder) column(ctx context.Context, w *postingWriter, values func(row 
 			f.endFrame()
 		}
 	}
-	return f.encode(), nil
+	return f.encode()
 }
 
 func (b *builder) messageFilters() []byte {

@@ -32,6 +32,10 @@ type columns struct {
 	owners []uint32
 }
 
+func newColumns(rows int) columns {
+	return columns{times: make([]int64, 0, rows), seqs: make([]uint64, 0, rows), class: make([]uint8, 0, rows), owners: make([]uint32, 0, rows)}
+}
+
 func (c *columns) add(seq uint64, at int64, level int, kind uint8, owner uint32) {
 	c.times = append(c.times, at)
 	c.seqs = append(c.seqs, seq)

@@ -31,7 +31,8 @@ type termTable struct {
 	arena []byte
 	terms []term
 	table []uint32 // index in terms + 1
-	pairs []uint64 // term<<32 | row, rows ascending
+	pairs []*pairChunk // term<<32 | row, rows ascending
+	count int          // of pairs
 	// unindexed rows have a term that is too long, or too much text.
 	unindexed []uint32
 	// limit is how many bytes of terms there may be. over says that there were
@@ -39,6 +40,9 @@ type termTable struct {
 	limit int
 	over  bool
 }
+
+// pairChunk is a part of the pairs, which are never moved.
+type pairChunk [1 << 13]uint64
 
 type term struct {
 	at   uint32
@@ -72,7 +76,7 @@ func (t *termTable) add(value []byte, row uint32) {
 		if e.hash == h && int(e.size) == len(value) && string(t.arena[e.at:int(e.at)+len(value)]) == string(value) {
 			if e.last != row+1 {
 				e.last = row + 1
-				t.pairs = append(t.pairs, uint64(n-1)<<32|uint64(row))
+				t.pair(n-1, row)
 			}
 			return
 		}
@@ -88,9 +92,27 @@ func (t *termTable) insert(value []byte, hash, slot, row uint32) {
 	t.terms = append(t.terms, term{uint32(len(t.arena)), uint16(len(value)), hash, row + 1})
 	t.arena = append(t.arena, value...)
 	t.table[slot] = uint32(len(t.terms))
-	t.pairs = append(t.pairs, uint64(len(t.terms)-1)<<32|uint64(row))
+	t.pair(uint32(len(t.terms)-1), row)
 	if 4*len(t.terms) > 3*len(t.table) {
 		t.grow()
+	}
+}
+
+func (t *termTable) pair(n, row uint32) {
+	at := t.count % len(pairChunk{})
+	if at == 0 {
+		t.pairs = append(t.pairs, new(pairChunk))
+	}
+	t.pairs[len(t.pairs)-1][at] = uint64(n)<<32 | uint64(row)
+	t.count++
+}
+
+// eachPair calls do with all pairs in their order.
+func (t *termTable) eachPair(do func(n, row uint32)) {
+	for i, c := range t.pairs {
+		for _, p := range c[:min(t.count-i*len(c), len(c))] {
+			do(uint32(p>>32), uint32(p))
+		}
 	}
 }
 
@@ -148,19 +170,16 @@ func (t *termTable) sorted() []uint32 {
 // of each begin.
 func (t *termTable) grouped() (rows, starts []uint32) {
 	starts = make([]uint32, len(t.terms)+1)
-	for _, p := range t.pairs {
-		starts[p>>32+1]++
-	}
+	t.eachPair(func(n, _ uint32) { starts[n+1]++ })
 	for n := range t.terms {
 		starts[n+1] += starts[n]
 	}
-	rows = make([]uint32, len(t.pairs))
+	rows = make([]uint32, t.count)
 	next := slices.Clone(starts[:len(t.terms)])
-	for _, p := range t.pairs {
-		n := p >> 32
-		rows[next[n]] = uint32(p)
+	t.eachPair(func(n, row uint32) {
+		rows[next[n]] = row
 		next[n]++
-	}
+	})
 	return rows, starts
 }
 
