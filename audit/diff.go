@@ -101,8 +101,8 @@ func (d *differ) diff(before, after any) []Change {
 
 func (d *differ) value(before, after any, depth int) {
 	switch b := before.(type) {
-	case map[string]any:
-		if a, ok := after.(map[string]any); ok && depth < maxDepth {
+	case object:
+		if a, ok := after.(object); ok && depth < maxDepth {
 			d.object(b, a, depth+1)
 			return
 		}
@@ -168,32 +168,24 @@ func (d *differ) enter(token string) func() {
 	return func() { d.path, d.secret = d.path[:n], secret }
 }
 
-func (d *differ) object(before, after map[string]any, depth int) {
-	keys := make([]string, 0, len(before)+len(after))
-	for k := range before {
-		keys = append(keys, k)
-	}
-	for k := range after {
-		if _, both := before[k]; !both {
-			keys = append(keys, k)
+func (d *differ) object(before, after object, depth int) {
+	for len(before) > 0 || len(after) > 0 {
+		var key string
+		b, a := any(absent{}), any(absent{})
+		switch {
+		case len(after) == 0 || len(before) > 0 && before[0].key < after[0].key:
+			key, b, before = before[0].key, before[0].value, before[1:]
+		case len(before) == 0 || after[0].key < before[0].key:
+			key, a, after = after[0].key, after[0].value, after[1:]
+		default:
+			key, b, a, before, after = before[0].key, before[0].value, after[0].value, before[1:], after[1:]
+			if equal(b, a) {
+				continue
+			}
 		}
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		b, inBefore := before[k]
-		a, inAfter := after[k]
-		if !inBefore {
-			b = absent{}
-		}
-		if !inAfter {
-			a = absent{}
-		}
-		if inBefore && inAfter && equal(b, a) {
-			continue
-		}
-		shown, hidden := d.hide.name(k)
+		shown, hidden := d.hide.name(key)
 		back := d.enter(shown)
-		if d.hide.mask.Key(k) {
+		if d.hide.mask.Key(key) {
 			d.secret = true
 		}
 		d.redact = d.redact || hidden
@@ -231,11 +223,11 @@ func idsOf(list []any) ([]string, bool) {
 	ids := make([]string, len(list))
 	seen := make(map[string]bool, len(list))
 	for i, e := range list {
-		object, ok := e.(map[string]any)
+		o, ok := e.(object)
 		if !ok {
 			return nil, false
 		}
-		switch id := object["id"].(type) {
+		switch id := o.get("id").(type) {
 		case string:
 			ids[i] = id
 		case json.Number:
@@ -390,24 +382,15 @@ func common(before, after []int) []pair {
 // equal compares two values that normal made.
 func equal(a, b any) bool {
 	switch a := a.(type) {
-	case map[string]any:
-		b, ok := b.(map[string]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for k, v := range a {
-			w, there := b[k]
-			if !there || !equal(v, w) {
-				return false
-			}
-		}
-		return true
+	case object:
+		b, ok := b.(object)
+		return ok && slices.EqualFunc(a, b, func(x, y member) bool { return x.key == y.key && equal(x.value, y.value) })
 	case []any:
 		b, ok := b.([]any)
 		return ok && slices.EqualFunc(a, b, equal)
 	default:
 		switch b.(type) {
-		case map[string]any, []any:
+		case object, []any:
 			return false
 		}
 		return a == b

@@ -1,23 +1,19 @@
 package audit
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/mask"
 )
 
-// normal makes a value what JSON sees in it: maps, lists, strings, booleans, nil
-// and json.Number. nil itself is nothing at all.
+// normal makes a value what JSON sees in it, see parseTree. nil itself is nothing
+// at all.
 func normal(v any) (any, error) {
 	if v == nil {
 		return absent{}, nil
@@ -28,22 +24,16 @@ func normal(v any) (any, error) {
 		if text, err = marshal(v); err != nil {
 			return nil, err
 		}
+		raw = false
 	}
 	if len(text) > maxInput {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", errDiff, maxInput)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var tree any
-	if err := d.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDiff, err)
+	if raw && !json.Valid(text) {
+		var into any
+		return nil, fmt.Errorf("%w: %w", errDiff, json.Unmarshal(text, &into))
 	}
-	if raw {
-		if _, err := d.Token(); err != io.EOF {
-			return nil, fmt.Errorf("%w: more than one value", errDiff)
-		}
-	}
-	return tree, nil
+	return parseTree(string(text))
 }
 
 // cutter cuts values that are too long; it hides nothing.
@@ -77,16 +67,17 @@ func (h *hider) append(dst []byte, v any, secret bool) (out []byte, hidden bool)
 		return h.stand(dst, v), true
 	}
 	switch v := v.(type) {
-	case map[string]any:
+	case object:
 		dst = append(dst, '{')
-		for i, k := range slices.Sorted(maps.Keys(v)) {
+		for i := range v {
+			m := &v[i]
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			name, hid := h.name(k)
+			name, hid := h.name(m.key)
 			dst = append(appendText(dst, name), ':')
 			var below bool
-			dst, below = h.append(dst, v[k], h.mask.Key(k))
+			dst, below = h.append(dst, m.value, h.mask.Key(m.key))
 			hidden = hidden || hid || below
 		}
 		return append(dst, '}'), hidden
