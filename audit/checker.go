@@ -36,6 +36,15 @@ func (c *checker) open(file string) {
 	c.file, c.begun, c.goodEnd, c.afterMet = file, false, 0, 0
 }
 
+// resume goes on behind a checkpoint of the file that was opened.
+func (c *checker) resume(first int64, start, head *frontier, point Checkpoint, end int64) {
+	c.begun, c.started, c.origin, c.first = true, true, point.Origin, first
+	c.start.set(start)
+	c.head.set(head)
+	c.good.set(head)
+	c.last, c.goodEnd = point, end
+}
+
 // expect has the trail compared with checkpoints of other places.
 func (c *checker) expect(anchors []Checkpoint) {
 	c.anchors = slices.Clone(anchors)

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 
@@ -29,13 +30,21 @@ type Prover struct {
 	checkpoint Checkpoint
 	first      int64
 	before     frontier // of what stood before first
-	parts      []*part  // by first record
 	fs         vfs.FS
 	dir        string
 	folder     *rotation.Folder
 
-	mu    sync.Mutex
-	known map[int64]tlog.Hash // by stored index; guarded by mu
+	mu    sync.Mutex          // guards what follows
+	parts []*part             // by first record; each immutable
+	known map[int64]tlog.Hash // by stored index
+	old   []*part             // replaced by what their text says
+}
+
+// files are the parts as they are now.
+func (p *Prover) files() []*part {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.parts
 }
 
 // upperLevel is the level from which on hashes are kept in memory once they were
@@ -86,6 +95,15 @@ func OpenProver(dir string) (*Prover, error) { return OpenProverFS(vfs.OS(), dir
 // OpenProverFS is OpenProver on any file system. It is for the other packages of
 // this module.
 func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {
+	p, err := openProver(fsys, dir, true)
+	if errors.Is(err, errSidecar) {
+		return openProver(fsys, dir, false)
+	}
+	return p, err
+}
+
+// openProver opens all files, by their sidecars or by their text.
+func openProver(fsys vfs.FS, dir string, sidecars bool) (*Prover, error) {
 	names, err := readOrder(fsys, dir)
 	if err != nil {
 		return nil, err
@@ -96,7 +114,7 @@ func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {
 	}
 	p := newProver(fsys, dir, folder)
 	for i, name := range names {
-		if err := p.add(name, i == len(names)-1); err != nil {
+		if err := p.add(name, i == len(names)-1, sidecars); err != nil {
 			return nil, errors.Join(fmt.Errorf("audit: prove: %s: %w", name, err), p.Close())
 		}
 	}
@@ -108,9 +126,9 @@ func newProver(fsys vfs.FS, dir string, folder *rotation.Folder) *Prover {
 }
 
 // add takes in a file.
-func (p *Prover) add(name string, last bool) error {
-	if !last {
-		part, err := openHashes(p.fs, p.dir, name)
+func (p *Prover) add(name string, last, sidecars bool) error {
+	if !last && sidecars {
+		part, err := openHashes(p.fs, p.dir, name, os.O_RDONLY)
 		if err == nil {
 			return p.join(part)
 		}
@@ -121,7 +139,11 @@ func (p *Prover) add(name string, last bool) error {
 		return err
 	}
 	defer t.Close() // only read
-	c, part, err := hashText(t, name)
+	var known *part
+	if last && sidecars {
+		known, _ = openHashes(p.fs, p.dir, name, os.O_RDONLY) // as above
+	}
+	c, part, err := hashText(context.Background(), t, name, known)
 	if err != nil {
 		return err
 	}
@@ -136,31 +158,56 @@ func (p *Prover) join(q *part) error {
 	if len(p.parts) == 0 {
 		p.first = q.first
 		p.before.set(&q.before)
-	} else if end := p.parts[len(p.parts)-1]; end.first+end.count != q.first {
-		q.close()
+		p.parts = append(p.parts, q)
+		return nil
+	}
+	end := p.parts[len(p.parts)-1]
+	p.parts = append(p.parts, q)
+	if end.first+end.count != q.first {
 		return fmt.Errorf("%w: records %d to %d", ErrMissing, end.first+end.count, q.first-1)
 	}
-	p.parts = append(p.parts, q)
-	return nil
+	head, err := end.head()
+	if err == nil && !slices.Equal(head.hashes, q.before.hashes) {
+		err = fmt.Errorf("%w: between %s and %s", errSidecar, end.name, q.name)
+	}
+	return err
 }
 
-// hashText hashes the lines of a file up to its last checkpoint. Signatures are
-// not looked at.
-func hashText(t text, name string) (*checker, *part, error) {
+// hashText hashes the lines of a file up to its last checkpoint; signatures are
+// not looked at. What a sidecar that goes with the text has of them need not be
+// read; known is nil when there is none, and belongs to the part that is returned,
+// or is closed.
+func hashText(ctx context.Context, t text, name string, known *part) (*checker, *part, error) {
 	c := &checker{}
-	q := &part{name: name, levels: make([][]tlog.Hash, 1)}
-	c.onLeaves = func(leaves []tlog.Hash) { q.levels[0] = append(q.levels[0], leaves...) }
 	c.open(name)
-	if _, err := newLineScan(t, nil).each(context.Background(), c.take); err != nil && (!damaged(err) || !c.begun) {
-		return nil, nil, err
+	scan := newLineScan(t, nil)
+	q := &part{name: name}
+	var head *frontier // of what q has
+	if known != nil {
+		if f, point, err := known.matches(t); err == nil {
+			q, head, scan.from = known, &f, known.end
+			c.resume(q.first, &q.before, &f, point, known.end)
+		} else if err := known.close(); err != nil {
+			return nil, nil, err
+		}
+	}
+	c.onLeaves = func(leaves []tlog.Hash) {
+		if head == nil {
+			head = &frontier{}
+			head.set(&c.start)
+			q.first = c.start.size
+		}
+		q.add(head, leaves)
+	}
+	if _, err := scan.each(ctx, c.take); err != nil && (!damaged(err) || !c.begun) {
+		return nil, nil, errors.Join(err, q.close())
 	}
 	if !c.begun {
-		return nil, nil, ErrLine
+		return nil, nil, errors.Join(ErrLine, q.close())
 	}
-	q.first, q.count = c.first, c.good.size-c.first
+	q.first, q.end = c.first, c.goodEnd
 	q.before.set(&c.start)
-	q.levels[0] = q.levels[0][:q.count]
-	q.build()
+	q.cut(c.good.size - c.first)
 	return c, q, nil
 }
 
@@ -179,11 +226,61 @@ func (p *Prover) Prove(ctx context.Context, seq uint64) (Proof, error) {
 	if seq < uint64(p.first) || seq >= p.checkpoint.Size {
 		return Proof{}, fmt.Errorf("%w: %d of %d to %d", ErrNotProvable, seq, p.first, p.checkpoint.Size)
 	}
-	hashes, err := tlog.ProveRecord(int64(p.checkpoint.Size), int64(seq), p)
+	hashes, err := p.way(int64(seq))
+	if errors.Is(err, errSidecar) {
+		if err = p.reread(ctx); err == nil {
+			hashes, err = p.way(int64(seq))
+		}
+	}
 	if err != nil {
 		return Proof{}, fmt.Errorf("audit: prove %d: %w", seq, err)
 	}
 	return Proof{Seq: seq, Hashes: hashes, Checkpoint: bytes.Clone(p.checkpoint.Note)}, nil
+}
+
+// way returns the hashes beside the way from a record to the root. It returns
+// errSidecar when they do not lead there, because a sidecar has a wrong one.
+func (p *Prover) way(seq int64) ([]tlog.Hash, error) {
+	hashes, err := tlog.ProveRecord(int64(p.checkpoint.Size), seq, p)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := p.hash(0, seq)
+	if err != nil {
+		return nil, err
+	}
+	if tlog.CheckRecord(hashes, int64(p.checkpoint.Size), p.checkpoint.Root, seq, leaf) != nil {
+		return nil, errSidecar
+	}
+	return hashes, nil
+}
+
+// reread has the text of every file say what its sidecar said.
+func (p *Prover) reread(ctx context.Context) error {
+	parts := slices.Clone(p.files())
+	var old []*part
+	for i, q := range parts {
+		if q.file == nil {
+			continue
+		}
+		t, err := openText(p.fs, p.folder, p.dir, q.name)
+		if err != nil {
+			return err
+		}
+		_, again, err := hashText(ctx, t, q.name, nil)
+		if err = errors.Join(err, t.Close()); err != nil {
+			return err
+		}
+		if again.first != q.first || again.count < q.count {
+			return fmt.Errorf("%w: %s", ErrMissing, q.name)
+		}
+		again.cut(q.count) // it may have grown
+		parts[i], old = again, append(old, q)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.parts, p.known, p.old = parts, map[int64]tlog.Hash{}, append(p.old, old...)
+	return nil
 }
 
 // ReadHashes returns hashes of the tree by their stored index. It makes the
@@ -205,13 +302,18 @@ func (p *Prover) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 func (p *Prover) hash(level int, n int64) (tlog.Hash, error) {
 	from, to := n<<level, (n+1)<<level
 	if to <= p.first {
-		return p.below(level, n)
+		h, ok := p.before.subtree(level, n)
+		if !ok {
+			return h, fmt.Errorf("%w: it was deleted by retention", ErrNotProvable)
+		}
+		return h, nil
 	}
-	i := sort.Search(len(p.parts), func(i int) bool { return p.parts[i].first+p.parts[i].count > from })
-	whole := i < len(p.parts) && p.parts[i].first <= from && to <= p.parts[i].first+p.parts[i].count
+	parts := p.files()
+	i := sort.Search(len(parts), func(i int) bool { return parts[i].first+parts[i].count > from })
+	whole := i < len(parts) && parts[i].first <= from && to <= parts[i].first+parts[i].count
 	switch {
 	case whole && level < upperLevel:
-		return p.parts[i].hash(level, n)
+		return parts[i].hash(level, n)
 	case level == 0:
 		return tlog.Hash{}, fmt.Errorf("%w: %d", ErrNotProvable, from)
 	}
@@ -224,7 +326,7 @@ func (p *Prover) hash(level int, n int64) (tlog.Hash, error) {
 	}
 	var err error
 	if whole {
-		h, err = p.parts[i].hash(level, n)
+		h, err = parts[i].hash(level, n)
 	} else {
 		h, err = p.joined(level, n)
 	}
@@ -250,28 +352,11 @@ func (p *Prover) joined(level int, n int64) (tlog.Hash, error) {
 	return tlog.NodeHash(left, right), nil
 }
 
-// below finds a subtree among those that are kept of what was deleted.
-func (p *Prover) below(level int, n int64) (tlog.Hash, error) {
-	var at int64
-	i := 0
-	for bit := 62; bit >= 0; bit-- {
-		if p.before.size&(1<<bit) == 0 {
-			continue
-		}
-		if bit == level && at == n<<level {
-			return p.before.hashes[i], nil
-		}
-		at += 1 << bit
-		i++
-	}
-	return tlog.Hash{}, fmt.Errorf("%w: it was deleted by retention", ErrNotProvable)
-}
-
 // Lines returns the lines of the records from one on, without their newlines, up
 // to the newest checkpoint. A line is valid until the next one.
 func (p *Prover) Lines(from uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		for _, q := range p.parts {
+		for _, q := range p.files() {
 			if uint64(q.first+q.count) <= from {
 				continue
 			}
@@ -315,10 +400,12 @@ func (p *Prover) lines(q *part, from uint64, yield func([]byte, error) bool) boo
 // Close lets go of the files.
 func (p *Prover) Close() error {
 	var err error
-	for _, q := range p.parts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range append(p.parts, p.old...) {
 		err = errors.Join(err, q.close())
 	}
-	p.parts = nil
+	p.parts, p.old = nil, nil
 	return errors.Join(err, p.folder.Close())
 }
 

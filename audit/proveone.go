@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
@@ -29,7 +30,14 @@ func ProveFS(ctx context.Context, fsys vfs.FS, dir string, seq uint64) (Proof, e
 		return Proof{}, err
 	}
 	proof, err := p.Prove(ctx, seq)
-	if err = errors.Join(err, p.Close()); err != nil {
+	err = errors.Join(err, p.Close())
+	if errors.Is(err, errSidecar) { // the text says what is right
+		if p, err = openProver(fsys, dir, false); err == nil {
+			proof, err = p.Prove(ctx, seq)
+			err = errors.Join(err, p.Close())
+		}
+	}
+	if err != nil {
 		return Proof{}, err
 	}
 	return proof, nil
@@ -53,7 +61,8 @@ func openSealed(fsys vfs.FS, dir string, seq uint64) (*Prover, error) {
 	}
 	p := newProver(fsys, dir, folder)
 	point, err := firstPoint(fsys, folder, dir, next)
-	if err != nil || int64(point.Size) != q.first+q.count {
+	head, herr := q.head()
+	if err != nil || herr != nil || int64(point.Size) != head.size || point.Root != head.root() {
 		return nil, errors.Join(q.close(), p.Close())
 	}
 	p.checkpoint = point
@@ -69,7 +78,7 @@ func openSealed(fsys vfs.FS, dir string, seq uint64) (*Prover, error) {
 func sealedPart(fsys vfs.FS, dir string, names []string, seq uint64) (q *part, next string) {
 	for lo, hi := 0, len(names)-1; lo < hi; {
 		mid := (lo + hi) / 2
-		q, err := openHashes(fsys, dir, names[mid])
+		q, err := openHashes(fsys, dir, names[mid], os.O_RDONLY)
 		if err != nil {
 			return nil, ""
 		}

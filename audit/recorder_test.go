@@ -268,7 +268,7 @@ func TestRotation(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrNotProvable)
 	_, err = audit.Prove(t.Context(), dir, 62)
 	require.ErrorIs(t, err, audit.ErrNotProvable)
-	sidecars, err := filepath.Glob(filepath.Join(dir, "*.hashes"))
+	sidecars, err := filepath.Glob(filepath.Join(dir, "audit-*.hashes"))
 	require.NoError(t, err)
 	require.Len(t, sidecars, 3)
 	require.NoError(t, os.Remove(sidecars[0]))

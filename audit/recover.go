@@ -42,9 +42,14 @@ func (t *trail) openActive(ctx context.Context) error {
 	if t.file, err = t.fs.OpenFile(path, os.O_RDWR, 0); err != nil {
 		return err
 	}
-	if err := t.recover(ctx, anchors); err != nil {
+	err = t.recover(ctx, anchors)
+	if err == nil {
+		t.opened, err = openPlain(t.fs, t.dir, activeName)
+	}
+	if err != nil {
 		return errors.Join(err, t.file.Close())
 	}
+	t.hashes.start(t.head.size-t.first, t.size)
 	return nil
 }
 

@@ -32,6 +32,7 @@ type chunk struct {
 // the lines and check the signatures; what they found is given out in order.
 type lineScan struct {
 	text    text
+	from    int64 // where a line begins: the first that is looked at
 	trusted note.Verifiers
 	blocks  *block.Reader // of a compressed text, else nil
 }
@@ -50,7 +51,7 @@ func (s *lineScan) workers() int {
 	if s.blocks != nil && s.blocks.Blocks() == 0 {
 		return 1
 	}
-	pieces := s.text.Size()/chunkBytes + 1
+	pieces := (s.text.Size()-s.from)/chunkBytes + 1
 	return int(min(int64(runtime.GOMAXPROCS(0)), pieces))
 }
 
@@ -79,8 +80,8 @@ func (s *lineScan) each(ctx context.Context, use func(*found) error) (end int64,
 	}()
 	size := s.text.Size()
 	var waiting, free []*chunk
-	torn := tornLine{worker: lineWorker{trusted: s.trusted}}
-	for at := int64(0); at < size || len(waiting) > 0; {
+	torn := tornLine{worker: lineWorker{trusted: s.trusted}, offset: s.from}
+	for at := s.from; at < size || len(waiting) > 0; {
 		for at < size && len(waiting) < ahead {
 			c := &chunk{}
 			if n := len(free); n > 0 {

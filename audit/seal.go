@@ -82,6 +82,8 @@ func (t *trail) seal() error {
 		return t.broken(err)
 	}
 	t.file, t.size, t.first, t.retryAt = f, int64(len(text)), t.head.size, 0
+	t.hashes.begin(&t.head, t.size)
+	signal(t.hashed)
 	signal(t.sealed)
 	return nil
 }
@@ -127,8 +129,10 @@ func (t *trail) finishSealed() {
 
 // keepHashes writes the sidecar of a sealed file that has none.
 func (t *trail) keepHashes(name string) error {
-	there, err := exists(t.fs, t.dir, name+hashesExt)
-	if err != nil || there {
+	switch q, err := openHashes(t.fs, t.dir, name, os.O_RDONLY); {
+	case err == nil:
+		return q.close()
+	case !errors.Is(err, errSidecar) && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	folder, err := rotation.OpenFolderFS(t.fs, t.dir)
@@ -141,7 +145,7 @@ func (t *trail) keepHashes(name string) error {
 		return err
 	}
 	defer in.Close() // only read
-	_, q, err := hashText(in, name)
+	_, q, err := hashText(context.Background(), in, name, nil)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
@@ -34,7 +35,8 @@ const (
 )
 
 // trail is an open log file and what is known of it. One goroutine writes it;
-// another publishes checkpoints, a third compresses and deletes sealed files.
+// another publishes checkpoints, a third compresses and deletes sealed files, a
+// fourth keeps the sidecar of the active one.
 type trail struct {
 	fs      vfs.FS           // immutable
 	dir     string           // immutable
@@ -58,10 +60,14 @@ type trail struct {
 	last    Checkpoint
 	hasher  leafHasher
 	buf     []byte
-	batch   []*request // what take returned last
-	retryAt int64      // the file's size from which on a rotation is tried again
+	batch   []*request  // what take returned last
+	made    []tlog.Hash // the hashes that the commit adds to the tree
+	retryAt int64       // the file's size from which on a rotation is tried again
 
 	requests sync.Pool // of those that came back
+	hashes   activeHashes
+	opened   text          // the file as it was when it was opened
+	hashed   chan struct{} // to the goroutine of hashes
 
 	mu     sync.Mutex // guards what follows
 	queue  []*request
@@ -84,12 +90,13 @@ type trail struct {
 // start begins to write.
 func (t *trail) start() {
 	t.wake, t.publish, t.sealed = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
-	t.rotate, t.stop = make(chan chan error), make(chan struct{})
+	t.rotate, t.stop, t.hashed = make(chan chan error), make(chan struct{}), make(chan struct{}, 1)
 	first := t.last
 	t.latest.Store(&first)
 	t.written.Go(t.write)
 	t.others.Go(t.publishAll)
 	t.others.Go(t.keepAll)
+	t.others.Go(t.keepActiveHashes)
 	t.announce()
 	signal(t.sealed)
 }
@@ -203,6 +210,8 @@ func (t *trail) commit(batch []*request) {
 		r.done <- struct{}{} // whoever waits has it from here on
 	}
 	t.announce()
+	t.hashes.add(t.made, int64(len(batch)), t.size)
+	signal(t.hashed)
 	if cap(t.buf) > 2*maxCommit {
 		t.buf = nil
 	}
@@ -211,16 +220,16 @@ func (t *trail) commit(batch []*request) {
 // encode fills buf with the lines of a batch and their checkpoint.
 func (t *trail) encode(batch []*request) (Checkpoint, error) {
 	t.next.set(&t.head)
-	b := t.buf[:0]
+	b, made := t.buf[:0], t.made[:0]
 	for _, r := range batch {
 		start := len(b)
 		b = append(b, recordOpen...)
 		b = append(strconv.AppendInt(b, t.next.size, 10), ',')
 		b = append(b, r.body...)
-		t.next.add(t.hasher.hash(b[start:]))
+		made = t.next.addTo(made, t.hasher.hash(b[start:]))
 		b = append(b, '\n')
 	}
-	t.buf = b
+	t.buf, t.made = b, made
 	point, err := signCheckpoint(t.origin, &t.next, t.signer)
 	if err != nil {
 		return point, err

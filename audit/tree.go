@@ -30,6 +30,38 @@ func (f *frontier) join(t *subtree) {
 	f.size += 1 << t.level
 }
 
+// addTo appends a leaf, and the hashes that it makes to stored: its own, and those
+// of the subtrees that end with it, from the smallest.
+func (f *frontier) addTo(stored []tlog.Hash, leaf tlog.Hash) []tlog.Hash {
+	stored = append(stored, leaf)
+	n := len(f.hashes)
+	for range bits.TrailingZeros64(^uint64(f.size)) {
+		n--
+		leaf = tlog.NodeHash(f.hashes[n], leaf)
+		stored = append(stored, leaf)
+	}
+	f.hashes = append(f.hashes[:n], leaf)
+	f.size++
+	return stored
+}
+
+// subtree is the root of the n-th complete subtree of a level, when it is one of
+// the largest.
+func (f *frontier) subtree(level int, n int64) (h tlog.Hash, ok bool) {
+	i := 0
+	for at, bit := int64(0), 62; bit >= 0; bit-- {
+		if f.size&(1<<bit) == 0 {
+			continue
+		}
+		if bit == level && at == n<<level {
+			return f.hashes[i], true
+		}
+		at += 1 << bit
+		i++
+	}
+	return h, false
+}
+
 // root is the tree's hash.
 func (f *frontier) root() tlog.Hash {
 	n := len(f.hashes)
