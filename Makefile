@@ -62,6 +62,7 @@ FIGURES := awk '/^ *(=== |--- PASS)/ { next } /^FAIL|--- FAIL/ { bad = 1 } { pri
 .PHONY: reliability
 reliability: faults ## kills, power cuts, faults, full disks and a soak, in full: some 10 minutes
 	@go test -count=1 -v -timeout 20m ./internal/journal -reliability 2>&1 | $(FIGURES)
+	@go test -count=1 -v -timeout 20m ./audit -run 'TestEvery|TestNothing|TestAttacks|TestPowerCuts|TestKills' -kills 100 2>&1 | $(FIGURES)
 	@GOWORK=off go -C .ci/reliability test -count=1 -v -timeout 20m . -kills 1000 -engine-kills 60 -soak 60s 2>&1 | $(FIGURES)
 
 .PHONY: faults

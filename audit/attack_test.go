@@ -23,8 +23,10 @@ func TestEveryByteIsChecked(t *testing.T) {
 	f, err := mem.OpenFile(dir+"/audit.log", os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer f.Close()
+	changes := 0
 	for flip, step := range map[byte]int{0x01: 1, 0x20: 11, 0x80: 13} {
 		for i := 0; i < len(text); i += step * stride {
+			changes++
 			_, err := f.WriteAt([]byte{text[i] ^ flip}, int64(i))
 			require.NoError(t, err)
 			_, err = verify(t, mem)
@@ -39,6 +41,7 @@ func TestEveryByteIsChecked(t *testing.T) {
 	}
 	_, err = verify(t, mem)
 	require.NoError(t, err)
+	t.Logf("a log of 50 records, %d bytes: %d changes of one byte, each found", len(text), changes)
 }
 
 // TestNothingIsAppendedToDamage opens for writing what somebody changed.
@@ -46,7 +49,9 @@ func TestNothingIsAppendedToDamage(t *testing.T) {
 	t.Parallel()
 	mem, _ := fifty(t)
 	text := content(t, mem, "audit.log")
+	refused := 0
 	for i := 0; i < len(text); i += 5 * stride {
+		refused++
 		changed := slices.Clone(text)
 		changed[i] ^= 0x01
 		put(t, mem, "audit.log", changed)
@@ -54,6 +59,7 @@ func TestNothingIsAppendedToDamage(t *testing.T) {
 		require.ErrorIs(t, err, audit.ErrDamaged, "byte %d", i)
 		require.Equal(t, changed, content(t, mem, "audit.log"), "it is left as it was")
 	}
+	t.Logf("%d changes of one byte, each time refused to append", refused)
 }
 
 func TestAttacks(t *testing.T) {
@@ -64,8 +70,11 @@ func TestAttacks(t *testing.T) {
 	all := lines(text)
 	join := func(lines ...[]byte) []byte { return bytes.Join(lines, nil) }
 	// try verifies a changed trail and puts the old one back.
+	tried := 0
+	defer func() { t.Logf("%d attacks: deleted, reordered, repeated, cut, appended, rewritten, rolled back, forked", tried) }()
 	try := func(t *testing.T, changed []byte, anchors ...[]byte) error {
 		t.Helper()
+		tried++
 		put(t, mem, "audit.log", changed)
 		_, err := verify(t, mem, anchors...)
 		put(t, mem, "audit.log", text)

@@ -110,6 +110,7 @@ func TestEveryCutRecovers(t *testing.T) {
 			strings.Contains(string(now), fmt.Sprintf(`"dropped_bytes":%d,`, cut-sizes[kept-1]))
 		require.Equal(t, cut > sizes[kept-1], recovered, "cut at %d: a record says how much", cut)
 	}
+	t.Logf("cut at each of %d offsets of the last commits: recovered, or refused where a published checkpoint is missed", len(text)+1-sizes[0])
 }
 
 // scene is a run of a recorder: records, rotations, a hold, a change of the rule.
