@@ -109,12 +109,11 @@ func addFile(ctx context.Context, archive *zip.Writer, plain string, folder *rot
 	return nil
 }
 
-// add starts an entry. A zip cannot tell times before 1980; those without one
-// are left out.
+// add starts an entry. A zip cannot tell times before 1980: an entry without a
+// time has that of the zip.
 func add(archive *zip.Writer, name string, changed time.Time) (io.Writer, error) {
-	header := &zip.FileHeader{Name: name, Method: zip.Deflate}
-	if changed.Year() >= 1980 {
-		header.Modified = changed.UTC()
+	if changed.Year() < 1980 {
+		changed = time.Now()
 	}
-	return archive.CreateHeader(header)
+	return archive.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: changed.UTC()})
 }

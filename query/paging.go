@@ -220,7 +220,7 @@ func (p Paging) window(kind cursorKind) (Window, error) {
 		return w, err
 	}
 	if p.Oldest && !c.oldest {
-		return w, &InvalidError{Param: "Cursor", Reason: "goes newest first, and Oldest is asked for", Err: ErrCursor}
+		return w, &InvalidError{Param: "Cursor", Reason: "goes newest first, and the other order is asked for", Err: ErrCursor}
 	}
 	if p.AsOf != 0 && p.AsOf != c.asOf {
 		return w, &InvalidError{Param: "Cursor", Reason: "is of another snapshot than AsOf", Err: ErrCursor}

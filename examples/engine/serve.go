@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query/httpapi"
 	"go.uber.org/zap"
@@ -30,6 +31,15 @@ func (p *program) serve() (stop func() error, err error) {
 	} else if !isLoopback(p.addr) {
 		return nil, fmt.Errorf("-addr %s is seen by others: set %s, or use 127.0.0.1", p.addr, tokenVariable)
 	}
+	// The access log says whose token it was.
+	allow := authorize
+	authorize = func(r *http.Request, permission httpapi.Permission) (httpapi.Principal, error) {
+		who, err := allow(r, permission)
+		if err == nil {
+			access.SetAccount(r.Context(), who.ID, "")
+		}
+		return who, err
+	}
 	log := p.store.Server(engineServer).Service("http").Logger
 	api, err := httpapi.New(p.store.Query(), &httpapi.Options{
 		Authorize: authorize, Store: p.store,
@@ -42,9 +52,12 @@ func (p *program) serve() (stop func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+	// An http.ServeMux would answer //logs with a redirect; the API says 404.
+	site := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" || r.Method != http.MethodGet {
+			api.ServeHTTP(w, r)
+			return
+		}
 		_, err := authorize(r, httpapi.LogsRead)
 		if err == nil {
 			_, err = authorize(r, httpapi.AuditRead)
@@ -62,7 +75,7 @@ func (p *program) serve() (stop func() error, err error) {
 	// Live tails last as long as their context: it ends before Shutdown waits.
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
-		Handler: p.store.Access().Middleware(mux), BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: p.store.Access().Middleware(site), BaseContext: func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 	}
 	served := make(chan error, 1)

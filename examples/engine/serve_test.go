@@ -91,6 +91,11 @@ func TestServeWithToken(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, status)
 	status, _ = ask(t, url+"/logs", "a token of the test")
 	require.Equal(t, http.StatusOK, status)
+	status, _ = ask(t, url+"//logs", "a token of the test")
+	require.Equal(t, http.StatusNotFound, status)
+	status, body := ask(t, url+"/access?account=token&path=/logs", "a token of the test")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, string(body), `"total":1,`, "the access log knows whose request it was")
 	require.Equal(t, exitDone, end())
 }
 

@@ -85,8 +85,10 @@ func (q *request) failure(err error) *failure {
 			param = ""
 		}
 		return bad(param, "%s %s.", orWord(param, invalid.Param), invalid.Reason)
-	case errors.Is(err, query.ErrNotFound), errors.Is(err, rotation.ErrNotFound):
-		return notFound("There is no such thing.")
+	case errors.Is(err, rotation.ErrNotFound):
+		return notFound("There is no such file.")
+	case errors.Is(err, query.ErrNotFound):
+		return notFound("There is no record with this id.")
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{status: http.StatusServiceUnavailable, message: "The query took too long: narrow the time range."}
 	case errors.Is(err, query.ErrChanging):

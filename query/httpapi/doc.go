@@ -27,6 +27,13 @@
 // looked for in this order: path and method (404, 405), who asks (401, 403), its
 // parameters (400), what it asks for (404).
 //
+// # The audit trail
+//
+// Where the store has an audit trail, what a [Principal] does is in it, with the
+// address that the request came from: what is changed or deleted, downloads and
+// exports, and what is only looked at where [audit.Options.RecordQueries] asks
+// for it.
+//
 // # Limits
 //
 // A question is given [Options.Timeout], and [Options.MaxQueries] are answered

@@ -128,18 +128,36 @@ func (q *request) fileContent() error {
 	}
 	q.attachment(name, kind)
 	q.wrote = true
-	http.ServeContent(&contentWriter{q.w, q.deadlined()}, q.r, "", time.Time{}, file)
+	http.ServeContent(&contentWriter{ResponseWriter: q.w, body: q.deadlined()}, q.r, "", time.Time{}, file)
 	return nil
 }
 
-// contentWriter writes the body with deadlines.
+// contentWriter writes the body with deadlines, and what net/http says of a range
+// in the form of all errors.
 type contentWriter struct {
 	http.ResponseWriter
-	body io.Writer
+	body    io.Writer
+	refused bool
+}
+
+// WriteHeader begins the answer.
+func (c *contentWriter) WriteHeader(status int) {
+	if status != http.StatusRequestedRangeNotSatisfiable {
+		c.ResponseWriter.WriteHeader(status)
+		return
+	}
+	c.refused = true
+	c.Header().Del("Content-Disposition")
+	fail(c.ResponseWriter, &failure{status: status, message: "The range is not in the file."})
 }
 
 // Write writes a part of the body.
-func (c *contentWriter) Write(p []byte) (int, error) { return c.body.Write(p) }
+func (c *contentWriter) Write(p []byte) (int, error) {
+	if c.refused {
+		return len(p), nil
+	}
+	return c.body.Write(p)
+}
 
 // downloadFiles serves text files as a zip: those named, or all that may be
 // read.

@@ -74,11 +74,14 @@ func (q *request) filter(p *params) (query.Filter, error) {
 func (p *params) conditions(name, text string) query.Expr {
 	e, err := query.Parse(text)
 	var syntax *query.SyntaxError
+	var invalid *query.InvalidError
 	switch {
 	case errors.As(err, &syntax):
 		p.wrong(bad(name, "'%s' is wrong at %d: %s.", name, syntax.Offset+1, syntax.Reason))
+	case errors.As(err, &invalid):
+		p.wrong(bad(name, "'%s' %s.", name, invalid.Reason))
 	case err != nil:
-		p.wrong(bad(name, "'%s' asks for too much: %v.", name, err))
+		p.wrong(bad(name, "'%s' cannot be asked: %v.", name, err))
 	}
 	return e
 }

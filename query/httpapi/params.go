@@ -67,7 +67,7 @@ func (q *request) params(known ...string) *params {
 				return p
 			}
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-				p.err = bad(name, "'%.80s' is not text in UTF-8.", name)
+				p.err = bad(name, "'%.80s' is not text in UTF-8, or has a NUL.", name)
 				return p
 			}
 		}

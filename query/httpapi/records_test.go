@@ -59,6 +59,7 @@ func TestEntries(t *testing.T) {
 			a := do(t, s, http.MethodGet, "/entries?q="+url.QueryEscape(text), "")
 			require.Equal(t, http.StatusBadRequest, a.status, text)
 			require.Contains(t, a.body, `"param":"`+want+`"`, text)
+			require.NotContains(t, a.body, "query:", "what is wrong is said in the words of the API")
 		}
 	})
 	t.Run("the line as it is stored", func(t *testing.T) {

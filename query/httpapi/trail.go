@@ -142,9 +142,9 @@ type accessRecord struct {
 // accessRecords serves the access log. Requests belong to no project, so who
 // sees some only sees none of it.
 func (q *request) accessRecords() error {
-	p := q.params("account", "tenant", "path", "ip", "method", "minStatus", "maxStatus", "search", "startDate", "endDate", "limit", "offset", "snapshot")
+	p := q.params("account", "tenant", "project", "path", "ip", "method", "minStatus", "maxStatus", "search", "startDate", "endDate", "limit", "offset", "snapshot")
 	from, to := p.dates()
-	f := query.AccessFilter{From: from, To: to, Account: p.text("account"), Tenant: p.text("tenant"), Method: p.text("method"),
+	f := query.AccessFilter{From: from, To: to, Account: p.text("account"), Tenant: p.project("tenant", "project"), Method: p.text("method"),
 		Path: p.text("path"), IP: p.text("ip"), Search: p.text("search"), MinStatus: p.number("minStatus", 0, 100, 999), MaxStatus: p.number("maxStatus", 0, 100, 999)}
 	if f.MaxStatus != 0 && f.MinStatus > f.MaxStatus {
 		p.wrong(bad("minStatus", "'minStatus' is above 'maxStatus'."))

@@ -116,11 +116,11 @@ func TestAccess(t *testing.T) {
 		require.Equal(t, json.Number("418"), record["status"])
 		for target, want := range map[string]string{"/access": "2", "/access?search=bob": "1", "/access?ip=192.0.2.1&method=GET&tenant=ACME": "2",
 			"/access?minStatus=500": "0", "/access?maxStatus=418": "2", "/access?endDate=2000-01-01T00:00:00Z": "0", "/access?ip=::1": "0",
-			"/access?path=/orders": "2", "/access?path=/orders/a": "1", "/access?path=/orders/ann&ip=192.0.2.0/24": "1", "/access?path=ann": "0",
+			"/access?path=/orders": "2", "/access?project=ACME": "2", "/access?project=other": "0", "/access?path=/orders/a": "1", "/access?path=/orders/ann&ip=192.0.2.0/24": "1", "/access?path=ann": "0",
 			"/access?ip=192.0.2.0/31": "2", "/access?ip=192.0.2.2/31": "0", "/access?ip=0.0.0.0/0": "2", "/access?ip=::/0": "0", "/access?ip=::ffff:192.0.2.0/120": "2"} {
 			require.Equal(t, json.Number(want), s.data(t, target)["pagination"].(map[string]any)["total"], target)
 		}
-		for target, param := range map[string]string{"/access?ip=x": "ip", "/access?ip=10.0.0.0/33": "ip", "/access?ip=fe80::1%25eth0": "ip", "/access?minStatus=500&maxStatus=400": "minStatus", "/access?minStatus=1": "minStatus"} {
+		for target, param := range map[string]string{"/access?ip=x": "ip", "/access?tenant=a&project=b": "project", "/access?ip=10.0.0.0/33": "ip", "/access?ip=fe80::1%25eth0": "ip", "/access?minStatus=500&maxStatus=400": "minStatus", "/access?minStatus=1": "minStatus"} {
 			require.Equal(t, param, refusal(t, http.StatusBadRequest, do(t, s, http.MethodGet, target, ""))["param"])
 		}
 	})
