@@ -109,13 +109,14 @@ func orWord(param, word string) string {
 	return "'" + param + "'"
 }
 
-// success answers with the envelope that the API's document has.
-func (q *request) success(data any) error {
-	return q.json(struct {
-		Status string `json:"status"`
-		Data   any    `json:"data"`
-	}{"success", data})
+// success is the envelope that the API's document has.
+type success struct {
+	Status string `json:"status"`
+	Data   any    `json:"data"`
 }
+
+// success answers with data in the envelope.
+func (q *request) success(data any) error { return q.json(success{"success", data}) }
 
 // json answers with a document.
 func (q *request) json(v any) error {
@@ -123,6 +124,11 @@ func (q *request) json(v any) error {
 	if err != nil {
 		return err
 	}
+	return q.answer(body)
+}
+
+// answer answers with what is JSON already.
+func (q *request) answer(body []byte) error {
 	q.wrote = true
 	send(q.w, http.StatusOK, body)
 	return nil

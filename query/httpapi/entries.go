@@ -74,17 +74,9 @@ func (q *request) context() error {
 	} else if !ok {
 		records = slices.DeleteFunc(records, func(r query.Record) bool { return r.Kind == query.KindAccess })
 	}
-	return q.success(struct {
+	return q.successWith(struct {
 		Entries []json.RawMessage `json:"entries"`
-	}{lines(records)})
-}
-
-func lines(records []query.Record) []json.RawMessage {
-	raw := make([]json.RawMessage, 0, len(records))
-	for _, r := range records {
-		raw = append(raw, r.Raw)
-	}
-	return raw
+	}{holes(records)}, records)
 }
 
 // entryPage is the data of /entries.
@@ -120,12 +112,12 @@ func (q *request) entries() error {
 	if err != nil {
 		return err
 	}
-	data := entryPage{Entries: lines(page.Items), Total: page.Total.N, Exact: page.Total.Exact, Reason: page.Total.Reason,
+	data := entryPage{Entries: holes(page.Items), Total: page.Total.N, Exact: page.Total.Exact, Reason: page.Total.Reason,
 		Snapshot: page.AsOf, Stats: queryCost{page.Stats.Segments, page.Stats.Rows, page.Stats.Lines, page.Stats.Bytes, int64(page.Stats.Elapsed)}}
 	if page.Next != "" {
 		data.Next = &page.Next
 	}
-	return q.success(data)
+	return q.successWith(data, page.Items)
 }
 
 // facets serves the distinct values of a field.
