@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"hash/maphash"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ type history struct {
 	runs    map[string]*Run  // that are live, by id
 	steps   map[string]*Step // of those, and of runs whose records are not known
 	idle    []*Run           // live ones that may be over, oldest first
+	peak    int              // how many runs and steps the maps were made for
 	turn    uint32           // counts how often it was looked for those
 
 	texts   texts
@@ -364,8 +366,20 @@ func (h *history) settle(most int, all bool) (more bool) {
 	}
 	if h.idle = h.idle[n:]; len(h.idle) == 0 {
 		h.idle = nil
+		h.shrink()
 	}
 	return most == 0
+}
+
+// shrink gives back what maps took for objects that are gone: a map never gets
+// smaller.
+func (h *history) shrink() {
+	n := len(h.runs) + len(h.steps)
+	if h.peak = max(h.peak, n); h.peak < 1024 || n > h.peak/8 {
+		return
+	}
+	h.peak = n
+	h.live, h.runs, h.steps = maps.Collect(maps.All(h.live)), maps.Collect(maps.All(h.runs)), maps.Collect(maps.All(h.steps))
 }
 
 // over reports whether a run has ended, and can be kept in few bytes.
@@ -390,6 +404,7 @@ func (h *history) keep(r *Run) {
 		row.lo, row.hi = min(row.lo, s.last.id()), max(row.hi, s.last.id())
 		row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
 	}
+	h.peak = max(h.peak, len(h.runs)+len(h.steps))
 	h.buf = h.encode(h.buf[:0], r, row)
 	row.past = h.past.put(r.slot, h.buf)
 	delete(h.live, r.slot)
@@ -428,107 +443,4 @@ func sameScope(a, b *line.Identity) bool {
 		a.RootRun == b.RootRun && a.ServerName == b.ServerName && a.ServiceName == b.ServiceName &&
 		a.OperationName == b.OperationName && a.ParentOperation == b.ParentOperation &&
 		a.ParentRun == b.ParentRun && a.ParentStep == b.ParentStep
-}
-
-// expire gives up the runs and steps of which a segment held the last record.
-func (h *history) expire(seg *segment) {
-	gone := false
-	for slot := range h.used {
-		row := h.row(slot)
-		if !row.used {
-			continue
-		}
-		r := h.live[slot]
-		switch {
-		case r != nil:
-		case row.lo > seg.serial || row.hi < seg.serial:
-			continue
-		case row.lo == row.hi:
-			h.forget(slot)
-			h.dismiss(slot)
-			gone = true
-			continue
-		default:
-			r = h.revive(slot)
-		}
-		if r.last == seg {
-			h.removeLive(r)
-			gone = true
-			continue
-		}
-		kept := slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
-			if s.last == seg && h.steps[s.Identity.Step] == s {
-				delete(h.steps, s.Identity.Step)
-			}
-			return s.last == seg
-		})
-		if len(kept) < len(r.steps) {
-			r.steps, r.state.Steps = kept, len(kept)
-			h.changed(r)
-		}
-	}
-	if gone {
-		h.sweep()
-	}
-}
-
-// moved notes that the records of one segment stand in another now.
-func (h *history) moved(from, to *segment) {
-	for slot := range h.used {
-		row := h.row(slot)
-		r := h.live[slot]
-		if r == nil {
-			if !row.used || row.lo > from.serial || row.hi < from.serial {
-				continue
-			}
-			r = h.revive(slot)
-		}
-		if r.last == from {
-			r.last = to
-		}
-		for _, s := range r.steps {
-			if s.last == from {
-				s.last = to
-			}
-		}
-	}
-}
-
-// removeLive gives up a live run and its steps.
-func (h *history) removeLive(r *Run) {
-	for _, s := range r.steps {
-		if h.steps[s.Identity.Step] == s {
-			delete(h.steps, s.Identity.Step)
-		}
-	}
-	r.steps, r.state.Steps = nil, 0
-	delete(h.live, r.slot)
-	delete(h.runs, r.Identity.Run)
-	h.dismiss(r.slot)
-}
-
-// dismiss takes a run out of the counts; sweep takes it out of the lists.
-func (h *history) dismiss(slot uint32) {
-	row := h.row(slot)
-	h.all.dismiss(row.class)
-	for _, l := range h.scopes[row.scope].lists {
-		l.dismiss(row.class)
-	}
-	row.used = false
-}
-
-// sweep takes runs out of the lists that were dismissed, and gives their slots to
-// others.
-func (h *history) sweep() {
-	for _, slot := range h.all.slots {
-		if !h.row(slot).used {
-			h.free = append(h.free, slot)
-		}
-	}
-	h.all.sweep(h)
-	for _, lists := range h.lists {
-		for _, l := range lists {
-			l.sweep(h)
-		}
-	}
 }

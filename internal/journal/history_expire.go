@@ -1,0 +1,106 @@
+package journal
+
+import "slices"
+
+// expire gives up the runs and steps of which a segment held the last record.
+func (h *history) expire(seg *segment) {
+	gone := false
+	for slot := range h.used {
+		row := h.row(slot)
+		if !row.used {
+			continue
+		}
+		r := h.live[slot]
+		switch {
+		case r != nil:
+		case row.lo > seg.serial || row.hi < seg.serial:
+			continue
+		case row.lo == row.hi:
+			h.forget(slot)
+			h.dismiss(slot)
+			gone = true
+			continue
+		default:
+			r = h.revive(slot)
+		}
+		if r.last == seg {
+			h.removeLive(r)
+			gone = true
+			continue
+		}
+		kept := slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
+			if s.last == seg && h.steps[s.Identity.Step] == s {
+				delete(h.steps, s.Identity.Step)
+			}
+			return s.last == seg
+		})
+		if len(kept) < len(r.steps) {
+			r.steps, r.state.Steps = kept, len(kept)
+			h.changed(r)
+		}
+	}
+	if gone {
+		h.sweep()
+	}
+}
+
+// moved notes that the records of one segment stand in another now.
+func (h *history) moved(from, to *segment) {
+	for slot := range h.used {
+		row := h.row(slot)
+		r := h.live[slot]
+		if r == nil {
+			if !row.used || row.lo > from.serial || row.hi < from.serial {
+				continue
+			}
+			r = h.revive(slot)
+		}
+		if r.last == from {
+			r.last = to
+		}
+		for _, s := range r.steps {
+			if s.last == from {
+				s.last = to
+			}
+		}
+	}
+}
+
+// removeLive gives up a live run and its steps.
+func (h *history) removeLive(r *Run) {
+	for _, s := range r.steps {
+		if h.steps[s.Identity.Step] == s {
+			delete(h.steps, s.Identity.Step)
+		}
+	}
+	r.steps, r.state.Steps = nil, 0
+	delete(h.live, r.slot)
+	delete(h.runs, r.Identity.Run)
+	h.dismiss(r.slot)
+}
+
+// dismiss takes a run out of the counts; sweep takes it out of the lists.
+func (h *history) dismiss(slot uint32) {
+	row := h.row(slot)
+	h.all.dismiss(row.class)
+	for _, l := range h.scopes[row.scope].lists {
+		l.dismiss(row.class)
+	}
+	row.used = false
+}
+
+// sweep takes runs out of the lists that were dismissed, and gives their slots to
+// others.
+func (h *history) sweep() {
+	for _, slot := range h.all.slots {
+		if !h.row(slot).used {
+			h.free = append(h.free, slot)
+		}
+	}
+	h.all.sweep(h)
+	for _, lists := range h.lists {
+		for _, l := range lists {
+			l.sweep(h)
+		}
+	}
+}
