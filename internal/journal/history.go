@@ -31,6 +31,7 @@ type history struct {
 	runs    map[string]*Run  // that are live, by id
 	steps   map[string]*Step // of those, and of runs whose records are not known
 	idle    []*Run           // live ones that may be over, oldest first
+	going   []uint32         // runs that have not ended, between load and loaded
 	peak    int              // how many runs and steps the maps were made for
 	turn    uint32           // counts how often it was looked for those
 
@@ -98,7 +99,16 @@ func (h *history) hash(s string) uint32 {
 	if s == "" {
 		return 0
 	}
-	return uint32(maphash.String(h.seed, s)) | 1
+	var buf [64]byte
+	return h.hashKept(appendID(buf[:0], s))
+}
+
+// hashKept is hash for an id as it is kept; that of none is 0.
+func (h *history) hashKept(kept []byte) uint32 {
+	if len(kept) == 0 {
+		return 0
+	}
+	return uint32(maphash.Bytes(h.seed, kept)) | 1
 }
 
 // scopeOf returns the scope of an identity.
@@ -124,17 +134,24 @@ func (h *history) scopeOf(id *line.Identity) *runScope {
 	return s
 }
 
+// slot returns one that is free.
+func (h *history) slot() uint32 {
+	if n := len(h.free); n > 0 {
+		slot := h.free[n-1]
+		h.free = h.free[:n-1]
+		return slot
+	}
+	slot := h.used
+	if slot%rowsAtOnce == 0 {
+		h.rows = append(h.rows, new(runRows))
+	}
+	h.used++
+	return slot
+}
+
 // enter adds a run that is live.
 func (h *history) enter(r *Run) {
-	slot := h.used
-	if n := len(h.free); n > 0 {
-		slot, h.free = h.free[n-1], h.free[:n-1]
-	} else {
-		if slot%rowsAtOnce == 0 {
-			h.rows = append(h.rows, new(runRows))
-		}
-		h.used++
-	}
+	slot := h.slot()
 	id := r.Identity
 	scope := h.scopeOf(id)
 	*h.row(slot) = runRow{seq: r.Seq, started: nearest(r.Started), scope: scope.code, used: true, root: h.hash(rootOf(id)),
@@ -383,9 +400,12 @@ func (h *history) shrink() {
 }
 
 // over reports whether a run has ended, and can be kept in few bytes.
-func (r *Run) over() bool {
+func (r *Run) over() bool { return r.state.Ended && r.keepable() }
+
+// keepable reports whether it can be kept in few bytes, whether it is over or not.
+func (r *Run) keepable() bool {
 	id := r.Identity
-	if !r.state.Ended || id.Step != "" || id.Action != "" || id.ActionName != "" || id.Attempt != 0 || !keepable(r.Started, &r.state) {
+	if id.Step != "" || id.Action != "" || id.ActionName != "" || id.Attempt != 0 || !keepable(r.Started, &r.state) {
 		return false
 	}
 	for _, s := range r.steps {
@@ -399,11 +419,7 @@ func (r *Run) over() bool {
 // keep has bytes take the place of a live run.
 func (h *history) keep(r *Run) {
 	row := h.row(r.slot)
-	row.lo, row.hi, row.mixed = r.last.id(), r.last.id(), false
-	for _, s := range r.steps {
-		row.lo, row.hi = min(row.lo, s.last.id()), max(row.hi, s.last.id())
-		row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
-	}
+	h.span(r, row)
 	h.peak = max(h.peak, len(h.runs)+len(h.steps))
 	h.buf = h.encode(h.buf[:0], r, row)
 	row.past = h.past.put(r.slot, h.buf)
@@ -422,6 +438,15 @@ func (h *history) keep(r *Run) {
 	}
 	if cap(h.buf) > maxKeptBuf {
 		h.buf = nil
+	}
+}
+
+// span fills in what a row says of a run that is kept in few bytes.
+func (h *history) span(r *Run, row *runRow) {
+	row.lo, row.hi, row.mixed = r.last.id(), r.last.id(), false
+	for _, s := range r.steps {
+		row.lo, row.hi = min(row.lo, s.last.id()), max(row.hi, s.last.id())
+		row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
 	}
 }
 

@@ -1,8 +1,11 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -300,10 +303,18 @@ func (m *model) retain() {
 
 func (m *model) reopen() {
 	before := accounts(m.f.Journal)
-	if m.rnd.IntN(2) == 0 {
-		require.NoError(m.t, m.f.Close())
-	} else {
+	damaged := false
+	switch m.rnd.IntN(4) {
+	case 0:
 		m.mem = m.mem.Kill()
+	case 1:
+		require.NoError(m.t, m.f.Close())
+	case 2:
+		require.NoError(m.t, m.f.Close())
+		require.NoError(m.t, ignoreMissing(m.mem.Remove(dir+"/.journal/tables")))
+	default:
+		require.NoError(m.t, m.f.Close())
+		damaged = m.damage()
 	}
 	if m.retired {
 		m.mem = vfs.NewMem()
@@ -313,6 +324,7 @@ func (m *model) reopen() {
 	}
 	m.open()
 	require.Equal(m.t, before, accounts(m.f.Journal), "opened again")
+	require.Eventually(m.t, func() bool { return m.f.problemSeen() == damaged }, 10*time.Second, time.Millisecond)
 	require.NoError(m.t, m.f.Flush())
 	reader, err := journal.OpenReader(m.mem, dir)
 	require.NoError(m.t, err)
@@ -321,15 +333,35 @@ func (m *model) reopen() {
 	m.check()
 }
 
+// damage changes a byte of the saved tables, and reports whether there are any.
+func (m *model) damage() bool {
+	file, err := m.mem.OpenFile(dir+"/.journal/tables", os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	require.NoError(m.t, err)
+	info, err := file.Stat()
+	require.NoError(m.t, err)
+	at := 24 + m.rnd.Int64N(info.Size()-24)
+	b := make([]byte, 1)
+	_, err = file.ReadAt(b, at)
+	require.NoError(m.t, err)
+	b[0] ^= 1 << m.rnd.IntN(8)
+	_, err = file.WriteAt(b, at)
+	require.NoError(m.t, err)
+	require.NoError(m.t, file.Close())
+	return true
+}
+
 // check compares what is known of each run, and finds each run and step by its id.
 func (m *model) check() {
 	list := accounts(m.f.Journal)
-	require.Len(m.t, list, len(m.runs))
+	require.Equal(m.t, len(m.runs), len(list))
 	slices.SortFunc(m.runs, func(a, b *modelRun) int { return int(a.seq) - int(b.seq) })
 	snap := m.f.Snapshot()
 	for i, r := range m.runs {
 		m.same(r, &list[i])
-		require.Len(m.t, list[i].Steps, len(r.steps))
+		require.Equal(m.t, len(r.steps), len(list[i].Steps))
 		require.Equal(m.t, r.seq, snap.Run(r.id.Run).Seq)
 		for k, s := range r.steps {
 			m.same(s, &list[i].Steps[k])

@@ -204,14 +204,20 @@ func (j *Journal) recover(private string) (err error) {
 		if j.saved, err = j.loadSaved(private); err != nil {
 			j.problem(err)
 		}
+		if err := j.loadTables(private); err != nil {
+			j.problem(err)
+		}
 	}
 	if err := j.load(); err != nil {
 		return err
 	}
+	j.tables.loaded()
 	// What was saved holds for this open alone.
 	j.saved = nil
-	if err := vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, rowsName))); err != nil {
-		return err
+	for _, name := range [...]string{rowsName, tablesName} {
+		if err := vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, name))); err != nil {
+			return err
+		}
 	}
 	// The reservation comes first: nothing may be appended without.
 	boot := j.opts.Boot

@@ -133,6 +133,10 @@ func (t *tables) ownerRead(id *line.Identity) *Owner {
 func (t *tables) enter(o *Owner) {
 	t.owners.put(o)
 	o.released = false
+	if t.settled > 0 && o.identity.Run != "" {
+		o.parked = true // until something is counted
+		return
+	}
 	t.link(o)
 }
 

@@ -28,7 +28,9 @@ type tables struct {
 	chunks   chunkStock
 	serial   uint32 // of the segment that was added last
 	serials  map[uint32]*segment
-	wake     chan struct{} // closed at the next publication when somebody waits
+	reserved map[string]uint32 // serials of files, by name, while a folder is opened
+	settled  uint64            // up to this seq the tables know of all records, while a folder is opened
+	wake     chan struct{}     // closed at the next publication when somebody waits
 }
 
 // unlinked holds the owners and steps of a run whose own records are not known:

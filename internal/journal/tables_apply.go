@@ -36,12 +36,13 @@ func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	seg.rows.grow(&t.chunks)
 	seg.rows.append(row)
 	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
-	switch row.Kind {
-	case line.KindLine, line.KindCapture:
+	switch {
+	case row.Seq <= t.settled:
+	case row.counts():
 		t.count(o, &row, 1)
-	case line.KindRun:
+	case row.Kind == line.KindRun:
 		t.applyRun(seg, &row, o, lc)
-	case line.KindStep:
+	case row.Kind == line.KindStep:
 		t.applyStep(seg, &row, o, lc)
 	}
 	if row.Seq > t.asOf {

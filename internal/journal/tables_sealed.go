@@ -168,6 +168,10 @@ func (t *tables) forgetSealed(gone rows) {
 func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if x.Last() <= t.settled {
+		t.taken(seg, x)
+		return nil
+	}
 	owners := map[uint32]*Owner{}
 	err := x.Lifecycle(func(i int, l *line.Lifecycle) error {
 		row := sealedRow(x, i)
@@ -187,6 +191,12 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 		return err
 	}
 	t.countSealed(x, 1)
+	t.taken(seg, x)
+	return nil
+}
+
+// taken has a sealed file show. The caller holds mu.
+func (t *tables) taken(seg *segment, x *sidecar.Index) {
 	seg.lookUpIn(x, nil)
 	seg.parsed = x.TextSize()
 	t.asOf = max(t.asOf, x.Last())
@@ -194,7 +204,6 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 		close(t.wake)
 		t.wake = nil
 	}
-	return nil
 }
 
 // countSealed adds what the rows of a sealed file count for runs and steps, or,

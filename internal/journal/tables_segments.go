@@ -28,8 +28,12 @@ func (t *tables) segmentAt(old *segment) *segment {
 
 // insert adds a segment. The caller holds mu.
 func (t *tables) insert(file, name string, number uint64) *segment {
-	t.serial++
-	seg := &segment{file: file, name: name, t: t, number: number, serial: t.serial}
+	serial, ok := t.reserved[name]
+	if !ok {
+		t.serial++
+		serial = t.serial
+	}
+	seg := &segment{file: file, name: name, t: t, number: number, serial: serial}
 	t.serials[seg.serial] = seg
 	seg.inText.Store(allInText)
 	segments := slices.Clone(t.segments)

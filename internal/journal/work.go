@@ -228,6 +228,11 @@ func (j *Journal) closeWriter() error {
 	for _, f := range *j.fileTable.Load() {
 		errs = append(errs, f.text.Close())
 	}
+	if errors.Join(errs...) == nil {
+		if err := j.saveTables(); err != nil {
+			j.problem(err) // they are derived again
+		}
+	}
 	j.mu.Lock()
 	clean := (j.ring == nil || j.head == j.tail.Load()) && errors.Join(errs...) == nil
 	errs = append(errs, j.numbers.release(clean))
