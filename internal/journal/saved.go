@@ -120,6 +120,24 @@ func indexedRows(parts []rowsIndex) int {
 	return parts[len(parts)-1].to
 }
 
+// readWhole reads a file that nobody writes, at most so much of it.
+func readWhole(fsys vfs.FS, path string, most int64) ([]byte, error) {
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, min(info.Size(), most))
+	if n, err := f.ReadAt(b, 0); n < len(b) {
+		return nil, errors.Join(io.ErrUnexpectedEOF, err)
+	}
+	return b, nil
+}
+
 func appendBytes(dst, b []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
@@ -128,7 +146,7 @@ var errRows = errors.New("journal: the saved rows are damaged")
 
 // loadSaved reads what a clean end left, by log.
 func (j *Journal) loadSaved(private string) (map[string]savedRows, error) {
-	b, err := readFile(j.fs, filepath.Join(private, rowsName), maxSaved)
+	b, err := readWhole(j.fs, filepath.Join(private, rowsName), maxSaved)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -146,7 +164,7 @@ func (j *Journal) loadSaved(private string) (map[string]savedRows, error) {
 	r := bytes.NewReader(b[8:])
 	saved := map[string]savedRows{}
 	for range count {
-		name, err := takeBytes(r)
+		name, err := takeBytes(r, b[8:])
 		size, serr := binary.ReadUvarint(r)
 		parts, perr := binary.ReadUvarint(r)
 		if err := errors.Join(err, serr, perr); err != nil || parts > 1<<20 {
@@ -158,7 +176,7 @@ func (j *Journal) loadSaved(private string) (map[string]savedRows, error) {
 			if err != nil {
 				return nil, errors.Join(errRows, err)
 			}
-			content, err := takeBytes(r)
+			content, err := takeBytes(r, b[8:])
 			if err != nil {
 				return nil, err
 			}
@@ -171,7 +189,7 @@ func (j *Journal) loadSaved(private string) (map[string]savedRows, error) {
 			}
 			s.parts = append(s.parts, savedPart{int64(offset), x})
 		}
-		if s.rest, err = takeBytes(r); err != nil {
+		if s.rest, err = takeBytes(r, b[8:]); err != nil {
 			return nil, err
 		}
 		saved[string(name)] = s
@@ -192,14 +210,15 @@ func (j *Journal) begins(seg *segment, offset int64, seq uint64) bool {
 	return ok && got == seq
 }
 
-func takeBytes(r *bytes.Reader) ([]byte, error) {
+// takeBytes returns the next bytes, a part of the whole that r reads.
+func takeBytes(r *bytes.Reader, whole []byte) ([]byte, error) {
 	n, err := binary.ReadUvarint(r)
 	if err != nil || n > uint64(r.Len()) {
 		return nil, errors.Join(errRows, err)
 	}
-	b := make([]byte, n)
-	_, err = io.ReadFull(r, b)
-	return b, err
+	at := r.Size() - int64(r.Len())
+	_, err = r.Seek(int64(n), io.SeekCurrent)
+	return whole[at : at+int64(n) : at+int64(n)], err
 }
 
 // takeSaved takes in the rows of an active file that were saved, if they are of
@@ -241,12 +260,14 @@ func (j *Journal) takePart(seg *segment, p savedPart, size int64) bool {
 		return false
 	}
 	life := map[int]*line.Lifecycle{}
-	err := x.Lifecycle(func(row int, l *line.Lifecycle) error {
-		life[row] = l
-		return nil
-	})
-	if err != nil {
-		return false
+	if x.Last() > j.tables.settled {
+		err := x.Lifecycle(func(row int, l *line.Lifecycle) error {
+			life[row] = l
+			return nil
+		})
+		if err != nil {
+			return false
+		}
 	}
 	owners := make([]*Owner, x.Owners())
 	for i := range x.Len() {

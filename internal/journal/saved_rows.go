@@ -69,51 +69,12 @@ func (t *tables) appendRows(dst []byte, view *rows, from int) []byte {
 	return dst
 }
 
-// rowReader reads what appendRows appended. After bad content everything is zero.
-type rowReader struct {
-	b    []byte
-	fail bool
-}
-
-func (r *rowReader) take(n int) (b []byte) {
-	if n <= 0 || n > len(r.b) {
-		r.fail = r.fail || n != 0
-		return nil
-	}
-	b, r.b = r.b[:n], r.b[n:]
-	return b
-}
-
-func (r *rowReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	r.fail = r.fail || n <= 0
-	r.take(n)
-	return v
-}
-
-func (r *rowReader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	r.fail = r.fail || n <= 0
-	r.take(n)
-	return v
-}
-
-func (r *rowReader) text() string { return string(r.take(int(min(r.uvarint(), maxSaved)))) }
-
-func (r *rowReader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	r.fail = true
-	return 0
-}
-
 // readRows calls yield for each row, without its place, and its owner.
 func readRows(b []byte, yield func(row *Row, id *line.Identity) bool) error {
 	if len(b) < 4 || binary.LittleEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
 		return errRows
 	}
-	r := rowReader{b: b[4:]}
+	r := wire{b: b[4:]}
 	count, owners := r.uvarint(), r.uvarint()
 	if owners > uint64(len(b)) {
 		return errRows
@@ -121,18 +82,22 @@ func readRows(b []byte, yield func(row *Row, id *line.Identity) bool) error {
 	ids := make([]line.Identity, owners)
 	for i := range ids {
 		for _, s := range identityTexts(&ids[i]) {
-			*s = r.text()
+			*s = string(r.bytes(r.count()))
 		}
 		ids[i].Attempt = int(r.varint())
 	}
 	var row Row
-	for ; count > 0 && !r.fail; count-- {
+	for ; count > 0 && !r.bad; count-- {
 		step := r.uvarint()
 		row.Seq += step
 		row.Time += r.varint()
 		length, owner := r.uvarint(), r.uvarint()
-		row.Level, row.Kind = int8(r.byte()), line.Kind(r.byte())
-		if r.fail || step == 0 || row.Seq > maxSeq || length > maxSaved || owner >= owners || row.Kind.String() == "" {
+		class := r.bytes(2)
+		if r.bad {
+			return errRows
+		}
+		row.Level, row.Kind = int8(class[0]), line.Kind(class[1])
+		if step == 0 || row.Seq > maxSeq || length > maxSaved || owner >= owners || row.Kind.String() == "" {
 			return errRows
 		}
 		row.Len = uint32(length)
@@ -140,7 +105,7 @@ func readRows(b []byte, yield func(row *Row, id *line.Identity) bool) error {
 			return nil
 		}
 	}
-	if r.fail {
+	if r.bad {
 		return errRows
 	}
 	return nil

@@ -3,7 +3,6 @@ package journal
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -191,21 +190,12 @@ func (h *history) save(b []byte) ([]byte, bool) {
 // nothing, or where the files are not those that it is of.
 func (j *Journal) loadTables(private string) error {
 	path := filepath.Join(private, tablesName)
-	info, err := j.fs.Lstat(path)
+	b, err := readWhole(j.fs, path, maxSaved)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	f, err := j.fs.OpenFile(path, 0, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close() // only read
-	b := make([]byte, min(info.Size(), maxSaved))
-	if n, err := f.ReadAt(b, 0); n < len(b) {
-		return fmt.Errorf("%w: %w", errTables, err)
 	}
 	if len(b) < tablesHead || string(b[:len(tablesMagic)]) != tablesMagic {
 		return errTables

@@ -30,7 +30,7 @@ const (
 type termTable struct {
 	arena []byte
 	terms []term
-	table []uint32 // index in terms + 1
+	table []uint32     // index in terms + 1
 	pairs []*pairChunk // term<<32 | row, rows ascending
 	count int          // of pairs
 	// unindexed rows have a term that is too long, or too much text.
