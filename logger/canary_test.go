@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"iter"
@@ -117,6 +118,13 @@ func TestCanary(t *testing.T) {
 			"R6.2 library: requests as NCSA":    func(w io.Writer) error { return access.NCSA(w, requests()) },
 			"R6.2 library: requests as W3C":     func(w io.Writer) error { return access.W3C(w, requests()) },
 			"R6.2 library: a reader of a query": func(w io.Writer) error { return count(io.Copy(w, q.Reader(ctx, query.Filter{}))) },
+			"R6.2 library: pages of runs and steps": func(w io.Writer) error {
+				steps, err := q.SubLogs(ctx, query.StepFilter{}, query.Paging{})
+				if err != nil {
+					return err
+				}
+				return json.NewEncoder(w).Encode([]any{runs.Items, steps.Items})
+			},
 			"R6.2 library: the audit trail": func(w io.Writer) error {
 				for r, err := range q.AllAudit(ctx, query.AuditFilter{}) {
 					if _, werr := w.Write(r.Raw); err != nil || werr != nil {

@@ -167,6 +167,9 @@ func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Fi
 		}
 	}()
 	e.Identity = o.Encoded()
+	if e.Lifecycle != nil {
+		s.hide(e.Lifecycle)
+	}
 	buf.b = s.encoder.Append(buf.b[:0], e, fields)
 	encoded = true
 	seq, err = log.Append(o, journal.Meta{Time: e.Time, Level: e.Level, Kind: e.Kind, Lifecycle: e.Lifecycle}, buf.b)
@@ -174,6 +177,14 @@ func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Fi
 		s.buffers.Put(buf)
 	}
 	return seq, translate(err)
+}
+
+// hide takes registered secrets out of what a run or step record says: the tables
+// keep it beside the text.
+func (s *Store) hide(l *line.Lifecycle) {
+	for _, text := range [...]*string{&l.Outcome, &l.Reason, &l.TriggeredBy, &l.Schedule} {
+		*text, _ = s.masker.Mask(*text)
+	}
 }
 
 // panicked reports what the host's code panicked with, and returns it as an
