@@ -22,7 +22,7 @@ type result struct {
 	slowest float64
 	// allocated is how many kilobytes each takes from the heap.
 	allocated float64
-	first   float64 // median of the first time with each constant
+	first     float64 // median of the first time with each constant
 }
 
 // askAll asks every question with every constant, again and again.

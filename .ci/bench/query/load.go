@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -118,7 +119,7 @@ func openings(ctx context.Context, dir string) error {
 func together(ctx context.Context, dir string) error {
 	const (
 		batch  = 100_000
-		rounds = 5
+		rounds = 3
 		asks   = 100     // a second
 		writes = 200_000 // a second
 	)
@@ -144,12 +145,17 @@ func together(ctx context.Context, dir string) error {
 		run.Info("wrote customer to the target system", zap.String("sku", workflow.SKU(i)), zap.String("order_id", workflow.Order(i)),
 			zap.Int("duration_ms", i%3000), zap.Int("status", 200), zap.String("email", "user1@example.com"))
 	}
-	var asked int
+	// A total may be capped while lines wait for their index: that is counted.
+	var asked, capped int
 	ask := func() (float64, error) {
 		q := &list[asked%len(list)]
 		asked++
 		start := time.Now()
 		_, err := q.ask(ctx, e, asked/len(list)%10)
+		if errors.Is(err, errInexact) {
+			capped++
+			err = nil
+		}
 		return float64(time.Since(start)) / 1e6, err
 	}
 	for range 10 * len(list) {
@@ -177,7 +183,7 @@ func together(ctx context.Context, dir string) error {
 			return <-ended
 		}
 	}
-	var alone, both, quiet, loud []float64
+	var alone, both, quiet, loud, paces []float64
 	write := func() float64 {
 		start := time.Now()
 		for i := range batch {
@@ -199,10 +205,12 @@ func together(ctx context.Context, dir string) error {
 			}
 			quiet = append(quiet, took)
 		}
+		written, since := 0, time.Now()
 		stop = beside(time.Millisecond, func(i int) error {
 			for k := range writes / 1000 {
 				line(i + k)
 			}
+			written += writes / 1000
 			return nil
 		})
 		for range 3 * len(list) {
@@ -215,13 +223,23 @@ func together(ctx context.Context, dir string) error {
 		if err := stop(); err != nil {
 			return err
 		}
+		paces = append(paces, float64(written)/time.Since(since).Seconds())
+		for unsealed := true; unsealed; { // what was written in the round is no part of the next
+			closed, err := filepath.Glob(filepath.Join(copied, "*-20*.log"))
+			if err != nil {
+				return err
+			}
+			if unsealed = len(closed) > 0; unsealed {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
 	}
 	slower := middle(both) / middle(alone)
 	fmt.Printf("writing %d lines while %d questions a second are asked: %.0f ms, alone %.0f ms, %.2f ×, at most 1.1: %s\n", batch, asks, middle(both),
 		middle(alone), slower, verdict(slower <= 1.1))
 	slower = middle(loud) / middle(quiet)
-	fmt.Printf("a question of all while %d lines a second are written: %.3f ms, alone %.3f ms, %.2f ×, at most 2: %s\n", writes, middle(loud), middle(quiet),
-		slower, verdict(slower <= 2))
+	fmt.Printf("a question of all while %.0f lines a second are written, of %d tried: %.3f ms, alone %.3f ms, %.2f ×, at most 2: %s; %d of %d totals were capped\n",
+		middle(paces), writes, middle(loud), middle(quiet), slower, verdict(slower <= 2), capped, asked)
 	if n := store.Stats().Dropped; n > 0 {
 		return fmt.Errorf("%d records were dropped", n)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -215,9 +216,11 @@ func questions(s *shape) []question {
 	}
 }
 
+var errInexact = errors.New("the total is not exact")
+
 func exact(t query.Total, s query.Stats, err error) (answer, error) {
 	if err == nil && !t.Exact {
-		err = fmt.Errorf("the total is not exact: %s", t.Reason)
+		err = fmt.Errorf("%w: %s", errInexact, t.Reason)
 	}
 	return answer{t.N, s}, err
 }
