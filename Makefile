@@ -60,9 +60,10 @@ modules: ## vet and test the modules of their own, each alone
 FIGURES := awk '/^ *(=== |--- PASS)/ { next } /^FAIL|--- FAIL/ { bad = 1 } { print } END { exit bad }'
 
 .PHONY: reliability
-reliability: faults ## kills, power cuts, faults, full disks and a soak, in full: some 10 minutes
+reliability: faults ## kills, power cuts, faults, full disks, a soak and 100,000 random queries, in full: some 12 minutes
 	@go test -count=1 -v -timeout 20m ./internal/journal -reliability 2>&1 | $(FIGURES)
 	@go test -count=1 -v -timeout 20m ./audit -run 'TestEvery|TestNothing|TestAttacks|TestPowerCuts|TestKills' -kills 100 2>&1 | $(FIGURES)
+	go test -count=1 -timeout 20m ./query -queries 100000
 	@GOWORK=off go -C .ci/reliability test -count=1 -v -timeout 20m . -kills 1000 -engine-kills 60 -soak 60s 2>&1 | $(FIGURES)
 
 .PHONY: faults

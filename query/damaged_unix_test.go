@@ -88,7 +88,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 			engines := map[string]*query.Engine{"read only": reader, "in the process that sealed": query.New(query.OverJournal(j))}
 			if c.read {
 				for _, e := range engines {
-					querytest.Check(t, e, text, querytest.Options{Seed: 35, Queries: asked(*queries)})
+					querytest.Check(t, e, text, querytest.Options{Seed: 35, Queries: asked(150)})
 				}
 			}
 			for i, name := range sidecars(t, dir) {
@@ -96,7 +96,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 			}
 			for name, e := range engines {
 				t.Log(name)
-				querytest.Check(t, e, text, querytest.Options{Seed: 32, Queries: asked(*queries / 2)})
+				querytest.Check(t, e, text, querytest.Options{Seed: 32, Queries: asked(75)})
 			}
 			if c.gone {
 				require.Positive(t, j.Stats().Problems)
@@ -107,11 +107,11 @@ func TestDamagedWhileOpen(t *testing.T) {
 			text = folderText(t, dir)
 			for name, e := range engines {
 				t.Log(name, "with records behind it")
-				querytest.Check(t, e, text, querytest.Options{Seed: 33, Queries: asked(*queries / 2)})
+				querytest.Check(t, e, text, querytest.Options{Seed: 33, Queries: asked(75)})
 			}
 			require.NoError(t, j.Close())
 			again := openIndexed(t, dir, rotation.Rule{MaxBytes: 16 << 10}, func(error) {})
-			querytest.Check(t, query.New(query.OverJournal(again)), text, querytest.Options{Seed: 34, Queries: asked(*queries / 2)})
+			querytest.Check(t, query.New(query.OverJournal(again)), text, querytest.Options{Seed: 34, Queries: asked(75)})
 		})
 	}
 }

@@ -48,6 +48,13 @@
 // count them, up to 1 GiB; behind that [Total.Exact] is false and [Total.Reason]
 // says so. [Page.Stats] tells what a page cost.
 //
+// # Memory
+//
+// What a query holds is bounded, however much it asks about: the lines of a page
+// by [MaxPageBytes], the rows of a condition by a few times those of one file for
+// each processor, buckets by [MaxBuckets], values by [MaxFacetValues]. Decoded
+// blocks are kept for all queries together, 64 MiB of them.
+//
 // # Bytes
 //
 // Slices in what is returned ([Record.Raw], [Iteration.Value]) belong to the

@@ -13,13 +13,18 @@ const (
 	DefaultLimit = 100
 	// MaxLimit is how many it may have at most.
 	MaxLimit = 10_000
+	// MaxPageBytes is how long the lines of a page may be together, 64 MiB: the
+	// one that goes beyond is its last, whatever the limit, and [Page.Next] goes
+	// on behind it.
+	MaxPageBytes = 64 << 20
 )
 
 // Paging says which part of an answer is wanted. The zero value is the newest
 // [DefaultLimit] items.
 type Paging struct {
 	// Limit is how many items a page has at most: 0 means [DefaultLimit], the
-	// most is [MaxLimit].
+	// most is [MaxLimit]. A page of very long lines ends before: see
+	// [MaxPageBytes].
 	Limit int
 	// Offset is how many items to pass over. It cannot be used with Cursor.
 	Offset int
@@ -197,7 +202,7 @@ func parseCursor(text string, kind cursorKind) (cursor, error) {
 
 // window checks p and takes it apart.
 func (p Paging) window(kind cursorKind) (Window, error) {
-	w := Window{Limit: p.Limit, Offset: p.Offset, AsOf: p.AsOf, Oldest: p.Oldest}
+	w := Window{Limit: p.Limit, Offset: p.Offset, AsOf: p.AsOf, Oldest: p.Oldest, MaxBytes: MaxPageBytes}
 	switch {
 	case p.Limit == 0:
 		w.Limit = DefaultLimit

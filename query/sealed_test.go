@@ -17,13 +17,17 @@ import (
 	"github.com/steplog/steplog/rotation"
 )
 
-// queries is how many random queries each state of a folder is asked: the gate
-// asks some, the full count is asked by flag.
-var queries = flag.Int("queries", 150, "random queries for each state of a folder")
+// queries is how many random queries all tests of this package ask together, over
+// memory, folders, read only and not, that are active, sealed, rebuilt, retained
+// and damaged: without the flag, usually.
+var queries = flag.Int("queries", usually, "random queries in all")
+
+const usually = 18_200
 
 // asked is how many of so many queries are asked: the race detector finds in a
 // tenth of them what it finds.
 func asked(n int) int {
+	n = (n**queries + usually - 1) / usually
 	if underRace {
 		return max(n/10, 10)
 	}
@@ -140,7 +144,7 @@ func TestSealedStates(t *testing.T) {
 			ask := func(name string, e *query.Engine, seed uint64) {
 				t.Helper()
 				t.Log(name)
-				querytest.Check(t, e, folderText(t, dir), querytest.Options{Seed: seed, Queries: asked(*queries)})
+				querytest.Check(t, e, folderText(t, dir), querytest.Options{Seed: seed, Queries: asked(150)})
 			}
 			ask("in the process that sealed", query.New(query.OverJournal(j)), 22)
 			require.NoError(t, j.Close())
