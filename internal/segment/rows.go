@@ -147,7 +147,11 @@ func (x *Index) PlaceOf(row int) int {
 func (x *Index) placeOf(f *Frame, row int) int {
 	scope := x.ScopeOf(f.Owner(row % FrameRows))
 	s := x.scopeSeries(scope)
-	at := sort.Search(s.n, func(i int) bool { return int(s.at(i)) >= row })
+	// First among the anchors, which lie together, then between two of them.
+	n := s.n >> anchorShift
+	from := sort.Search(n, func(i int) bool { return int(s.base+unpack(s.b, i+1, s.anchorWidth)) >= row }) << anchorShift
+	rest := s.b[s.rest():]
+	at := from + sort.Search(min(s.n-from, 1<<anchorShift+1), func(i int) bool { return int(s.atRest(from+i, rest)) >= row })
 	return min(x.ScopePlace(scope)+at, x.rows-1)
 }
 
