@@ -102,18 +102,22 @@ func (a *activeHashes) open(ctx context.Context, fsys vfs.FS, dir string, text t
 // that.
 func (a *activeHashes) make(fsys vfs.FS, dir string, q *part) error {
 	path := filepath.Join(dir, activeName+hashesExt)
-	f, err := fsys.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	f, err := fsys.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteAt(q.encode(nil), 0)
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = fsys.Rename(path+".tmp", path)
 	}
 	if err != nil {
-		return errors.Join(err, f.Close(), vfs.IgnoreNotExist(fsys.Remove(path+".tmp")))
+		return errors.Join(err, vfs.IgnoreNotExist(fsys.Remove(path+".tmp")))
 	}
-	q.file, q.kept, q.rest = f, q.stored(), nil
+	if q.file, err = fsys.OpenFile(path, os.O_RDWR, 0); err != nil {
+		return err
+	}
+	q.kept, q.rest = q.stored(), nil
 	a.now = q
 	return nil
 }
