@@ -29,6 +29,8 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/files/user.log/content", "", "bytes=0-1"}, {"GET", "/files/download", "name=user.log&name=usage.log", ""},
 		{"GET", "/audit", "eventType=create&module=flow&user=a&action=flow.created&project=p&search=x&limit=2&offset=1", ""},
 		{"GET", "/audit/0", "", ""}, {"GET", "/access", "ip=::1&account=a&minStatus=200&maxStatus=299&search=x", ""},
+		{"GET", "/entries", "q=level:error+(sku:A-1+OR+-retry)+/a.*b/+duration_ms:>500+%22a+phrase%22&field.1=sku&value.1=A-1", ""},
+		{"GET", "/export", "q=kind:line&format=ndjson", ""}, {"GET", "/access", "path=/logs&ip=10.0.0.0/8&project=x", ""},
 		{"DELETE", "/files/email.log", "rotate=1", ""}, {"GET", "/settings", "", ""}, {"GET", "/stats", "", ""},
 		{"PUT", "/settings", "", `{"scopes":[{"server":"a","level":"INFO"}],"files":{"email":{"maxSizeMB":1,"copies":2}}}`},
 	} {
