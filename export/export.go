@@ -24,7 +24,9 @@ const bufferBytes = 64 << 10
 
 // NDJSON writes the lines of the records that seq yields, byte for byte as they
 // are stored, each with a newline. It returns how many records it wrote whole
-// and the first error, of seq or of w.
+// and the first error, of seq or of w. Where nobody looks at the records on the
+// way, [io.Copy] from [query.Engine.Reader] writes the same, and several times as
+// fast: it does not take lines apart.
 func NDJSON(w io.Writer, seq iter.Seq2[query.Record, error]) (int64, error) {
 	out := bufio.NewWriterSize(w, bufferBytes)
 	return each(seq, out.Flush, func(r query.Record) error {

@@ -3,6 +3,7 @@ package export_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"testing"
 
 	"go.uber.org/zap"
@@ -16,6 +17,14 @@ import (
 func BenchmarkNDJSON(b *testing.B) {
 	benchmark(b, func(w *bytes.Buffer, s *benchStore) (int64, error) {
 		return export.NDJSON(w, s.Query().All(b.Context(), query.Filter{}))
+	})
+}
+
+// The same without taking lines apart.
+func BenchmarkReader(b *testing.B) {
+	benchmark(b, func(w *bytes.Buffer, s *benchStore) (int64, error) {
+		_, err := io.Copy(w, s.Query().Reader(b.Context(), query.Filter{}))
+		return int64(bytes.Count(w.Bytes(), []byte{'\n'})), err
 	})
 }
 
