@@ -49,10 +49,10 @@ func (t *tables) usageAfter(seg *segment) bool {
 func (t *tables) forgetRuns() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.history = newHistory(t)
+	t.history = t.history.again()
 	t.unlinked, t.stray = map[string]*unlinked{}, map[string]*tally{}
 	for code := range t.owners.view.n {
-		if o := t.owners.view.at(uint32(code)); o != t.owners.none {
+		if o := t.owners.view.at(uint32(code)).o; o != nil {
 			t.link(o)
 		}
 	}
@@ -62,7 +62,7 @@ func (t *tables) forgetRuns() {
 		}
 		for i := range seg.rows.n {
 			if row := seg.rows.at(i); row.counts() {
-				t.count(t.owners.view.at(row.Owner), row, 1)
+				t.count(t.ownerAt(row.Owner), row, 1)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"hash/maphash"
 	"maps"
 	"math"
@@ -35,7 +36,7 @@ type history struct {
 	peak    int              // how many runs and steps the maps were made for
 	turn    uint32           // counts how often it was looked for those
 
-	texts   texts
+	texts   *texts
 	scopes  []*runScope
 	byScope map[line.Identity]*runScope
 	all     runList
@@ -83,6 +84,45 @@ func newHistory(t *tables) *history {
 }
 
 func (h *history) row(slot uint32) *runRow { return &h.rows[slot/rowsAtOnce][slot%rowsAtOnce] }
+
+// again returns an empty table for the same flows: what was packed with this one
+// can be read with that one.
+func (h *history) again() *history {
+	next := newHistory(h.t)
+	next.texts, next.turn = h.texts, h.turn
+	for _, s := range h.scopes {
+		next.scopeOf(&s.identity)
+	}
+	return next
+}
+
+// pack appends an identity: scope | run | relatives | step | action | its name |
+// attempt. Equal ones have equal bytes.
+func (h *history) pack(b []byte, id *line.Identity) []byte {
+	b = binary.AppendUvarint(b, uint64(h.scopeOf(id).code))
+	b = appendRelatives(appendID(b, id.Run), id)
+	b = appendID(b, id.Step)
+	b = h.texts.append(h.texts.append(b, id.Action, true), id.ActionName, true)
+	return binary.AppendVarint(b, int64(id.Attempt))
+}
+
+// unpack undoes pack.
+func (h *history) unpack(packed string) (id line.Identity) {
+	if packed == "" {
+		return id
+	}
+	w := wire{b: []byte(packed)}
+	if scope := w.uvarint(); scope < uint64(len(h.scopes)) {
+		id = h.scopes[scope].identity
+	}
+	id.Run = textOfID(w.id())
+	r := w.relatives()
+	r.fill(&id)
+	id.Step = textOfID(w.id())
+	id.Action, id.ActionName = w.text(h.texts), w.text(h.texts)
+	id.Attempt = int(w.varint())
+	return id
+}
 
 // share returns an identity with the texts that runs have, where they have them.
 func (h *history) share(id *line.Identity) line.Identity {
@@ -427,8 +467,7 @@ func (h *history) keep(r *Run) {
 	delete(h.runs, r.Identity.Run)
 	h.index(r.slot)
 	for _, o := range r.owners {
-		o.run, o.step, o.parked = nil, nil, true
-		o.encoded.Store(nil)
+		h.t.pack(o)
 	}
 	r.owners = nil
 	for _, s := range r.steps {

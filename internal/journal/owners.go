@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"hash/maphash"
 	"slices"
 
 	"github.com/steplog/steplog/internal/line"
@@ -12,20 +11,28 @@ import (
 const ownerPageSize = 256
 
 // ownerTable gives owners their codes, and codes that no row has any more to
-// other owners: each step has an owner, and would keep it for ever otherwise.
-// tables.mu guards it.
+// other owners: each step has an owner, and would keep it for ever otherwise. Those
+// of runs that are over are kept in few bytes. tables.mu guards it.
 type ownerTable struct {
 	view  ownerView
 	epoch uint64   // snapshots taken
 	cut   uint64   // epoch of the list of pages, which is copied like a page
+	rows  []uint32 // that have a code, by code
 	free  []uint32 // codes
-	byID  idIndex  // codes, by identity
-	none  *Owner   // stands where a code is free
+	byID  idIndex  // codes, by packed identity
+	buf   []byte
 }
 
 type ownerPage struct {
 	epoch uint64 // in which it was made: a snapshot of a later one may see it
-	list  [ownerPageSize]*Owner
+	list  [ownerPageSize]ownerEntry
+}
+
+// ownerEntry is an owner, or its packed identity where nobody logs with it; neither
+// where a code is free.
+type ownerEntry struct {
+	o      *Owner
+	packed string
 }
 
 // ownerView is what a snapshot sees; it never changes.
@@ -34,24 +41,11 @@ type ownerView struct {
 	n     int // codes that were ever given
 }
 
-func (v *ownerView) at(code uint32) *Owner {
-	return v.pages[code/ownerPageSize].list[code%ownerPageSize]
+func (v *ownerView) at(code uint32) *ownerEntry {
+	return &v.pages[code/ownerPageSize].list[code%ownerPageSize]
 }
 
-func newOwnerTable() ownerTable {
-	return ownerTable{byID: newIDIndex(), none: &Owner{}}
-}
-
-// find returns the owner of an identity, nil when there is none.
-func (t *ownerTable) find(id *line.Identity) *Owner {
-	code, ok := t.byID.findHash(t.hash(id), func(code uint32) bool { return t.view.at(code).identity == *id })
-	if !ok {
-		return nil
-	}
-	return t.view.at(code)
-}
-
-func (t *ownerTable) hash(id *line.Identity) uint64 { return maphash.Comparable(t.byID.seed, *id) }
+func newOwnerTable() ownerTable { return ownerTable{byID: newIDIndex()} }
 
 // snapshot returns the owners as they are now.
 func (t *ownerTable) snapshot() ownerView {
@@ -59,34 +53,35 @@ func (t *ownerTable) snapshot() ownerView {
 	return t.view
 }
 
-// put gives an owner a code that is free, or a new one.
-func (t *ownerTable) put(o *Owner) {
+// put gives an owner, or a packed identity, a code that is free, or a new one.
+func (t *ownerTable) put(e ownerEntry, packed []byte) (code uint32) {
 	if n := len(t.free); n > 0 {
-		o.code = t.free[n-1]
+		code = t.free[n-1]
 		t.free = t.free[:n-1]
-		t.set(o.code, o)
-		t.byID.addHash(t.hash(&o.identity), o.code)
-		return
+		t.set(code, e)
+	} else {
+		code = uint32(t.view.n)
+		if t.view.n%ownerPageSize == 0 {
+			t.view.pages = append(t.view.pages, &ownerPage{epoch: t.epoch})
+		}
+		// No snapshot looks beyond its own n.
+		*t.view.at(code) = e
+		t.view.n++
+		t.rows = append(t.rows, 0)
 	}
-	o.code = uint32(t.view.n)
-	if t.view.n%ownerPageSize == 0 {
-		t.view.pages = append(t.view.pages, &ownerPage{epoch: t.epoch})
-	}
-	// No snapshot looks beyond its own n.
-	t.view.pages[o.code/ownerPageSize].list[o.code%ownerPageSize] = o
-	t.view.n++
-	t.byID.addHash(t.hash(&o.identity), o.code)
+	t.byID.add(packed, code)
+	return code
 }
 
-// drop takes back the code of an owner of which no row is left.
-func (t *ownerTable) drop(o *Owner) {
-	t.byID.removeHash(t.hash(&o.identity), o.code)
-	t.set(o.code, t.none)
-	t.free = append(t.free, o.code)
+// drop takes back a code that no row has any more.
+func (t *ownerTable) drop(code uint32, packed []byte) {
+	t.byID.remove(packed, code)
+	t.set(code, ownerEntry{})
+	t.free = append(t.free, code)
 }
 
 // set replaces what a snapshot may see.
-func (t *ownerTable) set(code uint32, o *Owner) {
+func (t *ownerTable) set(code uint32, e ownerEntry) {
 	i := code / ownerPageSize
 	if page := t.view.pages[i]; page.epoch < t.epoch {
 		if t.cut < t.epoch {
@@ -97,18 +92,31 @@ func (t *ownerTable) set(code uint32, o *Owner) {
 		fresh.epoch = t.epoch
 		t.view.pages[i] = &fresh
 	}
-	t.view.pages[i].list[code%ownerPageSize] = o
+	*t.view.at(code) = e
+}
+
+// findOwner returns the code of an identity, false when it has none, and its packed
+// form, which holds until the next call. The caller holds mu.
+func (t *tables) findOwner(id *line.Identity) (code uint32, packed []byte, ok bool) {
+	t.owners.buf = t.history.pack(t.owners.buf[:0], id)
+	packed = t.owners.buf
+	code, ok = t.owners.byID.find(packed, func(code uint32) bool {
+		e := t.owners.view.at(code)
+		return e.o != nil && e.o.identity == *id || e.o == nil && e.packed == string(packed)
+	})
+	return code, packed, ok
 }
 
 // ownerOf returns the owner of an identity, making it when it is new.
 func (t *tables) ownerOf(id *line.Identity) *Owner {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o := t.owners.find(id); o != nil {
-		return o
+	code, packed, ok := t.findOwner(id)
+	if ok {
+		return t.ownerAt(code)
 	}
 	o := &Owner{identity: *id}
-	t.enter(o)
+	t.enter(o, packed)
 	return o
 }
 
@@ -117,11 +125,17 @@ func (t *tables) ownerOf(id *line.Identity) *Owner {
 func (t *tables) ownerRead(id *line.Identity) *Owner {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o := t.owners.find(id); o != nil {
-		return o
+	code, packed, ok := t.findOwner(id)
+	switch {
+	case ok && t.owners.view.at(code).o == nil && t.settled > 0:
+		return &Owner{code: code} // for its rows alone
+	case ok:
+		return t.ownerAt(code)
+	case t.settled > 0 && id.Run != "":
+		return &Owner{code: t.owners.put(ownerEntry{packed: string(packed)}, packed)}
 	}
 	o := &Owner{identity: t.history.share(id)}
-	t.enter(o)
+	t.enter(o, packed)
 	if o.run != nil {
 		o.identity.Run = o.run.Identity.Run
 	}
@@ -130,21 +144,52 @@ func (t *tables) ownerRead(id *line.Identity) *Owner {
 
 // enter gives an owner a code, and the run and step that it belongs to. The
 // caller holds mu.
-func (t *tables) enter(o *Owner) {
-	t.owners.put(o)
+func (t *tables) enter(o *Owner, packed []byte) {
+	o.code = t.owners.put(ownerEntry{o: o}, packed)
 	o.released = false
-	if t.settled > 0 && o.identity.Run != "" {
-		o.parked = true // until something is counted
-		return
-	}
 	t.link(o)
+}
+
+// ownerAt returns the owner with a code; one that was packed is made again. The
+// caller holds mu.
+func (t *tables) ownerAt(code uint32) *Owner {
+	e := t.owners.view.at(code)
+	if e.o == nil {
+		t.attach(code, &Owner{identity: t.history.unpack(e.packed)})
+	}
+	return t.owners.view.at(code).o
+}
+
+// attach has an owner take the place of what was packed.
+func (t *tables) attach(code uint32, o *Owner) {
+	t.owners.set(code, ownerEntry{o: o})
+	o.code, o.released = code, false
+	t.link(o)
+}
+
+// pack keeps an owner in few bytes, because its run is over. The caller holds mu.
+func (t *tables) pack(o *Owner) {
+	t.owners.buf = t.history.pack(t.owners.buf[:0], &o.identity)
+	t.owners.set(o.code, ownerEntry{packed: string(t.owners.buf)})
+	o.run, o.step, o.released = nil, nil, true
+	o.encoded.Store(nil)
+}
+
+// identityAt returns the identity with a code. The caller holds mu.
+func (t *tables) identityAt(code uint32) *line.Identity {
+	e := t.owners.view.at(code)
+	if e.o != nil {
+		return &e.o.identity
+	}
+	id := t.history.unpack(e.packed)
+	return &id
 }
 
 // link gives an owner that has counted nothing the run and step that it belongs
 // to. The caller holds mu.
 func (t *tables) link(o *Owner) {
 	id := &o.identity
-	o.run, o.step, o.parked = nil, nil, false
+	o.run, o.step = nil, nil
 	o.lines, o.bytes = line.Levels{}, 0
 	if id.Run == "" {
 		return
@@ -154,6 +199,7 @@ func (t *tables) link(o *Owner) {
 		u.owners = append(u.owners, o)
 	} else {
 		o.join(o.run)
+		t.history.rest(o.run)
 	}
 	if id.Step != "" {
 		o.step = t.history.liveStep(id.Step)
@@ -167,10 +213,15 @@ func (t *tables) current(o *Owner) *Owner {
 	if !o.released {
 		return o
 	}
-	if now := t.owners.find(&o.identity); now != nil {
-		return now
+	code, packed, ok := t.findOwner(&o.identity)
+	switch {
+	case !ok:
+		t.enter(o, packed)
+	case t.owners.view.at(code).o != nil:
+		return t.owners.view.at(code).o
+	default:
+		t.attach(code, o)
 	}
-	t.enter(o)
 	return o
 }
 
@@ -217,23 +268,27 @@ func (t *tables) settle(all bool) {
 
 // uncountRow gives up one row. The caller holds mu.
 func (t *tables) uncountRow(row *Row) {
-	o := t.owners.view.at(row.Owner)
-	if o.rows--; o.rows > 0 {
-		return
+	if t.owners.rows[row.Owner]--; t.owners.rows[row.Owner] == 0 {
+		t.release(row.Owner)
 	}
-	t.release(o)
 }
 
 // release takes an owner out of which no row is left. The caller holds mu.
-func (t *tables) release(o *Owner) {
-	t.owners.drop(o)
+func (t *tables) release(code uint32) {
+	e := *t.owners.view.at(code)
+	if e.o == nil {
+		t.owners.drop(code, []byte(e.packed))
+		return
+	}
+	o := e.o
+	t.owners.buf = t.history.pack(t.owners.buf[:0], &o.identity)
+	t.owners.drop(code, t.owners.buf)
 	o.released = true
 	if r := o.run; r != nil {
 		o.leave()
 		t.history.rest(r)
 		return
 	}
-	o.parked = false
 	u := t.unlinked[o.identity.Run]
 	if u == nil {
 		return

@@ -311,7 +311,7 @@ func (h *history) open(row *runRow, b []byte) pastRun {
 	}
 	p.last = uint32(int64(row.hi) - p.w.varint())
 	p.relatives = p.w.relatives()
-	p.w.execution(&h.texts, row.started, &p.start, &p.state)
+	p.w.execution(h.texts, row.started, &p.start, &p.state)
 	p.state.Steps = p.steps
 	return p
 }
@@ -333,10 +333,10 @@ func (p *pastRun) next(s *pastStep) {
 	if s.ownRelatives = flags&stepRelatives != 0; s.ownRelatives {
 		s.relatives = p.w.relatives()
 	}
-	s.action, s.actionName = p.w.text(&p.h.texts), p.w.text(&p.h.texts)
+	s.action, s.actionName = p.w.text(p.h.texts), p.w.text(p.h.texts)
 	s.attempt = int(p.w.varint())
 	s.last = uint32(int64(p.row.hi) - p.w.varint())
-	p.w.execution(&p.h.texts, s.started, s.start, s.state)
+	p.w.execution(p.h.texts, s.started, s.start, s.state)
 }
 
 // Reading holds runs that were over while somebody looks at one after the other.

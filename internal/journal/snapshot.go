@@ -101,7 +101,14 @@ func (s *Segment) Identity(owner uint32) *line.Identity {
 		s.index.Identity(owner, id)
 		return id
 	}
-	return &s.snap.owners.at(owner).identity
+	if o := s.snap.owners.at(owner).o; o != nil {
+		return &o.identity
+	}
+	t := s.snap.tables
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id := t.history.unpack(s.snap.owners.at(owner).packed)
+	return &id
 }
 
 // Read appends the line of row i, without its newline, to buf and returns it.

@@ -91,12 +91,10 @@ type Owner struct {
 
 	// guarded by tables.mu
 	code     uint32 // in the rows
-	rows     int    // that have the code
-	released bool   // the code was taken back with the last of them
+	released bool   // the code is not its own any more: see tables.current
 	run      *Run
 	step     *Step
 	place    int         // in run.owners
-	parked   bool        // run and step are not linked, because the run is over
 	lines    line.Levels // before run was linked
 	bytes    int64
 }

@@ -31,7 +31,7 @@ func newTables() *tables {
 func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	t.mu.Lock()
 	o = t.current(o)
-	o.rows++
+	t.owners.rows[o.code]++
 	row.Owner = o.code
 	seg.rows.grow(&t.chunks)
 	seg.rows.append(row)
@@ -67,9 +67,6 @@ func (t *tables) count(o *Owner, row *Row, sign int64) {
 		lines = sign
 	}
 	level := line.LevelIndex(zapcore.Level(row.Level))
-	if o.parked {
-		t.link(o)
-	}
 	if o.run == nil {
 		o.lines[level] += lines
 		o.bytes += size
@@ -107,7 +104,7 @@ func (t *tables) uncount(seg *segment) {
 	}
 	for i := range seg.rows.n {
 		if row := seg.rows.at(i); row.counts() {
-			t.count(t.owners.view.at(row.Owner), row, -1)
+			t.count(t.ownerAt(row.Owner), row, -1)
 		}
 	}
 }

@@ -146,15 +146,15 @@ func (t *tables) forgetSealed(gone rows) {
 	for i := 0; i < gone.n; {
 		t.mu.Lock()
 		for end := min(i+forgetStep, gone.n); i < end; i++ {
-			o := t.owners.view.at(gone.at(i).Owner)
-			if o.rows--; o.rows > 0 {
+			code := gone.at(i).Owner
+			if t.owners.rows[code]--; t.owners.rows[code] > 0 {
 				continue
 			}
-			if o.run == nil && o.identity.Run != "" && (o.bytes != 0 || o.lines != line.Levels{}) {
+			if o := t.owners.view.at(code).o; o != nil && o.run == nil && o.identity.Run != "" && (o.bytes != 0 || o.lines != line.Levels{}) {
 				t.keep(o.identity.Run, o.identity.Step, &tally{o.lines, o.bytes})
 				o.lines, o.bytes = line.Levels{}, 0
 			}
-			t.release(o)
+			t.release(code)
 		}
 		t.mu.Unlock()
 	}

@@ -321,14 +321,14 @@ func (t *tables) split(from, to *segment, after uint64) int64 {
 // movedLast notes that a record of a run or step stands in another segment. The
 // caller holds mu.
 func (t *tables) movedLast(row *Row, from, to *segment) {
-	o := t.owners.view.at(row.Owner)
+	id := t.identityAt(row.Owner)
 	switch row.Kind {
 	case line.KindRun:
-		if r := t.history.liveRun(o.identity.Run); r != nil && r.last == from {
+		if r := t.history.liveRun(id.Run); r != nil && r.last == from {
 			r.last = to
 		}
 	case line.KindStep:
-		if s := t.history.liveStep(o.identity.Step); s != nil && s.last == from {
+		if s := t.history.liveStep(id.Step); s != nil && s.last == from {
 			s.last = to
 		}
 	}
@@ -372,7 +372,7 @@ func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end in
 	old := seg.rows
 	size := found.rebase(&old, old.search(after), end)
 	for i := range found.n {
-		t.owners.view.at(found.at(i).Owner).rows++
+		t.owners.rows[found.at(i).Owner]++
 	}
 	seg.rows, seg.parsed = found, size
 	seg.lookUpIn(nil, nil)
