@@ -49,7 +49,7 @@ func TestEngine(t *testing.T) {
 		b := &fake{}
 		_, err := query.New(b).Records(ctx, query.Filter{Files: []string{"user.log"}}, query.Paging{})
 		require.NoError(t, err)
-		require.Equal(t, []query.Window{{Limit: query.DefaultLimit}}, b.windows)
+		require.Equal(t, []query.Window{{Limit: query.DefaultLimit, MaxBytes: 64 << 20}}, b.windows)
 		require.Equal(t, []string{"user"}, b.filter.Files)
 	})
 	t.Run("the backend gets lists of its own", func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestEngine(t *testing.T) {
 		require.NotEmpty(t, page.Next)
 		_, err = e.MainLogs(ctx, query.RunFilter{}, query.Paging{Limit: 7, Cursor: page.Next})
 		require.NoError(t, err)
-		require.Equal(t, query.Window{Limit: 7, Past: 5, AsOf: 9, Oldest: true}, b.windows[1])
+		require.Equal(t, query.Window{Limit: 7, Past: 5, AsOf: 9, Oldest: true, MaxBytes: 64 << 20}, b.windows[1])
 		last, err := e.SubLogs(ctx, query.StepFilter{}, query.Paging{})
 		require.NoError(t, err)
 		require.Empty(t, last.Next)

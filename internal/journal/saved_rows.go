@@ -35,9 +35,6 @@ func withoutLifecycle(r *rows, from int) bool {
 
 // appendRows appends the rows from one on.
 func (t *tables) appendRows(dst []byte, view *rows, from int) []byte {
-	t.mu.Lock()
-	owners := t.owners.snapshot()
-	t.mu.Unlock()
 	numbers := map[uint32]uint64{}
 	var texts, list []byte
 	last := &Row{}
@@ -47,7 +44,9 @@ func (t *tables) appendRows(dst []byte, view *rows, from int) []byte {
 		if !known {
 			n = uint64(len(numbers))
 			numbers[row.Owner] = n
-			id := owners.at(row.Owner).identity
+			t.mu.Lock()
+			id := *t.identityAt(row.Owner)
+			t.mu.Unlock()
 			for _, s := range identityTexts(&id) {
 				texts = appendBytes(texts, []byte(*s))
 			}
