@@ -29,14 +29,16 @@ type folder struct {
 	*journal.Journal
 	t        *testing.T
 	fs       vfs.FS
+	left     **folder // to be closed when the test ends, nil once it is
 	mu       sync.Mutex
 	problems []error
 }
 
 func open(t *testing.T, fsys vfs.FS, change ...func(*journal.Options)) *folder {
 	t.Helper()
-	f := &folder{t: t, fs: fsys}
-	o := journal.Options{FS: fsys, OnProblem: func(err error) {
+	f := &folder{t: t, fs: fsys, left: new(*folder)}
+	*f.left = f
+	o := journal.Options{FS: fsys, RingBytes: 4 << 20, OnProblem: func(err error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.problems = append(f.problems, err)
@@ -47,8 +49,22 @@ func open(t *testing.T, fsys vfs.FS, change ...func(*journal.Options)) *folder {
 	j, err := journal.Open(dir, o)
 	require.NoError(t, err)
 	f.Journal = j
-	t.Cleanup(func() { f.Close() })
+	left := f.left
+	t.Cleanup(func() {
+		if *left != nil {
+			(*left).Close()
+		}
+	})
 	return f
+}
+
+// Close closes the journal. The test forgets it then: some tests open hundreds, each
+// with a ring in memory.
+func (f *folder) Close() error {
+	if f.left != nil {
+		*f.left = nil
+	}
+	return f.Journal.Close()
 }
 
 // problemSeen reports whether the journal has told of a problem.

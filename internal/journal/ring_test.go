@@ -21,7 +21,7 @@ import (
 
 func TestModeInForce(t *testing.T) {
 	t.Parallel()
-	f := open(t, vfs.NewMem())
+	f := open(t, vfs.NewMem(), func(o *journal.Options) { o.RingBytes = 0 })
 	require.Equal(t, journal.ModeJournal, f.Stats().Mode)
 	require.Equal(t, int64(journal.DefaultRingBytes), f.Stats().RingSize)
 	f = open(t, vfs.NewMem(), func(o *journal.Options) { o.Mode = journal.ModeWrite })
