@@ -72,7 +72,13 @@ func TestActiveHashes(t *testing.T) {
 	require.NotEmpty(t, whole)
 
 	t.Run("it is brought up to date when the trail is opened", func(t *testing.T) {
-		for _, old := range [][]byte{nil, whole[:len(whole)/2], whole[:len(whole)-40], []byte("garbage"), append(slices.Clone(whole), "more"...)} {
+		olds := [][]byte{nil, whole[:len(whole)/2], whole[:len(whole)-40], []byte("garbage"), append(slices.Clone(whole), "more"...)}
+		for hash := range 10 { // what the rest of the file would be put to
+			wrong := slices.Clone(whole)
+			wrong[len(wrong)-1-32*hash] ^= 1
+			olds = append(olds, wrong)
+		}
+		for _, old := range olds {
 			put(t, mem, "audit.log.hashes", old)
 			provesAll(t, mem, n)
 			r, err := hosted(mem, audit.Options{OnProblem: func(err error) { t.Error(err) }})

@@ -71,7 +71,9 @@ func TestAttacks(t *testing.T) {
 	join := func(lines ...[]byte) []byte { return bytes.Join(lines, nil) }
 	// try verifies a changed trail and puts the old one back.
 	tried := 0
-	defer func() { t.Logf("%d attacks: deleted, reordered, repeated, cut, appended, rewritten, rolled back, forked", tried) }()
+	defer func() {
+		t.Logf("%d attacks: deleted, reordered, repeated, cut, appended, rewritten, rolled back, forked", tried)
+	}()
 	try := func(t *testing.T, changed []byte, anchors ...[]byte) error {
 		t.Helper()
 		tried++

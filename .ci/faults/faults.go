@@ -51,6 +51,18 @@ var faults = []fault{
 	{"what a failed sync left is not written again", inAudit,
 		"if from == c.goodEnd {", "if from >= 0 {", inAudit, "^TestPoisoned$"},
 
+	// The audit trail.
+	{"a line that lies in two pieces loses its beginning", inAudit,
+		"l.text = append(l.text, c.text[:n]...)", "l.text = append(l.text[:0], c.text[:n]...)", inAudit, "^TestVerifyPieces$"},
+	{"what a sidecar says of a hash is believed", inAudit,
+		"tlog.CheckRecord(hashes, int64(p.checkpoint.Size), p.checkpoint.Root, seq, leaf) != nil", "leaf != leaf", inAudit, "^TestActiveHashes$"},
+	{"a sidecar goes on where another one ended", inAudit,
+		"if point.Size != uint64(head.size) || point.Root != head.root() {", "if false {", inAudit, "^TestActiveHashes$"},
+	{"a signature that was changed is taken for the signer's", inAudit,
+		"return err == nil && bytes.Equal(want, sig)", "_ = want\n\treturn err == nil", inAudit, "^TestSignerAlone$"},
+	{"nobody hears who took logs out", inLogger,
+		"\ts.engine.OnRead(s.read)\n", "\t_ = s.read\n", inLogger, "^TestAuditOfReads$"},
+
 	// Kills and recovery.
 	{"a torn last line is not cut", inRotation,
 		"\tif end < size {\n", "\tif end < 0 {\n", inRotation, "^TestTornLastLine$"},
