@@ -65,6 +65,19 @@ func quiet(t *testing.T) {
 	}, time.Minute, 50*time.Millisecond)
 }
 
+// tailed reports whether a tail can be opened.
+func tailed(t *testing.T, url string) bool {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/tail", nil)
+	require.NoError(t, err)
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
+
 // TestSlowReaders compares a writer's time, and the CPU that the process uses
 // meanwhile, without and with 64 tails that nobody reads, in turns.
 func TestSlowReaders(t *testing.T) {
@@ -82,9 +95,11 @@ func TestSlowReaders(t *testing.T) {
 		c.wall = append(c.wall, time.Since(began))
 		c.cpu = append(c.cpu, used(t)-cpu)
 	}
+	const rounds = 5
 	write(&cost{})
 	var without, with cost
-	for range 9 {
+	for try := 0; len(with.wall) < rounds; try++ {
+		require.Less(t, try, 5*rounds)
 		quiet(t)
 		write(&without)
 		var open []net.Conn
@@ -104,25 +119,20 @@ func TestSlowReaders(t *testing.T) {
 		dropped = fill
 		quiet(t) // and they have stopped
 		write(&with)
+		if tailed(t, server.URL) { // one more can be opened: on a busy machine some were given up by now
+			n := len(with.wall) - 1
+			with.wall, with.cpu = with.wall[:n], with.cpu[:n]
+		}
 		for _, conn := range open {
 			require.NoError(t, conn.Close())
 		}
-		require.Eventually(t, func() bool { // the handlers are gone
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/tail", nil)
-			require.NoError(t, err)
-			answer, err := http.DefaultClient.Do(r)
-			require.NoError(t, err)
-			defer answer.Body.Close()
-			return answer.StatusCode == http.StatusOK
-		}, time.Minute, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return tailed(t, server.URL) }, time.Minute, 20*time.Millisecond, "the handlers are gone")
 	}
 	for _, times := range [][]time.Duration{without.wall, without.cpu, with.wall, with.cpu} {
 		slices.Sort(times)
 	}
-	t.Logf("100,000 lines: %v and %v of CPU without tails, %v and %v with 64 that nobody reads: %.2f and %.2f times (medians of 9, in turns), %d records dropped",
-		without.wall[4], without.cpu[4], with.wall[4], with.cpu[4], float64(with.wall[4])/float64(without.wall[4]),
-		float64(with.cpu[4])/float64(without.cpu[4]), dropped)
+	t.Logf("100,000 lines: %v and %v of CPU without tails, %v and %v with 64 that nobody reads: %.2f and %.2f times (medians of %d, in turns), %d records dropped",
+		without.wall[rounds/2], without.cpu[rounds/2], with.wall[rounds/2], with.cpu[rounds/2],
+		float64(with.wall[rounds/2])/float64(without.wall[rounds/2]), float64(with.cpu[rounds/2])/float64(without.cpu[rounds/2]), rounds, dropped)
 	require.Zero(t, dropped)
 }
