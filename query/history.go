@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/steplog/steplog/internal/journal"
 )
@@ -100,12 +101,12 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 		q := newRunQuestion(snap, &f)
 		var in journal.Reading
 		take := func(row *journal.RunRow) bool {
-			return p.take(row.Seq, func() (m MainLog, ok bool) {
+			return p.take(row.Seq, func(m *MainLog) bool {
 				r := snap.Read(row.Ref(), &in)
-				if r == nil {
-					return m, false
+				if r != nil {
+					fillMainLog(m, r)
 				}
-				return makeMainLog(r), true
+				return r != nil
 			})
 		}
 		if f.Run != "" {
@@ -163,6 +164,9 @@ func beyond(asOf uint64) uint64 {
 	return asOf + 1
 }
 
+// atFirst is for how many items there is room at first.
+const atFirst = 32
+
 // historyPage collects the items of a window from a list in its order.
 type historyPage[T any] struct {
 	Result[T]
@@ -180,8 +184,9 @@ func newHistoryPage[T any](w *Window, newest uint64) *historyPage[T] {
 	return p
 }
 
-// take takes one that matches, and reports whether more are of interest.
-func (p *historyPage[T]) take(seq uint64, item func() (T, bool)) bool {
+// take takes one that matches, and reports whether more are of interest. fill makes
+// the item; false leaves it out.
+func (p *historyPage[T]) take(seq uint64, fill func(*T) bool) bool {
 	if !p.counted {
 		p.Total.N++
 	}
@@ -192,8 +197,13 @@ func (p *historyPage[T]) take(seq uint64, item func() (T, bool)) bool {
 	case p.skip > 0:
 		p.skip--
 	case len(p.Items) < p.w.Limit:
-		if it, ok := item(); ok {
-			p.Items = append(p.Items, it)
+		if p.Items == nil {
+			p.Items = make([]T, 0, min(p.w.Limit, atFirst))
+		}
+		n := len(p.Items)
+		p.Items = slices.Grow(p.Items, 1)[:n+1]
+		if !fill(&p.Items[n]) {
+			p.Items = p.Items[:n]
 		}
 	default:
 		p.More = true

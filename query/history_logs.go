@@ -2,7 +2,6 @@ package query
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 	"time"
 
@@ -77,18 +76,11 @@ func triggerOf(s *journal.Step) *line.Lifecycle {
 	return &s.Start
 }
 
-// placeOf returns a step's place among the steps of its run, from 0.
-func placeOf(s *journal.Step) int {
-	if r := s.Run(); r != nil {
-		return max(0, slices.Index(r.Steps(), s))
-	}
-	return 0
-}
-
-func makeMainLog(r *journal.Run) MainLog {
+// fillMainLog makes the answer from a run, in place: it is large.
+func fillMainLog(m *MainLog, r *journal.Run) {
 	id, s := r.Identity, r.State()
 	o := outcomeOf(&s)
-	m := MainLog{
+	*m = MainLog{
 		ID: r.Seq, Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,
 		Server: id.Server, Service: id.Service, Run: id.Run, RootRun: id.RootRun, ParentRun: id.ParentRun,
 		ParentStep: id.ParentStep, ParentOperation: id.ParentOperation,
@@ -99,28 +91,27 @@ func makeMainLog(r *journal.Run) MainLog {
 		Archived: s.Archived, Order: 1, Lines: levelCounts(&s.Lines), Bytes: s.Bytes, Steps: s.Steps,
 	}
 	steps := r.Steps()
-	m.SubLogs = make([]SubLog, 0, min(len(steps), MaxSubLogs))
-	for place, step := range steps[:min(len(steps), MaxSubLogs)] {
-		m.SubLogs = append(m.SubLogs, makeSubLog(step, place))
+	m.SubLogs = make([]SubLog, min(len(steps), MaxSubLogs))
+	for place := range m.SubLogs {
+		fillSubLog(&m.SubLogs[place], steps[place], &r.Start, place)
 	}
-	return m
 }
 
-// makeSubLog makes the answer from a step; place is among those of its run.
-func makeSubLog(step *journal.Step, place int) SubLog {
+// fillSubLog makes the answer from a step, in place; trigger is what tells how its
+// run was started, and place is that among the steps of its run.
+func fillSubLog(sub *SubLog, step *journal.Step, trigger *line.Lifecycle, place int) {
 	id, s := step.Identity, step.State()
-	o, trigger := outcomeOf(&s), triggerOf(step)
-	sub := SubLog{
-		ID: step.Seq, Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,
-		Server: id.Server, Service: id.Service, Run: id.Run, RootRun: id.RootRun, ParentRun: id.ParentRun,
-		ParentStep: id.ParentStep, ParentOperation: id.ParentOperation,
-		Step: id.Step, Action: id.Action, ActionName: id.ActionName, Attempt: max(id.Attempt, 1), RowNum: 1,
-		Started: step.Started, Ended: s.End, Duration: s.Duration,
-		State: stateOf(o, s.Counted), Status: statusOf(o, countsOf(&s), s.Counted),
-		Outcome: o, Reason: s.Reason, Counts: countsOf(&s), Counted: s.Counted,
-		TriggeredBy: triggeredBy(trigger), Schedule: trigger.Schedule, Inbound: trigger.Inbound,
-		Archived: s.Archived, Order: step.Start.Order, Lines: levelCounts(&s.Lines), Bytes: s.Bytes,
-	}
+	o := outcomeOf(&s)
+	sub.ID, sub.Project, sub.Operation, sub.OperationName = step.Seq, id.Project, id.Operation, id.OperationName
+	sub.Server, sub.Service, sub.Run, sub.RootRun = id.Server, id.Service, id.Run, id.RootRun
+	sub.ParentRun, sub.ParentStep, sub.ParentOperation = id.ParentRun, id.ParentStep, id.ParentOperation
+	sub.Step, sub.Action, sub.ActionName, sub.Attempt, sub.RowNum = id.Step, id.Action, id.ActionName, max(id.Attempt, 1), 1
+	sub.Started, sub.Ended, sub.Duration = step.Started, s.End, s.Duration
+	sub.Counts, sub.Counted = countsOf(&s), s.Counted
+	sub.State, sub.Status = stateOf(o, s.Counted), statusOf(o, sub.Counts, s.Counted)
+	sub.Outcome, sub.Reason, sub.Archived = o, s.Reason, s.Archived
+	sub.TriggeredBy, sub.Schedule, sub.Inbound = triggeredBy(trigger), trigger.Schedule, trigger.Inbound
+	sub.Order, sub.Lines, sub.Bytes = step.Start.Order, levelCounts(&s.Lines), s.Bytes
 	if step.Start.Iterated {
 		sub.Iteration = &Iteration{Index: step.Start.IterationIndex, Value: bytes.Clone(step.Start.IterationValue)}
 		sub.RowNum = step.Start.IterationIndex + 1
@@ -128,5 +119,4 @@ func makeSubLog(step *journal.Step, place int) SubLog {
 	if sub.Order == 0 {
 		sub.Order = place + 2
 	}
-	return sub
 }

@@ -73,7 +73,7 @@ func (b *journalBackend) Steps(ctx context.Context, f StepFilter, w Window) (Res
 		}
 		p.counted, p.Total.N, p.Stats.Rows = true, c.total, c.looked
 		for _, s := range c.sorted() {
-			if !p.take(s.seq, func() (SubLog, bool) { return c.item(&s) }) {
+			if !p.take(s.seq, func(sub *SubLog) bool { return c.fill(sub, &s) }) {
 				break
 			}
 		}
@@ -189,12 +189,12 @@ func stepAt(r *journal.Run, seq uint64, place int) *journal.Step {
 	return nil
 }
 
-// item makes the answer from a step that was found.
-func (c *stepCollector) item(s *foundStep) (sub SubLog, ok bool) {
+// fill makes the answer from a step that was found, false when it is gone.
+func (c *stepCollector) fill(sub *SubLog, s *foundStep) bool {
 	r := c.runs[s.run.Seq]
 	if r == nil {
 		if r = c.snap.Of(s.run); r == nil {
-			return sub, false
+			return false
 		}
 		if c.runs == nil {
 			c.runs = map[uint64]*journal.Run{}
@@ -203,7 +203,9 @@ func (c *stepCollector) item(s *foundStep) (sub SubLog, ok bool) {
 	}
 	step := stepAt(r, s.seq, int(s.place))
 	if step == nil {
-		return sub, false
+		return false
 	}
-	return makeSubLog(step, int(s.place)), true
+	*sub = SubLog{}
+	fillSubLog(sub, step, triggerOf(step), int(s.place))
+	return true
 }
