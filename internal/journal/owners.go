@@ -125,14 +125,12 @@ func (t *tables) ownerOf(id *line.Identity) *Owner {
 func (t *tables) ownerRead(id *line.Identity) *Owner {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.settled > 0 {
+		return &Owner{code: t.settledCode(id)} // for its rows alone
+	}
 	code, packed, ok := t.findOwner(id)
-	switch {
-	case ok && t.owners.view.at(code).o == nil && t.settled > 0:
-		return &Owner{code: code} // for its rows alone
-	case ok:
+	if ok {
 		return t.ownerAt(code)
-	case t.settled > 0 && id.Run != "":
-		return &Owner{code: t.owners.put(ownerEntry{packed: string(packed)}, packed)}
 	}
 	o := &Owner{identity: t.history.share(id)}
 	t.enter(o, packed)
@@ -140,6 +138,16 @@ func (t *tables) ownerRead(id *line.Identity) *Owner {
 		o.identity.Run = o.run.Identity.Run
 	}
 	return o
+}
+
+// settledCode returns the code of an identity of rows that the tables know
+// everything else of: nothing is counted for it. The caller holds mu.
+func (t *tables) settledCode(id *line.Identity) uint32 {
+	code, packed, ok := t.findOwner(id)
+	if !ok {
+		code = t.owners.put(ownerEntry{packed: string(packed)}, packed)
+	}
+	return code
 }
 
 // enter gives an owner a code, and the run and step that it belongs to. The

@@ -259,15 +259,17 @@ func (j *Journal) takePart(seg *segment, p savedPart, size int64) bool {
 	if !j.begins(seg, p.offset+at, x.Last()) {
 		return false
 	}
+	if x.Last() <= j.tables.settled {
+		j.tables.takeRows(seg, p)
+		return true
+	}
 	life := map[int]*line.Lifecycle{}
-	if x.Last() > j.tables.settled {
-		err := x.Lifecycle(func(row int, l *line.Lifecycle) error {
-			life[row] = l
-			return nil
-		})
-		if err != nil {
-			return false
-		}
+	err := x.Lifecycle(func(row int, l *line.Lifecycle) error {
+		life[row] = l
+		return nil
+	})
+	if err != nil {
+		return false
 	}
 	owners := make([]*Owner, x.Owners())
 	for i := range x.Len() {
@@ -284,4 +286,27 @@ func (j *Journal) takePart(seg *segment, p savedPart, size int64) bool {
 		j.tables.publish(seg, row, o, life[i])
 	}
 	return true
+}
+
+// takeRows takes in the rows of a part of which the tables know everything else.
+func (t *tables) takeRows(seg *segment, p savedPart) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := p.index
+	var id line.Identity
+	codes, known := make([]uint32, x.Owners()), make([]bool, x.Owners())
+	for i := range x.Len() {
+		row := sealedRow(x, i)
+		if o := row.Owner; !known[o] {
+			x.Identity(o, &id)
+			codes[o], known[o] = t.settledCode(&id), true
+		}
+		row.Owner = codes[row.Owner]
+		at, length := x.Place(i)
+		row.Offset, row.Len = uint32(p.offset+at), uint32(length-1)
+		t.owners.rows[row.Owner]++
+		seg.rows.append(row)
+	}
+	seg.parsed = p.offset + x.TextSize()
+	t.asOf = max(t.asOf, x.Last())
 }
