@@ -130,18 +130,46 @@ func (j *Journal) takeRows(seg *segment, b []byte, size int64) {
 	if first <= j.tables.lastOf(seg) || end > size || !j.begins(seg, at, first) || !j.begins(seg, lastAt, last) {
 		return
 	}
-	var owner *Owner
-	var of *line.Identity
-	err = readRows(b, func(row *Row, id *line.Identity) bool {
-		if of != id {
-			owner, of = j.tables.ownerOf(id), id
-		}
-		row.Offset = uint32(at)
-		at += int64(row.Len) + 1
-		j.tables.publish(seg, *row, owner, nil)
-		return true
-	})
+	if last <= j.tables.settled {
+		err = j.tables.takeRest(seg, b, at)
+	} else {
+		owners := map[*line.Identity]*Owner{}
+		err = readRows(b, func(row *Row, id *line.Identity) bool {
+			o := owners[id]
+			if o == nil {
+				o = j.tables.ownerRead(id)
+				owners[id] = o
+			}
+			row.Offset = uint32(at)
+			at += int64(row.Len) + 1
+			j.tables.publish(seg, *row, o, nil)
+			return true
+		})
+	}
 	if err != nil {
 		j.problem(errors.Join(errRows, err)) // it was read a moment ago
 	}
+}
+
+// takeRest takes in saved rows of which the tables know everything else, as lines
+// that follow each other from an offset on.
+func (t *tables) takeRest(seg *segment, b []byte, at int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	codes := map[*line.Identity]uint32{}
+	return readRows(b, func(row *Row, id *line.Identity) bool {
+		code, known := codes[id]
+		if !known {
+			code = t.settledCode(id)
+			codes[id] = code
+		}
+		r := *row
+		r.Offset, r.Owner = uint32(at), code
+		at += int64(r.Len) + 1
+		t.owners.rows[code]++
+		seg.rows.append(r)
+		seg.parsed = at
+		t.asOf = max(t.asOf, r.Seq)
+		return true
+	})
 }
