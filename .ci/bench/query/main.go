@@ -86,7 +86,7 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	if s.load {
-		for _, step := range []func(context.Context, string) error{sizes, sealing, openings, together} {
+		for _, step := range []func(context.Context, string) error{sealing, openings, sizes, together} {
 			if err := step(ctx, dir); err != nil {
 				return err
 			}
