@@ -14,10 +14,10 @@ type runQuestion struct {
 	from, to int64
 	want     *journal.Wanted
 	// what rows have for ids and triggers
-	root, parent, parentStep, trigger, system uint32
-	triggered                                 bool // some run has that trigger's code
-	fast                                      bool // lists answer it
-	exact                                     bool // rows answer it
+	root, parent, parentStep, trigger uint32
+	triggered                         bool // some run has that trigger's code
+	fast                              bool // lists answer it
+	exact                             bool // rows answer it
 }
 
 func newRunQuestion(snap *journal.Snapshot, f *RunFilter) *runQuestion {

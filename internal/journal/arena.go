@@ -117,13 +117,3 @@ func (a *arena) release(number uint32) {
 	a.chunks[number] = nil
 	a.free = append(a.free, number)
 }
-
-// size returns how many bytes the chunks take.
-func (a *arena) size() (n int) {
-	for _, c := range a.chunks {
-		if c != nil {
-			n += cap(c.b)
-		}
-	}
-	return n
-}

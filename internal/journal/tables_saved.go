@@ -236,8 +236,8 @@ func (t *tables) load(w *wire, files map[string]int64) (same, ok bool) {
 	n := w.count()
 	same = n == len(files)
 	for range n {
-		name, size := string(w.bytes(w.count())), w.uvarint()
-		got, there := files[name]
+		name, size := w.bytes(w.count()), w.uvarint()
+		got, there := files[string(name)]
 		same = same && there && uint64(got) == size
 	}
 	if !same || w.bad {

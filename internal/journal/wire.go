@@ -49,19 +49,3 @@ func (w *wire) bytes(n int) []byte {
 	w.b = w.b[n:]
 	return v
 }
-
-func (w *wire) u32() uint32 {
-	b := w.bytes(4)
-	if b == nil {
-		return 0
-	}
-	return binary.LittleEndian.Uint32(b)
-}
-
-func (w *wire) u64() uint64 {
-	b := w.bytes(8)
-	if b == nil {
-		return 0
-	}
-	return binary.LittleEndian.Uint64(b)
-}
