@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,10 +13,10 @@ import (
 	"github.com/steplog/steplog/internal/line"
 )
 
-// history is the table of runs and their steps. A run that goes on, or of which
-// somebody may still log, is an object; of one that is over and whose records all
-// stand in sealed files only its row and some bytes are kept, from which the object
-// is made when somebody asks for it, or something about the run changes.
+// history is the table of runs and their steps. A run that goes on, or for which
+// somebody logged a moment ago, is an object; of one that is over only its row and
+// some bytes are kept, from which the object is made when somebody asks for it, or
+// something about the run changes.
 //
 // tables.mu guards it.
 type history struct {
@@ -45,7 +44,7 @@ type history struct {
 	buf     []byte
 }
 
-// runRow is what lists and filters ask of a run: 80 bytes, no pointers.
+// runRow is what lists and filters ask of a run: 64 bytes, no pointers.
 type runRow struct {
 	seq                      uint64
 	started                  int64 // Unix nanoseconds, as near as they can tell
@@ -396,115 +395,4 @@ func (h *history) forget(slot uint32) {
 	row := h.row(slot)
 	h.past.drop(row.past)
 	row.past = place{}
-}
-
-// rest notes that a live run may be over.
-func (h *history) rest(r *Run) {
-	if !r.idle && (len(r.owners) == 0 || r.state.Ended) {
-		r.idle, r.since = true, h.turn
-		h.idle = append(h.idle, r)
-	}
-}
-
-// settle keeps runs that are over in few bytes, at most so many, and reports
-// whether there are more to look at. Those that have an owner have to be over since
-// the turn before, unless all are wanted.
-func (h *history) settle(most int, all bool) (more bool) {
-	n := 0
-	for ; n < len(h.idle) && most > 0; n++ {
-		r := h.idle[n]
-		if !all && len(r.owners) > 0 && r.since+1 >= h.turn {
-			break
-		}
-		if r.idle = false; h.live[r.slot] == r && r.over() {
-			h.keep(r)
-			most--
-		}
-	}
-	if h.idle = h.idle[n:]; len(h.idle) == 0 {
-		h.idle = nil
-		h.shrink()
-	}
-	return most == 0
-}
-
-// shrink gives back what maps took for objects that are gone: a map never gets
-// smaller.
-func (h *history) shrink() {
-	n := len(h.runs) + len(h.steps)
-	if h.peak = max(h.peak, n); h.peak < 1024 || n > h.peak/8 {
-		return
-	}
-	h.peak = n
-	h.live, h.runs, h.steps = maps.Collect(maps.All(h.live)), maps.Collect(maps.All(h.runs)), maps.Collect(maps.All(h.steps))
-}
-
-// over reports whether a run has ended, and can be kept in few bytes.
-func (r *Run) over() bool { return r.state.Ended && r.keepable() }
-
-// keepable reports whether it can be kept in few bytes, whether it is over or not.
-func (r *Run) keepable() bool {
-	id := r.Identity
-	if id.Step != "" || id.Action != "" || id.ActionName != "" || id.Attempt != 0 || !keepable(r.Started, &r.state) {
-		return false
-	}
-	for _, s := range r.steps {
-		if !keepable(s.Started, &s.state) {
-			return false
-		}
-	}
-	return true
-}
-
-// keep has bytes take the place of a live run.
-func (h *history) keep(r *Run) {
-	row := h.row(r.slot)
-	h.span(r, row)
-	h.peak = max(h.peak, len(h.runs)+len(h.steps))
-	h.buf = h.encode(h.buf[:0], r, row)
-	row.past = h.past.put(r.slot, h.buf)
-	delete(h.live, r.slot)
-	delete(h.runs, r.Identity.Run)
-	h.index(r.slot)
-	for _, o := range r.owners {
-		h.t.pack(o)
-	}
-	r.owners = nil
-	for _, s := range r.steps {
-		if h.steps[s.Identity.Step] == s {
-			delete(h.steps, s.Identity.Step)
-		}
-	}
-	if cap(h.buf) > maxKeptBuf {
-		h.buf = nil
-	}
-}
-
-// span fills in what a row says of a run that is kept in few bytes.
-func (h *history) span(r *Run, row *runRow) {
-	row.lo, row.hi, row.mixed = r.last.id(), r.last.id(), false
-	for _, s := range r.steps {
-		row.lo, row.hi = min(row.lo, s.last.id()), max(row.hi, s.last.id())
-		row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
-	}
-}
-
-// maxKeptBuf is how large a buffer is kept for the next run.
-const maxKeptBuf = 1 << 20
-
-// index enters the ids of a run that is over, and of its steps.
-func (h *history) index(slot uint32) {
-	p := h.openSlot(slot)
-	h.pastIDs.add(p.id, slot)
-	for range p.steps {
-		h.pastIDs.add(p.ids.id(), slot)
-	}
-}
-
-// sameScope reports whether a step says of its flow what its run does.
-func sameScope(a, b *line.Identity) bool {
-	return a.Server == b.Server && a.Service == b.Service && a.Project == b.Project && a.Operation == b.Operation &&
-		a.RootRun == b.RootRun && a.ServerName == b.ServerName && a.ServiceName == b.ServiceName &&
-		a.OperationName == b.OperationName && a.ParentOperation == b.ParentOperation &&
-		a.ParentRun == b.ParentRun && a.ParentStep == b.ParentStep
 }

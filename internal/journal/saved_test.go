@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
 )
@@ -81,4 +83,43 @@ func fileContent(t *testing.T, fsys vfs.FS, path string) []byte {
 	b, err := io.ReadAll(f)
 	require.NoError(t, err)
 	return b
+}
+
+// Files that a rule deletes while a folder is opened take their runs with them,
+// also where the tables are read back.
+func TestRetainedWhileOpened(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	f := open(t, mem)
+	long := identity(100, 0)
+	f.lifecycle(long, line.Lifecycle{Phase: line.PhaseStart})
+	f.lifecycle(identity(100, 1), line.Lifecycle{Phase: line.PhaseStart})
+	f.lifecycle(identity(100, 1), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+	for i := range 4 {
+		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseStart})
+		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+		if i < 3 {
+			require.NoError(t, f.Rotate(journal.FileUsage))
+		}
+	}
+	f.lifecycle(long, line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+	require.NoError(t, f.Close())
+	_, err := mem.Lstat(filepath.Join(dir, ".journal", "tables"))
+	require.NoError(t, err)
+
+	f = open(t, mem, func(o *journal.Options) { o.Rule.MaxFiles = 1 })
+	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 3 }, 10*time.Second, time.Millisecond)
+	snap := f.Snapshot()
+	require.Nil(t, snap.Run("r-0"))
+	require.Nil(t, snap.Run("r-1"))
+	require.NotNil(t, snap.Run("r-2"))
+	require.NotNil(t, snap.Run("r-3"))
+	require.Empty(t, snap.Run("r-100").Steps(), "its records are gone")
+	require.Nil(t, snap.Step("r-100-s-1"))
+	for range 2 {
+		require.NoError(t, f.Rotate(journal.FileUsage))
+		f.lifecycle(identity(200, 0), line.Lifecycle{Phase: line.PhaseUpdate})
+	}
+	require.NoError(t, f.Rotate(journal.FileUsage))
+	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 1 }, 10*time.Second, time.Millisecond)
 }

@@ -29,6 +29,7 @@ type tables struct {
 	serial   uint32 // of the segment that was added last
 	serials  map[uint32]*segment
 	reserved map[string]uint32 // serials of files, by name, while a folder is opened
+	late     []*segment        // removed while a folder is opened; their runs expire afterwards
 	settled  uint64            // up to this seq the tables know of all records, while a folder is opened
 	wake     chan struct{}     // closed at the next publication when somebody waits
 }

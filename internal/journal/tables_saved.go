@@ -228,6 +228,11 @@ func (t *tables) loaded() {
 		t.history.revive(slot)
 	}
 	t.history.going = nil
+	for _, seg := range t.late {
+		t.history.expire(seg)
+		delete(t.serials, seg.serial)
+	}
+	t.late = nil
 }
 
 // load takes in what save returned, if it is of these files.

@@ -118,6 +118,10 @@ func (t *tables) expire(seg *segment) {
 			delete(t.unlinked, run)
 		}
 	}
+	if t.settled > 0 {
+		t.late = append(t.late, seg) // not all files are known
+		return
+	}
 	t.history.expire(seg)
 	delete(t.serials, seg.serial)
 }
