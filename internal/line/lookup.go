@@ -24,7 +24,7 @@ func Field(details []byte, path string, yield func(scalar string) bool) {
 // yield is called with the number of the path, path by path.
 func Fields(details []byte, paths []string, yield func(path int, scalar string) bool) {
 	var room [8][]byte
-	found := room[:0]
+	var found [][]byte
 	if len(paths) <= len(room) {
 		found = room[:len(paths)]
 	} else {
