@@ -125,7 +125,7 @@ var faults = []fault{
 	{"two rotations in a millisecond get one name", inRotation,
 		"err := f.fs.RenameNew(from, to)", "err := f.fs.Rename(from, to)", inRotation, "^TestRotate$|^TestEveryRotationIsKept$|^TestRotationFails$|^TestHookOrder$"},
 	{"identities are kept for ever", inJournal,
-		"\tt.free = append(t.free, o.code)\n", "", inJournal, "^TestOwnersGoWithTheirRows$"},
+		"\tt.free = append(t.free, code)\n", "", inJournal, "^TestOwnersGoWithTheirRows$"},
 	{"a snapshot's identities change under it", inJournal,
 		"page.epoch < t.epoch {", "page.epoch > t.epoch {", inJournal, "^TestOwnersGoWithTheirRows$"},
 	{"rows of the next segment keep the offsets of the last", inJournal,
