@@ -52,11 +52,12 @@ func copyFolder(from, to string) error {
 	})
 }
 
-// openings measures the first query of a folder after a clean close and after a
+// openings measures the first query of a folder after a clean close, and after a
 // kill: of a copy that is made while a writer has it open.
 func openings(ctx context.Context, dir string) error {
 	const rounds = 5
-	clean, killed := filepath.Clean(dir)+".closed", filepath.Clean(dir)+".killed"
+	killed := filepath.Clean(dir) + ".killed"
+	defer os.RemoveAll(killed)
 	ask := func(dir string) (float64, int64, error) {
 		start := time.Now()
 		store, err := logger.Open(dir, nil)
@@ -77,35 +78,30 @@ func openings(ctx context.Context, dir string) error {
 	for _, c := range []struct {
 		what, dir string
 		target    float64
-	}{{"a clean close", clean, 50}, {"a kill", killed, 400}} {
+	}{{"a clean close", dir, 50}, {"a kill", killed, 400}} {
 		var times []float64
 		for range rounds {
-			if err := os.RemoveAll(c.dir); err != nil {
-				return err
-			}
 			if c.dir == killed {
+				if err := os.RemoveAll(killed); err != nil {
+					return err
+				}
 				store, err := logger.Open(dir, nil)
 				if err != nil {
 					return err
 				}
-				err = copyFolder(dir, c.dir)
+				err = copyFolder(dir, killed)
 				if cerr := store.Close(); err == nil {
 					err = cerr
 				}
 				if err != nil {
 					return err
 				}
-			} else if err := copyFolder(dir, c.dir); err != nil {
-				return err
 			}
 			took, _, err := ask(c.dir)
 			if err != nil {
 				return err
 			}
 			times = append(times, took)
-		}
-		if err := os.RemoveAll(c.dir); err != nil {
-			return err
 		}
 		m := middle(times)
 		fmt.Printf("open and first query after %s, %.0f MB of it not sealed: %.0f ms, %.2f of %.0f: %s\n", c.what, float64(info.Size())/1e6, m,
