@@ -179,6 +179,7 @@ func walk[T any](c *checker, p query.Paging, n int, ask func(query.Paging) (quer
 		require.Equal(c, query.Total{N: int64(n), Exact: true}, page.Total, c.what)
 		require.Equal(c, c.asOf(p), page.AsOf, c.what)
 		got = append(got, page.Items...)
+		require.LessOrEqual(c, len(got), n, c.what)
 		if page.Next == "" {
 			break
 		}
