@@ -28,6 +28,7 @@ var order = []string{
 	"internal/imports",
 	"internal/leak",
 	"levels",
+	"internal/wire",
 	"internal/vfs",
 	"internal/vfs/vfstest",
 	"internal/mask",

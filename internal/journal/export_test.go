@@ -19,7 +19,7 @@ func (j *Journal) Saved(files map[string]int64) []byte {
 // ReadSaved takes in what Saved returned, or anything else, and looks at all of it.
 func ReadSaved(b []byte, files map[string]int64) (runs int, ok bool) {
 	t := newTables()
-	same, ok := t.load(&wire{b: b}, files)
+	same, ok := t.load(new(readWire(b)), files)
 	if !ok || !same {
 		return 0, false
 	}

@@ -110,8 +110,8 @@ func (h *history) unpack(packed string) (id line.Identity) {
 	if packed == "" {
 		return id
 	}
-	w := wire{b: []byte(packed)}
-	if scope := w.uvarint(); scope < uint64(len(h.scopes)) {
+	w := readWire([]byte(packed))
+	if scope := w.Uvarint(); scope < uint64(len(h.scopes)) {
 		id = h.scopes[scope].identity
 	}
 	id.Run = textOfID(w.id())
@@ -119,7 +119,7 @@ func (h *history) unpack(packed string) (id line.Identity) {
 	r.fill(&id)
 	id.Step = textOfID(w.id())
 	id.Action, id.ActionName = w.text(h.texts), w.text(h.texts)
-	id.Attempt = int(w.varint())
+	id.Attempt = int(w.Varint())
 	return id
 }
 

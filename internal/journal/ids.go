@@ -58,17 +58,17 @@ func nibble(c byte) byte {
 }
 
 // id takes the kept form of an id.
-func (w *wire) id() []byte {
-	whole := w.b
-	n := w.uvarint()
+func (w *wireReader) id() []byte {
+	whole := w.B
+	n := w.Uvarint()
 	if n == 0 {
-		w.bytes(uuidSize)
-	} else if n--; n > uint64(len(w.b)) {
-		w.bad, w.b = true, nil
+		w.Bytes(uuidSize)
+	} else if n--; n > uint64(len(w.B)) {
+		w.Bad, w.B = true, nil
 	} else {
-		w.bytes(int(n))
+		w.Bytes(int(n))
 	}
-	return whole[:len(whole)-len(w.b)]
+	return whole[:len(whole)-len(w.B)]
 }
 
 // textOfID returns the id that was kept.

@@ -124,13 +124,13 @@ func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle
 
 // execution takes what appendExecution wrote. The value of an iteration is a part
 // of the bytes.
-func (w *wire) execution(t *texts, started int64, start *line.Lifecycle, s *RunState) {
-	flags := w.uvarint()
+func (w *wireReader) execution(t *texts, started int64, start *line.Lifecycle, s *RunState) {
+	flags := w.Uvarint()
 	*start, *s = line.Lifecycle{Phase: line.PhaseStart}, RunState{}
 	s.seen = started
 	if flags&execEnded != 0 {
 		s.Ended = true
-		s.Duration = time.Duration(w.varint())
+		s.Duration = time.Duration(w.Varint())
 		s.seen += int64(s.Duration)
 		s.End = time.Unix(0, s.seen).UTC()
 		s.Outcome, s.Reason = w.text(t), w.text(t)
@@ -143,16 +143,16 @@ func (w *wire) execution(t *texts, started int64, start *line.Lifecycle, s *RunS
 	}
 	if flags&execCounted != 0 {
 		s.Counted = true
-		s.Processed, s.Succeeded, s.Failed, s.Fragments = w.varint(), w.varint(), w.varint(), w.varint()
+		s.Processed, s.Succeeded, s.Failed, s.Fragments = w.Varint(), w.Varint(), w.Varint(), w.Varint()
 	}
 	if flags&execOrder != 0 {
-		start.Order = int(w.varint())
+		start.Order = int(w.Varint())
 	}
 	if flags&execSeen != 0 {
-		s.seen += w.varint()
+		s.seen += w.Varint()
 	}
 	if flags&execDuration != 0 {
-		s.Duration = time.Duration(w.varint())
+		s.Duration = time.Duration(w.Varint())
 	}
 	if flags&execTrigger != 0 {
 		start.TriggeredBy, start.Schedule = w.text(t), w.text(t)
@@ -161,10 +161,10 @@ func (w *wire) execution(t *texts, started int64, start *line.Lifecycle, s *RunS
 		w.levels(&s.Lines, &s.Bytes)
 	}
 	if start.Iterated = flags&execIterated != 0; start.Iterated {
-		start.IterationIndex = int(w.varint())
+		start.IterationIndex = int(w.Varint())
 	}
 	if flags&execValue != 0 {
-		start.IterationValue = w.bytes(w.count())
+		start.IterationValue = w.Bytes(w.Count())
 	}
 	s.Implied, s.Archived, start.Inbound = flags&execImplied != 0, flags&execArchived != 0, flags&execInbound != 0
 }
@@ -182,14 +182,14 @@ func appendLevels(b []byte, levels *line.Levels, bytes int64) []byte {
 	return binary.AppendVarint(b, bytes)
 }
 
-func (w *wire) levels(levels *line.Levels, bytes *int64) {
-	there := w.uvarint()
+func (w *wireReader) levels(levels *line.Levels, bytes *int64) {
+	there := w.Uvarint()
 	for i := range levels {
 		if there&(1<<i) != 0 {
-			levels[i] = w.varint()
+			levels[i] = w.Varint()
 		}
 	}
-	*bytes = w.varint()
+	*bytes = w.Varint()
 }
 
 func appendRelatives(b []byte, id *line.Identity) []byte {
@@ -207,8 +207,8 @@ func appendRelatives(b []byte, id *line.Identity) []byte {
 // relatives are the kept ids of root_run, parent_run and parent_step.
 type relatives [3][]byte
 
-func (w *wire) relatives() (r relatives) {
-	there := w.uvarint()
+func (w *wireReader) relatives() (r relatives) {
+	there := w.Uvarint()
 	for i := range r {
 		if there&(1<<i) != 0 {
 			r[i] = w.id()
@@ -267,9 +267,9 @@ func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 type pastRun struct {
 	h         *history
 	row       *runRow
-	w         wire
-	ids       wire // of steps that were not taken yet
-	ids0      wire // of all steps
+	w         wireReader
+	ids       wireReader // of steps that were not taken yet
+	ids0      wireReader // of all steps
 	id        []byte
 	steps     int
 	last      uint32 // segment
@@ -296,9 +296,9 @@ type pastStep struct {
 
 // openIDs begins with a run: what follows are the ids of its steps.
 func (h *history) openIDs(row *runRow, b []byte) (p pastRun) {
-	p = pastRun{h: h, row: row, w: wire{b: b}}
+	p = pastRun{h: h, row: row, w: readWire(b)}
 	p.id = p.w.id()
-	p.steps = p.w.count()
+	p.steps = p.w.Count()
 	p.ids, p.ids0 = p.w, p.w
 	return p
 }
@@ -309,7 +309,7 @@ func (h *history) open(row *runRow, b []byte) pastRun {
 	for range p.steps {
 		p.w.id()
 	}
-	p.last = uint32(int64(row.hi) - p.w.varint())
+	p.last = uint32(int64(row.hi) - p.w.Varint())
 	p.relatives = p.w.relatives()
 	p.w.execution(h.texts, row.started, &p.start, &p.state)
 	p.state.Steps = p.steps
@@ -319,14 +319,14 @@ func (h *history) open(row *runRow, b []byte) pastRun {
 // next takes the next step.
 func (p *pastRun) next(s *pastStep) {
 	s.id = p.ids.id()
-	flags := p.w.uvarint()
-	s.seq = p.row.seq + uint64(p.w.varint())
-	s.started = p.row.started + p.w.varint()
+	flags := p.w.Uvarint()
+	s.seq = p.row.seq + uint64(p.w.Varint())
+	s.started = p.row.started + p.w.Varint()
 	s.scope, s.relatives = p.h.scopes[p.row.scope], p.relatives
 	if flags&stepScope != 0 {
-		code := p.w.uvarint()
+		code := p.w.Uvarint()
 		if code >= uint64(len(p.h.scopes)) {
-			p.w.bad, code = true, 0
+			p.w.Bad, code = true, 0
 		}
 		s.scope = p.h.scopes[code]
 	}
@@ -334,8 +334,8 @@ func (p *pastRun) next(s *pastStep) {
 		s.relatives = p.w.relatives()
 	}
 	s.action, s.actionName = p.w.text(p.h.texts), p.w.text(p.h.texts)
-	s.attempt = int(p.w.varint())
-	s.last = uint32(int64(p.row.hi) - p.w.varint())
+	s.attempt = int(p.w.Varint())
+	s.last = uint32(int64(p.row.hi) - p.w.Varint())
 	p.w.execution(p.h.texts, s.started, s.start, s.state)
 }
 

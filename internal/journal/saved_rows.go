@@ -73,26 +73,26 @@ func readRows(b []byte, yield func(row *Row, id *line.Identity) bool) error {
 	if len(b) < 4 || binary.LittleEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
 		return errRows
 	}
-	r := wire{b: b[4:]}
-	count, owners := r.uvarint(), r.uvarint()
+	r := readWire(b[4:])
+	count, owners := r.Uvarint(), r.Uvarint()
 	if owners > uint64(len(b)) {
 		return errRows
 	}
 	ids := make([]line.Identity, owners)
 	for i := range ids {
 		for _, s := range identityTexts(&ids[i]) {
-			*s = string(r.bytes(r.count()))
+			*s = string(r.Bytes(r.Count()))
 		}
-		ids[i].Attempt = int(r.varint())
+		ids[i].Attempt = int(r.Varint())
 	}
 	var row Row
-	for ; count > 0 && !r.bad; count-- {
-		step := r.uvarint()
+	for ; count > 0 && !r.Bad; count-- {
+		step := r.Uvarint()
 		row.Seq += step
-		row.Time += r.varint()
-		length, owner := r.uvarint(), r.uvarint()
-		class := r.bytes(2)
-		if r.bad {
+		row.Time += r.Varint()
+		length, owner := r.Uvarint(), r.Uvarint()
+		class := r.Bytes(2)
+		if r.Bad {
 			return errRows
 		}
 		row.Level, row.Kind = int8(class[0]), line.Kind(class[1])
@@ -104,7 +104,7 @@ func readRows(b []byte, yield func(row *Row, id *line.Identity) bool) error {
 			return nil
 		}
 	}
-	if r.bad {
+	if r.Bad {
 		return errRows
 	}
 	return nil

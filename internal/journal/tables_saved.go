@@ -143,11 +143,11 @@ func appendTallies(b []byte, sums map[string]*tally) []byte {
 	return b
 }
 
-func (w *wire) tallies() map[string]*tally {
-	n := w.count()
+func (w *wireReader) tallies() map[string]*tally {
+	n := w.Count()
 	sums := make(map[string]*tally, n)
 	for range n {
-		id, sum := string(w.bytes(w.count())), &tally{}
+		id, sum := string(w.Bytes(w.Count())), &tally{}
 		w.levels(&sum.lines, &sum.bytes)
 		sums[id] = sum
 	}
@@ -211,7 +211,7 @@ func (j *Journal) loadTables(private string) error {
 		return err
 	}
 	fresh := newTables()
-	if same, ok := fresh.load(&wire{b: b[tablesHead:]}, files); !ok {
+	if same, ok := fresh.load(new(readWire(b[tablesHead:])), files); !ok {
 		return errTables
 	} else if same {
 		j.tables = fresh
@@ -236,28 +236,28 @@ func (t *tables) loaded() {
 }
 
 // load takes in what save returned, if it is of these files.
-func (t *tables) load(w *wire, files map[string]int64) (same, ok bool) {
-	t.settled = w.uvarint()
-	n := w.count()
+func (t *tables) load(w *wireReader, files map[string]int64) (same, ok bool) {
+	t.settled = w.Uvarint()
+	n := w.Count()
 	same = n == len(files)
 	for range n {
-		name, size := w.bytes(w.count()), w.uvarint()
+		name, size := w.Bytes(w.Count()), w.Uvarint()
 		got, there := files[string(name)]
 		same = same && there && uint64(got) == size
 	}
-	if !same || w.bad {
-		return false, !w.bad
+	if !same || w.Bad {
+		return false, !w.Bad
 	}
 	t.reserved = map[string]uint32{}
-	for range w.count() {
-		serial := w.uvarint()
-		t.reserved[string(w.bytes(w.count()))] = uint32(serial)
+	for range w.Count() {
+		serial := w.Uvarint()
+		t.reserved[string(w.Bytes(w.Count()))] = uint32(serial)
 		t.serial = max(t.serial, uint32(serial))
 	}
 	h := t.history
 	known := len(h.texts.list)
-	for i := range w.count() {
-		s := string(w.bytes(w.count()))
+	for i := range w.Count() {
+		s := string(w.Bytes(w.Count()))
 		switch {
 		case i >= known:
 			h.texts.enter(s)
@@ -265,37 +265,37 @@ func (t *tables) load(w *wire, files map[string]int64) (same, ok bool) {
 			return false, true // of another version
 		}
 	}
-	for range w.count() {
+	for range w.Count() {
 		var id line.Identity
 		for _, text := range scopeTexts(&id) {
-			*text = string(w.bytes(w.count()))
+			*text = string(w.Bytes(w.Count()))
 		}
 		h.scopeOf(&id)
 	}
 	h.load(w)
-	for range w.count() {
-		run := string(w.bytes(w.count()))
+	for range w.Count() {
+		run := string(w.Bytes(w.Count()))
 		for step, n := range w.tallies() {
 			t.keep(run, step, n)
 		}
 	}
 	t.stray = w.tallies()
-	return true, !w.bad && len(w.b) == 0
+	return true, !w.Bad && len(w.B) == 0
 }
 
 // load takes in the runs that save appended.
-func (h *history) load(w *wire) {
-	n := w.count()
+func (h *history) load(w *wireReader) {
+	n := w.Count()
 	seq := uint64(0)
 	for range n {
-		seq += w.uvarint()
-		row := runRow{seq: seq, started: w.varint(), used: true}
-		row.scope, row.hi = uint32(w.uvarint()), uint32(w.uvarint())
-		row.lo = row.hi - uint32(w.uvarint())
-		row.mixed = w.uvarint() == 1
-		content := w.bytes(w.count())
-		if w.bad || int(row.scope) >= len(h.scopes) {
-			w.bad = true
+		seq += w.Uvarint()
+		row := runRow{seq: seq, started: w.Varint(), used: true}
+		row.scope, row.hi = uint32(w.Uvarint()), uint32(w.Uvarint())
+		row.lo = row.hi - uint32(w.Uvarint())
+		row.mixed = w.Uvarint() == 1
+		content := w.Bytes(w.Count())
+		if w.Bad || int(row.scope) >= len(h.scopes) {
+			w.Bad = true
 			return
 		}
 		slot := h.slot()
@@ -306,8 +306,8 @@ func (h *history) load(w *wire) {
 		if p.relatives[0] != nil {
 			row.root = h.hashKept(p.relatives[0])
 		}
-		if p.w.bad {
-			w.bad = true
+		if p.w.Bad {
+			w.Bad = true
 			return
 		}
 		*h.row(slot) = row

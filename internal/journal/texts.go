@@ -70,15 +70,15 @@ func (t *texts) share(s string) string {
 }
 
 // text takes a text.
-func (w *wire) text(t *texts) string {
-	switch code := w.uvarint(); {
+func (w *wireReader) text(t *texts) string {
+	switch code := w.Uvarint(); {
 	case code == 0:
 		return ""
 	case code == 1:
-		return string(w.bytes(w.count()))
+		return string(w.Bytes(w.Count()))
 	case code-2 < uint64(len(t.list)):
 		return t.list[code-2]
 	}
-	w.bad, w.b = true, nil
+	w.Bad, w.B = true, nil
 	return ""
 }

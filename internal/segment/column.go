@@ -64,34 +64,34 @@ func (c *Column) decode(b []byte) bool {
 	if len(b) == 0 {
 		return false
 	}
-	w := wire{b: b[1:]}
+	w := read(b[1:])
 	switch b[0] {
 	case formDictionary:
-		c.terms = int(min(w.uvarint(), maxRows*8))
+		c.terms = int(min(w.Uvarint(), maxRows*8))
 		c.unindexed = w.ref()
-		n := w.count()
+		n := w.Count()
 		c.blocks = make([]termBlockAt, 0, min(n, 1<<16))
 		sizes := make([]int, 0, min(n, 1<<16))
 		for range n {
-			t := termBlockAt{terms: int(min(w.uvarint(), 1<<20)), size: int(min(w.uvarint(), 1<<20))}
-			sizes = append(sizes, int(min(w.uvarint(), 1<<20)))
+			t := termBlockAt{terms: int(min(w.Uvarint(), 1<<20)), size: int(min(w.Uvarint(), 1<<20))}
+			sizes = append(sizes, int(min(w.Uvarint(), 1<<20)))
 			t.first = w.text()
 			c.blocks = append(c.blocks, t)
 		}
 		for i, size := range sizes {
-			c.blocks[i].data = w.bytes(size)
+			c.blocks[i].data = w.Bytes(size)
 		}
 	case formFilters:
-		n := w.count()
+		n := w.Count()
 		if n != c.x.Frames() {
 			return false
 		}
 		sizes := make([]int, n)
 		for i := range sizes {
-			sizes[i] = int(min(w.uvarint(), uint64(len(b))))
+			sizes[i] = int(min(w.Uvarint(), uint64(len(b))))
 		}
 		for _, size := range sizes {
-			c.filters = append(c.filters, w.bytes(size))
+			c.filters = append(c.filters, w.Bytes(size))
 		}
 		if c.filters == nil {
 			c.filters = [][]byte{}
@@ -99,7 +99,7 @@ func (c *Column) decode(b []byte) bool {
 	default:
 		return false
 	}
-	return !w.bad
+	return !w.Bad
 }
 
 // Dictionary reports whether the column has its terms; else it has filters,
@@ -162,12 +162,12 @@ func (c *Column) list(n int) (*termList, error) {
 		return nil, c.x.corrupt(c.id, errContent)
 	}
 	l := &termList{text: make([]byte, 0, at.size), starts: make([]uint16, 0, at.terms+1)}
-	w := wire{b: plain}
+	w := read(plain)
 	last := 0
 	for range at.terms {
-		shared := int(min(w.uvarint(), 1<<16))
-		rest := w.bytes(w.count())
-		if w.bad || len(l.starts) == 0 && shared > 0 || shared > len(l.text)-last || len(l.text)+shared+len(rest)+1 > at.size {
+		shared := int(min(w.Uvarint(), 1<<16))
+		rest := w.Bytes(w.Count())
+		if w.Bad || len(l.starts) == 0 && shared > 0 || shared > len(l.text)-last || len(l.text)+shared+len(rest)+1 > at.size {
 			return nil, c.x.corrupt(c.id, errContent)
 		}
 		from := len(l.text)
@@ -177,16 +177,16 @@ func (c *Column) list(n int) (*termList, error) {
 		last = from
 	}
 	l.starts = append(l.starts, uint16(len(l.text)))
-	l.refs = bytes.Clone(w.b)
+	l.refs = bytes.Clone(w.B)
 	l.marks = make([]refMark, 0, (at.terms+markEvery-1)/markEvery)
 	var places refs
 	for i := range at.terms {
 		if i%markEvery == 0 {
-			l.marks = append(l.marks, refMark{places, len(l.refs) - len(w.b)})
+			l.marks = append(l.marks, refMark{places, len(l.refs) - len(w.B)})
 		}
 		places.take(&w)
 	}
-	if w.bad {
+	if w.Bad {
 		return nil, c.x.corrupt(c.id, errContent)
 	}
 	c.x.cache.put(key, l, int64(cap(l.text)+2*cap(l.starts)+len(l.refs)+24*cap(l.marks)+128))
@@ -199,13 +199,13 @@ func (l *termList) term(i int) []byte { return l.text[l.starts[i] : l.starts[i+1
 
 // pick appends the refs of some terms, ascending, to dst.
 func (l *termList) pick(dst []Ref, which []int) []Ref {
-	var w wire
+	var w reader
 	var places refs
 	at := -1 // the ref that w is at
 	for _, i := range which {
 		if at < 0 || i/markEvery > at/markEvery {
 			m := &l.marks[i/markEvery]
-			at, places, w = i/markEvery*markEvery, m.refs, wire{b: l.refs[m.at:]}
+			at, places, w = i/markEvery*markEvery, m.refs, read(l.refs[m.at:])
 		}
 		for ; at < i; at++ {
 			places.take(&w)

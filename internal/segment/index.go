@@ -398,16 +398,16 @@ func (x *Index) Lifecycle(yield func(row int, l *line.Lifecycle) error) error {
 		return err
 	}
 	defer x.cache.decoders.Put(z)
-	blocks := wire{b: b}
+	blocks := read(b)
 	var plain []byte
-	for len(blocks.b) > 0 && !blocks.bad {
-		if plain, err = z.DecodeAll(blocks.bytes(blocks.count()), plain[:0]); err != nil {
+	for len(blocks.B) > 0 && !blocks.Bad {
+		if plain, err = z.DecodeAll(blocks.Bytes(blocks.Count()), plain[:0]); err != nil {
 			return x.corrupt(secLifecycle, err)
 		}
-		w := wire{b: plain}
-		for len(w.b) > 0 {
+		w := read(plain)
+		for len(w.B) > 0 {
 			row, l := w.lifecycle()
-			if w.bad || int(row) >= x.rows {
+			if w.Bad || int(row) >= x.rows {
 				return x.corrupt(secLifecycle, errContent)
 			}
 			if err := yield(int(row), &l); err != nil {
@@ -415,7 +415,7 @@ func (x *Index) Lifecycle(yield func(row int, l *line.Lifecycle) error) error {
 			}
 		}
 	}
-	if blocks.bad {
+	if blocks.Bad {
 		return x.corrupt(secLifecycle, errContent)
 	}
 	return nil

@@ -87,37 +87,37 @@ func appendLifecycle(b []byte, row uint32, l *line.Lifecycle) []byte {
 	return b
 }
 
-func (w *wire) lifecycle() (row uint32, l line.Lifecycle) {
-	row = uint32(min(w.uvarint(), maxRows))
-	flags := w.uvarint()
+func (w *reader) lifecycle() (row uint32, l line.Lifecycle) {
+	row = uint32(min(w.Uvarint(), maxRows))
+	flags := w.Uvarint()
 	l.Phase = phaseText(w.text())
 	if flags&hasID != 0 {
-		l.ID = w.uvarint()
+		l.ID = w.Uvarint()
 	}
 	if flags&hasStarted != 0 {
-		seconds := w.varint()
-		l.Started = time.Unix(seconds, w.varint()).UTC()
+		seconds := w.Varint()
+		l.Started = time.Unix(seconds, w.Varint()).UTC()
 	}
 	if flags&hasEnd != 0 {
 		l.Outcome, l.Reason = w.text(), w.text()
-		l.Duration = time.Duration(w.varint())
+		l.Duration = time.Duration(w.Varint())
 		for i := range l.Levels {
-			l.Levels[i] = w.varint()
+			l.Levels[i] = w.Varint()
 		}
-		l.Bytes = w.varint()
+		l.Bytes = w.Varint()
 	}
 	if flags&hasCounts != 0 {
 		l.Counted = true
-		l.Processed, l.Succeeded, l.Failed, l.Fragments = w.varint(), w.varint(), w.varint(), w.varint()
+		l.Processed, l.Succeeded, l.Failed, l.Fragments = w.Varint(), w.Varint(), w.Varint(), w.Varint()
 	}
 	if flags&hasTrigger != 0 {
 		l.TriggeredBy, l.Schedule = w.text(), w.text()
 	}
 	if flags&hasOrder != 0 {
-		l.Order = int(w.varint())
+		l.Order = int(w.Varint())
 	}
 	if flags&(hasIteration|hasIterationValue) != 0 {
-		l.IterationIndex = int(w.varint())
+		l.IterationIndex = int(w.Varint())
 		l.Iterated = flags&hasIteration != 0
 		if flags&hasIterationValue != 0 {
 			l.IterationValue = []byte(w.text())

@@ -48,26 +48,26 @@ func (m *meta) encode() []byte {
 }
 
 func decodeMeta(b []byte) (m meta, ok bool) {
-	w := wire{b: b}
-	m.format = block.Format(w.uvarint())
-	m.size, m.crc = int64(w.uvarint()), uint32(w.uvarint())
-	m.grouped = w.uvarint() == 1
-	m.text, m.head = int64(w.uvarint()), int64(w.uvarint())
-	rows, scopes, owners := w.uvarint(), w.uvarint(), w.uvarint()
+	w := read(b)
+	m.format = block.Format(w.Uvarint())
+	m.size, m.crc = int64(w.Uvarint()), uint32(w.Uvarint())
+	m.grouped = w.Uvarint() == 1
+	m.text, m.head = int64(w.Uvarint()), int64(w.Uvarint())
+	rows, scopes, owners := w.Uvarint(), w.Uvarint(), w.Uvarint()
 	m.classes = []byte(w.text())
 	total := uint64(0)
 	for _, class := range m.classes {
 		if class >= levelCount*kindCount {
 			return m, false
 		}
-		n := w.uvarint()
+		n := w.Uvarint()
 		total += min(n, maxRows)
 		m.counts[class/kindCount][class%kindCount] = uint32(min(n, maxRows))
 	}
 	for i := range m.levels {
 		m.levels[i] = w.ref()
 	}
-	n := w.count()
+	n := w.Count()
 	if n > MaxFields {
 		return m, false
 	}
@@ -75,7 +75,7 @@ func decodeMeta(b []byte) (m meta, ok bool) {
 		m.fields = append(m.fields, w.text())
 	}
 	m.rows, m.scopes, m.owners = int(min(rows, maxRows+1)), int(min(scopes, maxRows+1)), int(min(owners, maxRows+1))
-	return m, !w.bad && m.rows <= maxRows && m.scopes <= m.rows && m.owners <= m.rows && total == rows &&
+	return m, !w.Bad && m.rows <= maxRows && m.scopes <= m.rows && m.owners <= m.rows && total == rows &&
 		m.format <= block.Zstd && m.text >= 0 && m.text <= maxText && m.head >= 0 && m.head <= m.text && m.size >= 0 &&
 		(m.rows == 0 || len(m.classes) > 0)
 }

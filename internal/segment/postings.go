@@ -149,16 +149,16 @@ func (l *refs) append(dst []byte, r Ref) []byte {
 	return dst
 }
 
-func (l *refs) take(w *wire) Ref {
-	n := w.uvarint()
+func (l *refs) take(w *reader) Ref {
+	n := w.Uvarint()
 	if n > maxRows {
-		w.bad = true
+		w.Bad = true
 		return Ref{}
 	}
 	r := Ref{Rows: int(n)}
 	if r.Rows > 0 {
 		last := l.last(r)
-		*last += uint64(w.varint())
+		*last += uint64(w.Varint())
 		r.at = *last
 	}
 	return r
@@ -167,7 +167,7 @@ func (l *refs) take(w *wire) Ref {
 // append writes a ref that stands alone.
 func (r Ref) append(dst []byte) []byte { return new(refs).append(dst, r) }
 
-func (w *wire) ref() Ref { return new(refs).take(w) }
+func (w *reader) ref() Ref { return new(refs).take(w) }
 
 // Rows appends the rows of a ref, ascending, to dst.
 func (x *Index) Rows(dst []uint32, r Ref) ([]uint32, error) {

@@ -52,28 +52,28 @@ func encodePacked(n, fields int, value func(thing, field int) uint64) []byte {
 
 // decodePacked reads a table of n things.
 func decodePacked(b []byte, n, fields int) (t packedTable, ok bool) {
-	w := wire{b: b}
-	if w.uvarint() != uint64(n) || w.bad {
+	w := read(b)
+	if w.Uvarint() != uint64(n) || w.Bad {
 		return t, false
 	}
 	t.n, t.fields = n, make([]packedField, fields)
 	for f := range t.fields {
-		t.fields[f].base = w.uvarint()
-		width := w.bytes(1)
-		if w.bad || width[0] > 64 || width[0] > 56 && width[0] < 64 {
+		t.fields[f].base = w.Uvarint()
+		width := w.Bytes(1)
+		if w.Bad || width[0] > 64 || width[0] > 56 && width[0] < 64 {
 			return t, false
 		}
 		t.fields[f].width = int(width[0])
 	}
 	for f := range t.fields {
 		size := packedSize(n, t.fields[f].width)
-		if size+packPad > len(w.b) {
+		if size+packPad > len(w.B) {
 			return t, false
 		}
-		t.fields[f].b = w.b
-		w.b = w.b[size:]
+		t.fields[f].b = w.B
+		w.B = w.B[size:]
 	}
-	return t, len(w.b) == packPad
+	return t, len(w.B) == packPad
 }
 
 // at returns a field of a thing.

@@ -1,56 +1,17 @@
 package segment
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// wire takes numbers and texts out of bytes that may be anything. After the
-// first that is not there every other is zero, and bad is set.
-type wire struct {
-	b   []byte
-	bad bool
-}
+	"github.com/steplog/steplog/internal/wire"
+)
 
-func (w *wire) uvarint() uint64 {
-	v, n := binary.Uvarint(w.b)
-	if n <= 0 {
-		w.bad, w.b = true, nil
-		return 0
-	}
-	w.b = w.b[n:]
-	return v
-}
+// reader takes the parts of a sidecar.
+type reader struct{ wire.Reader }
 
-func (w *wire) varint() int64 {
-	v, n := binary.Varint(w.b)
-	if n <= 0 {
-		w.bad, w.b = true, nil
-		return 0
-	}
-	w.b = w.b[n:]
-	return v
-}
+func read(b []byte) reader { return reader{wire.Reader{B: b}} }
 
-// count is uvarint for a number of things that each take at least one byte of
-// what follows: no more can be there.
-func (w *wire) count() int {
-	v := w.uvarint()
-	if v > uint64(len(w.b)) {
-		w.bad, w.b = true, nil
-		return 0
-	}
-	return int(v)
-}
-
-func (w *wire) bytes(n int) []byte {
-	if n < 0 || n > len(w.b) {
-		w.bad, w.b = true, nil
-		return nil
-	}
-	v := w.b[:n:n]
-	w.b = w.b[n:]
-	return v
-}
-
-func (w *wire) text() string { return string(w.bytes(w.count())) }
+func (w *reader) text() string { return string(w.Bytes(w.Count())) }
 
 func appendText(dst []byte, s string) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
