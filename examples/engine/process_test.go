@@ -108,6 +108,7 @@ type record struct {
 	Run     string
 	Step    string
 	Message string
+	Implied bool
 	Error   struct{ Message string }
 	Details struct{ Ack, Hint string }
 }
@@ -189,11 +190,30 @@ func TestKilled(t *testing.T) {
 		steps, err := engine.SubLogs(t.Context(), query.StepFilter{States: unfinished}, query.Paging{})
 		require.NoError(t, err)
 		require.Zero(t, steps.Total.N)
+		// A kill between two runs leaves none that died; every other leaves one.
+		left := make(map[string]bool)
+		for _, line := range usage {
+			if line.Kind == string(query.KindRun) && line.Phase == "end" && line.Implied {
+				left[line.Run] = true
+			}
+		}
+		require.NotEmpty(t, left)
+		require.LessOrEqual(t, len(left), kills)
 		died, err := engine.MainLogs(t.Context(), query.RunFilter{Outcomes: []query.Outcome{query.Failed}}, query.Paging{})
 		require.NoError(t, err)
-		require.EqualValues(t, kills, died.Total.N)
+		require.EqualValues(t, len(left), died.Total.N)
 		for _, run := range died.Items {
+			require.True(t, left[run.Run], run.Run)
 			require.Contains(t, run.Reason, "process died")
+		}
+	})
+	t.Run("R6.1 library: every line is of a run that the history has", func(t *testing.T) {
+		started := make(map[string]bool)
+		for _, line := range usage {
+			started[line.Run] = started[line.Run] || line.Kind == string(query.KindRun) && line.Phase == "start"
+		}
+		for _, line := range user {
+			require.True(t, started[line.Run], "%d: %s", line.Seq, line.Run)
 		}
 	})
 }
