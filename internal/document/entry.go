@@ -22,16 +22,15 @@ type Entry struct {
 // document has no other place for it; details that have a key of that name
 // themselves stay as they are.
 func MakeEntry(r query.Record) (Entry, error) {
-	parsed, err := parse(r)
+	failure, details, err := objects(r)
 	if err != nil {
 		return Entry{}, err
 	}
-	details := parsed.Details
 	if bytes.Equal(details, []byte("{}")) {
 		details = nil
 	}
-	if parsed.Error != nil {
-		details = withError(details, parsed.Error)
+	if failure != nil {
+		details = withError(details, failure)
 	}
 	return Entry{
 		Timestamp: r.Time.UTC().Format(time.RFC3339Nano),

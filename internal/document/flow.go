@@ -183,7 +183,7 @@ var outside = place{order: 1, row: 1}
 func placeOf(s query.SubLog) place { return place{s.Order, s.RowNum} }
 
 func makeLine(r query.Record, p place) (Line, error) {
-	parsed, err := parse(r)
+	failure, details, err := objects(r)
 	if err != nil {
 		return Line{}, err
 	}
@@ -193,7 +193,7 @@ func makeLine(r query.Record, p place) (Line, error) {
 		OriginalUUID: r.Run, UUID: r.Run,
 		Type: TypeLine, Order: p.order, Row: p.row,
 		Level: levelName(r), Label: r.Label, Message: r.Message,
-		Fields: parsed.Details, Error: parsed.Error,
+		Fields: details, Error: failure,
 	}
 	if r.Step != "" {
 		d.Group, d.GroupName, d.ParentGroup = r.Action, cmp.Or(r.ActionName, r.Action), textOrNull(r.Operation)
@@ -203,6 +203,14 @@ func makeLine(r query.Record, p place) (Line, error) {
 		d.Fields = json.RawMessage("{}")
 	}
 	return d, nil
+}
+
+// objects returns the error and the details of a record, nil where it has none.
+func objects(r query.Record) (failure, details []byte, err error) {
+	if failure, details, err = line.Objects(r.Raw); err != nil {
+		err = fmt.Errorf("document: record %d: %w", r.Seq, err)
+	}
+	return failure, details, err
 }
 
 // parse takes the line of a record apart.

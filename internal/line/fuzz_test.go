@@ -116,6 +116,9 @@ func FuzzParse(f *testing.F) {
 		line.Field(raw, "a.b", func(string) bool { return true })
 		if err != nil {
 			require.ErrorIs(t, err, line.ErrNotRecord)
+			if _, _, err := line.Objects(raw); err != nil {
+				require.ErrorIs(t, err, line.ErrNotRecord)
+			}
 			var m struct {
 				Seq *uint64 `json:"seq"`
 			}
@@ -143,6 +146,10 @@ func FuzzParse(f *testing.F) {
 		if r.Error != nil {
 			require.True(t, json.Valid(r.Error))
 		}
+		failure, details, err := line.Objects(raw)
+		require.NoError(t, err)
+		require.Equal(t, r.Error, failure)
+		require.Equal(t, r.Details, details)
 		again := r
 		require.NoError(t, line.Parse(raw, &again))
 		require.Equal(t, r, again)

@@ -41,17 +41,35 @@ func Fields(details []byte, paths []string, yield func(path int, scalar string) 
 	}
 }
 
-// findAll is find for several keys.
-func findAll(object []byte, keys []string, found [][]byte) {
-	s := scanner{b: object}
-	if !s.take('{') || s.take('}') {
-		return
+// Objects returns the error and the details of a line, both JSON objects and
+// parts of raw, nil where it has none. It is what [Parse] finds of them, for a
+// small part of the time, of a line that has a seq; that it does not look for. It
+// returns [ErrNotRecord] for what is not a JSON object.
+func Objects(raw []byte) (failure, details []byte, err error) {
+	var found [2][]byte
+	if !findAll(raw, []string{"error", "details"}, found[:]) {
+		return nil, nil, ErrNotRecord
 	}
-	for {
+	for i, v := range found {
+		if len(v) > 0 && v[0] != '{' {
+			found[i] = nil
+		}
+	}
+	return found[0], found[1], nil
+}
+
+// findAll is find for several keys. It reports whether object is an object, with
+// nothing behind it.
+func findAll(object []byte, keys []string, found [][]byte) bool {
+	s := scanner{b: object}
+	if !s.take('{') {
+		return false
+	}
+	for more := !s.take('}'); more; {
 		l, ok := s.str()
 		if !ok || !s.take(':') {
 			clear(found)
-			return
+			return false
 		}
 		key := -1
 		for n := range keys {
@@ -63,15 +81,17 @@ func findAll(object []byte, keys []string, found [][]byte) {
 		v, ok := s.skip()
 		if !ok {
 			clear(found)
-			return
+			return false
 		}
 		if key >= 0 {
 			found[key] = v
 		}
-		if !s.take(',') {
-			return
+		if more = s.take(','); !more && !s.take('}') {
+			return false
 		}
 	}
+	s.peek()
+	return s.i == len(object)
 }
 
 // find returns the value of a key of an object, nil if there is none.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"github.com/steplog/steplog/internal/document"
 	"github.com/steplog/steplog/query"
 )
 
@@ -16,6 +17,9 @@ import (
 // an empty key. immutable.
 var hole = json.RawMessage(`{"":0}`)
 
+// A list of documents is put in as a whole, for the same reason: there encoding/json
+// would look at the type of every value.
+
 // holes returns as many as there are records, and never nil.
 func holes(records []query.Record) []json.RawMessage {
 	all := make([]json.RawMessage, len(records))
@@ -27,49 +31,32 @@ func holes(records []query.Record) []json.RawMessage {
 
 // successWith is success with lines in the holes of data.
 func (q *request) successWith(data any, records []query.Record) error {
-	body, err := encode(success{"success", data})
-	if err != nil {
-		return err
-	}
-	return q.answer(fill(body, records))
-}
-
-// fill puts lines into the holes of a document.
-func fill(document []byte, records []query.Record) []byte {
-	size := len(document)
+	size := 0
 	for i := range records {
 		size += len(records[i].Raw)
 	}
-	filled := make([]byte, 0, size+size/16)
-	for i := range records {
-		n := bytes.Index(document, hole)
-		filled = appendLine(append(filled, document[:n]...), records[i].Raw)
-		document = document[n+len(hole):]
-	}
-	return append(filled, document...)
+	return q.filled(success{"success", data}, len(records), size+size/16, func(dst []byte, n int) []byte {
+		return document.AppendHTML(dst, records[n].Raw)
+	})
 }
 
-// appendLine appends a line with the characters escaped that encode escapes.
-// They can stand in its strings only.
-func appendLine(dst, line []byte) []byte {
-	plain := true
-	for _, c := range [...]byte{'<', '>', '&', 0xe2} {
-		plain = plain && bytes.IndexByte(line, c) < 0
+// filled answers with a document whose holes put fills, one by one, with size bytes
+// or so in all.
+func (q *request) filled(v any, holes, size int, put func(dst []byte, n int) []byte) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
 	}
-	if plain {
-		return append(dst, line...)
+	return q.answer(fill(body, holes, size, put))
+}
+
+// fill puts what put appends into the holes of a page.
+func fill(page []byte, holes, size int, put func(dst []byte, n int) []byte) []byte {
+	filled := make([]byte, 0, len(page)+size)
+	for n := range holes {
+		at := bytes.Index(page, hole)
+		filled = put(append(filled, page[:at]...), n)
+		page = page[at+len(hole):]
 	}
-	const digits = "0123456789abcdef"
-	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == '<' || c == '>' || c == '&':
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		case c == 0xe2 && i+2 < len(line) && line[i+1] == 0x80 && line[i+2]&^1 == 0xa8: // U+2028 and U+2029 end lines in JavaScript
-			dst = append(dst, '\\', 'u', '2', '0', '2', digits[line[i+2]&15])
-			i += 2
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return dst
+	return append(filled, page...)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/steplog/steplog/internal/document"
 	"github.com/steplog/steplog/query"
 )
 
@@ -23,17 +24,17 @@ func FuzzFill(f *testing.F) {
 		}
 		again, err := json.Marshal(compact)
 		require.NoError(t, err)
-		type document struct {
+		type page struct {
 			First string            `json:"first"`
 			Lines []json.RawMessage `json:"lines"`
 			Last  string            `json:"last"`
 		}
 		records := []query.Record{{Raw: line}, {Raw: []byte(`{"seq":2}`)}, {Raw: line}}
-		empty, err := encode(document{`{"":0}`, holes(records), string(line)})
+		empty, err := encode(page{`{"":0}`, holes(records), string(line)})
 		require.NoError(t, err)
-		var got, want document
-		require.NoError(t, json.Unmarshal(fill(empty, records), &got))
-		full, err := encode(document{`{"":0}`, []json.RawMessage{line, records[1].Raw, line}, string(line)})
+		var got, want page
+		require.NoError(t, json.Unmarshal(fill(empty, len(records), 0, lines(records)), &got))
+		full, err := encode(page{`{"":0}`, []json.RawMessage{line, records[1].Raw, line}, string(line)})
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(full, &want))
 		require.Equal(t, want.First, got.First)
@@ -53,5 +54,10 @@ func TestFillNothing(t *testing.T) {
 	t.Parallel()
 	text, err := encode(holes(nil))
 	require.NoError(t, err)
-	require.Equal(t, "[]\n", string(fill(text, nil)))
+	require.Equal(t, "[]\n", string(fill(text, 0, 0, nil)))
+}
+
+// lines puts in the lines of records.
+func lines(records []query.Record) func([]byte, int) []byte {
+	return func(dst []byte, n int) []byte { return document.AppendHTML(dst, records[n].Raw) }
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strconv"
@@ -45,12 +46,12 @@ func (q *request) logs() error {
 
 // flowPage is the answer of the integrator's list.
 type flowPage struct {
-	Count    int64  `json:"count"`
-	Limit    int    `json:"limit"`
-	Page     int    `json:"page"`
-	Previous string `json:"previous"`
-	Next     string `json:"next"`
-	Results  any    `json:"results"`
+	Count    int64           `json:"count"`
+	Limit    int             `json:"limit"`
+	Page     int             `json:"page"`
+	Previous string          `json:"previous"`
+	Next     string          `json:"next"`
+	Results  json.RawMessage `json:"results"` // a hole
 }
 
 // flowLogs serves the integrator's list.
@@ -74,23 +75,38 @@ func (q *request) flowLogs() error {
 	if err := p.done(); err != nil {
 		return err
 	}
-	list := map[int]func(*flowList) (flowPage, uint64, error){
+	list := map[int]func(*flowList) (results, error){
 		document.TypeMain: q.mainLogs, document.TypeSub: q.subLogs, document.TypeLine: q.lineLogs}[kind]
-	answer, snapshot, err := list(&f)
+	found, err := list(&f)
 	if err != nil {
 		return err
 	}
-	if int64(f.paging.Offset) >= answer.Count {
+	if int64(f.paging.Offset) >= found.total {
 		return notFound("No logs were found.")
 	}
-	answer.Limit, answer.Page = limit, page
+	answer := flowPage{Count: found.total, Limit: limit, Page: page, Results: hole}
 	if page > 1 {
-		answer.Previous = q.link(p.values, page-1, snapshot)
+		answer.Previous = q.link(p.values, page-1, found.snapshot)
 	}
-	if int64(f.paging.Offset+limit) < answer.Count {
-		answer.Next = q.link(p.values, page+1, snapshot)
+	if int64(f.paging.Offset+limit) < found.total {
+		answer.Next = q.link(p.values, page+1, found.snapshot)
 	}
-	return q.json(answer)
+	return q.filled(answer, 1, limit*documentSize, found.appendJSON)
+}
+
+// documentSize is what room is made for, in bytes, for each document of a page.
+const documentSize = 1024
+
+// results are a page of documents.
+type results struct {
+	total      int64
+	snapshot   uint64
+	appendJSON func(dst []byte, _ int) []byte // the documents as one array
+}
+
+// newResults makes documents of the items of a page.
+func newResults[T, D any](page query.Page[T], documents []D, appendJSON func(*D, []byte) []byte) results {
+	return results{page.Total.N, page.AsOf, func(dst []byte, _ int) []byte { return document.AppendArray(dst, documents, appendJSON) }}
 }
 
 // flowList is what the integrator's list is asked for.
@@ -100,46 +116,46 @@ type flowList struct {
 	paging                        query.Paging
 }
 
-func (q *request) mainLogs(f *flowList) (flowPage, uint64, error) {
+func (q *request) mainLogs(f *flowList) (results, error) {
 	run := f.uuid
 	if f.original != "" {
 		run = f.original
 	}
 	if f.uuid != "" && f.uuid != run {
-		return flowPage{}, 0, nil // a main log has one execution under both names
+		return results{}, nil // a main log has one execution under both names
 	}
 	page, err := q.view.MainLogs(q.ctx, query.RunFilter{Project: f.project, Operation: f.flow, Run: run}, f.paging)
 	if err != nil {
-		return flowPage{}, 0, err
+		return results{}, err
 	}
-	results := make([]document.Main, 0, len(page.Items))
+	documents := make([]document.Main, 0, len(page.Items))
 	for _, m := range page.Items {
-		results = append(results, document.MakeMain(m))
+		documents = append(documents, document.MakeMain(m))
 	}
-	return flowPage{Count: page.Total.N, Results: results}, page.AsOf, nil
+	return newResults(page, documents, (*document.Main).AppendJSON), nil
 }
 
-func (q *request) subLogs(f *flowList) (flowPage, uint64, error) {
+func (q *request) subLogs(f *flowList) (results, error) {
 	page, err := q.view.SubLogs(q.ctx,
 		query.StepFilter{Project: f.project, Operation: f.flow, Run: f.original, Step: f.uuid}, f.paging)
 	if err != nil {
-		return flowPage{}, 0, err
+		return results{}, err
 	}
-	results := make([]document.Sub, 0, len(page.Items))
+	documents := make([]document.Sub, 0, len(page.Items))
 	for _, s := range page.Items {
-		results = append(results, document.MakeSub(s))
+		documents = append(documents, document.MakeSub(s))
 	}
-	return flowPage{Count: page.Total.N, Results: results}, page.AsOf, nil
+	return newResults(page, documents, (*document.Sub).AppendJSON), nil
 }
 
-func (q *request) lineLogs(f *flowList) (flowPage, uint64, error) {
+func (q *request) lineLogs(f *flowList) (results, error) {
 	page, err := q.view.Records(q.ctx, query.Filter{Kinds: []query.Kind{query.KindLine},
 		Project: f.project, Operation: f.flow, Run: f.original, Step: f.uuid, Where: f.where}, f.paging)
 	if err != nil {
-		return flowPage{}, 0, err
+		return results{}, err
 	}
-	results, err := document.MakeLines(q.ctx, q.engine, page.Items)
-	return flowPage{Count: page.Total.N, Results: results}, page.AsOf, err
+	documents, err := document.MakeLines(q.ctx, q.engine, page.Items)
+	return newResults(page, documents, (*document.Line).AppendJSON), err
 }
 
 // link returns the URL of another page of this list: with every parameter, and
@@ -173,8 +189,8 @@ func (q *request) external() string {
 
 // apiPage is the data of the API's list.
 type apiPage struct {
-	Logs       []document.Entry `json:"logs"`
-	Pagination pagination       `json:"pagination"`
+	Logs       json.RawMessage `json:"logs"` // a hole
+	Pagination pagination      `json:"pagination"`
 }
 
 type pagination struct {
@@ -198,18 +214,19 @@ func (q *request) apiLogs() error {
 	if err != nil {
 		return err
 	}
-	data := apiPage{Logs: make([]document.Entry, 0, len(page.Items)),
-		Pagination: pagination{Total: page.Total.N, Limit: paging.Limit, Offset: paging.Offset}}
+	data := apiPage{Logs: hole, Pagination: pagination{Total: page.Total.N, Limit: paging.Limit, Offset: paging.Offset}}
+	entries := make([]document.Entry, 0, len(page.Items))
 	for _, r := range page.Items {
 		entry, err := document.MakeEntry(r)
 		if err != nil {
 			return err
 		}
-		data.Logs = append(data.Logs, entry)
+		entries = append(entries, entry)
 	}
 	if next := paging.Offset + paging.Limit; int64(next) < page.Total.N {
 		data.Pagination.NextOffset = &next
 	}
 	q.w.Header().Set("Steplog-Snapshot", strconv.FormatUint(page.AsOf, 10))
-	return q.success(data)
+	found := newResults(page, entries, (*document.Entry).AppendJSON)
+	return q.filled(success{"success", data}, 1, len(entries)*documentSize, found.appendJSON)
 }
