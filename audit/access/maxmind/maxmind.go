@@ -7,7 +7,7 @@
 package maxmind
 
 import (
-	"encoding/binary"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,21 +31,24 @@ type DB struct {
 	loaded  atomic.Pointer[databases]
 }
 
-// databases are files as they were read once, and what was found in them last.
-type databases struct {
-	readers []*maxminddb.Reader // immutable
-	found   [places]atomic.Pointer[finding]
+// databases are files as they were read once; immutable.
+type databases []*database
+
+// database is a file, and the records of it that were decoded last. Files have far
+// fewer records than networks, and to decode one takes longer than to find it.
+type database struct {
+	reader  *maxminddb.Reader // immutable
+	decoded [places]atomic.Pointer[record]
 }
 
-// places is how many addresses are remembered, some 150 bytes each: each in the
-// one place that its hash says, where it takes that of the one before. Those who
-// ask once ask again, and a search reads all over a file.
+// places is how many records are remembered of a file, some 100 bytes each: each in
+// the one place that its hash says, where it takes that of the one before.
 const places = 4096
 
-// finding is what is known of an address; immutable.
-type finding struct {
-	address     netip.Addr
-	attribution access.Attribution
+// record is what is read of a record of a database; immutable.
+type record struct {
+	offset uintptr
+	access.Attribution
 }
 
 // Open reads one or more database files into memory. What one does not know of an
@@ -66,7 +69,7 @@ func Open(files ...string) (*DB, error) {
 func (db *DB) Reload() error {
 	db.loading.Lock()
 	defer db.loading.Unlock()
-	loaded := &databases{}
+	var loaded databases
 	for _, name := range db.files {
 		// In memory and not mapped: a file that is replaced in place must not
 		// change, or end, under a reader.
@@ -78,14 +81,14 @@ func (db *DB) Reload() error {
 		if err != nil {
 			return fmt.Errorf("maxmind: %s: %w", name, err)
 		}
-		loaded.readers = append(loaded.readers, r)
+		loaded = append(loaded, &database{reader: r})
 	}
-	db.loaded.Store(loaded)
+	db.loaded.Store(&loaded)
 	return nil
 }
 
-// place is what is read of a database; the files have more.
-type place struct {
+// fields are what is read of a record; the files have more.
+type fields struct {
 	Country struct {
 		ISOCode string `maxminddb:"iso_code"`
 	} `maxminddb:"country"`
@@ -98,39 +101,38 @@ type place struct {
 	ISP          string `maxminddb:"isp"`
 }
 
-// Attribute returns what the files know of an address. City names are English.
+// Attribute returns what the files know of an address: each detail from the first
+// that has it. City names are English.
 func (db *DB) Attribute(a netip.Addr) access.Attribution {
+	var found access.Attribution
 	if !a.IsValid() {
-		return access.Attribution{}
+		return found
 	}
-	d := db.loaded.Load()
-	at := &d.found[placeOf(a)]
-	if f := at.Load(); f != nil && f.address == a {
-		return f.attribution
-	}
-	f := &finding{address: a, attribution: d.search(a)}
-	at.Store(f)
-	return f.attribution
-}
-
-// placeOf spreads addresses over the places; neighbours come to lie apart.
-func placeOf(a netip.Addr) uint64 {
-	b := a.As16()
-	h := binary.BigEndian.Uint64(b[:8])*0x9E3779B97F4A7C15 + binary.BigEndian.Uint64(b[8:])
-	return h * 0x9E3779B97F4A7C15 >> 32 % places // 2^64 by the golden ratio (Knuth, The Art of Computer Programming 6.4)
-}
-
-// search reads the files.
-func (d *databases) search(a netip.Addr) access.Attribution {
-	var p place
-	for _, r := range d.readers {
-		if r.Lookup(a).Decode(&p) != nil {
-			continue // a damaged record; the other files may know
+	for _, d := range *db.loaded.Load() {
+		at := d.reader.Lookup(a)
+		if !at.Found() {
+			continue
 		}
-	}
-	found := access.Attribution{Country: p.Country.ISOCode, City: p.City.Names.English, Network: p.Organization}
-	if found.Network == "" {
-		found.Network = p.ISP
+		r := d.record(at)
+		found.Country = cmp.Or(found.Country, r.Country)
+		found.City = cmp.Or(found.City, r.City)
+		found.Network = cmp.Or(found.Network, r.Network)
 	}
 	return found
+}
+
+// record returns what stands in the record that was found.
+func (d *database) record(at maxminddb.Result) *record {
+	offset := at.Offset()
+	place := &d.decoded[uint64(offset)*0x9E3779B97F4A7C15>>32%places] // 2^64 by the golden ratio (Knuth, The Art of Computer Programming 6.4)
+	if r := place.Load(); r != nil && r.offset == offset {
+		return r
+	}
+	r := &record{offset: offset}
+	var p fields
+	if at.Decode(&p) == nil { // of a damaged record nothing is known; other files may know
+		r.Attribution = access.Attribution{Country: p.Country.ISOCode, City: p.City.Names.English, Network: cmp.Or(p.Organization, p.ISP)}
+	}
+	place.Store(r)
+	return r
 }

@@ -2,6 +2,7 @@ package maxmind_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -136,23 +137,24 @@ func TestManyAddresses(t *testing.T) {
 	}
 }
 
-// BenchmarkMiddleware is a request from an address that was seen lately, and from
-// one that was not, over the bare handler.
+// BenchmarkMiddleware is a request over the bare handler: from a thousand addresses
+// in turn, and from addresses all over files that are as large as those one buys.
 func BenchmarkMiddleware(b *testing.B) {
-	cities, networks := databases(b)
+	cities, networks := large(b)
 	db, err := maxmind.Open(cities, networks)
 	require.NoError(b, err)
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 	recorded := access.New(func(access.Record) {}, &access.Options{Attributor: db}).Middleware(next)
 	remotes := make([]string, 1<<16)
 	for i := range remotes {
-		remotes[i] = fmt.Sprintf("203.0.%d.%d:1", i/256, i%256)
+		remotes[i] = fmt.Sprintf("%d.%d.%d.%d:1", 1+i%199, i/256, i*31%256, i%256)
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name     string
 		h        http.Handler
 		distinct int
-	}{"bare": {next, 1}, "seen": {recorded, 1000}, "new": {recorded, len(remotes)}} {
-		b.Run(name, func(b *testing.B) {
+	}{{"bare", next, 1}, {"without", access.New(func(access.Record) {}, nil).Middleware(next), 1000}, {"seen", recorded, 1000}, {"new", recorded, len(remotes)}} {
+		b.Run(c.name, func(b *testing.B) {
 			req := httptest.NewRequest("GET", "/", nil)
 			w := httptest.NewRecorder()
 			b.ReportAllocs()
@@ -162,4 +164,37 @@ func BenchmarkMiddleware(b *testing.B) {
 			}
 		})
 	}
+}
+
+// large makes databases in which some 100,000 networks are of 5,000 places and 20,000
+// owners.
+func large(b *testing.B) (cities, networks string) {
+	b.Helper()
+	dir := b.TempDir()
+	cities, networks = filepath.Join(dir, "city.mmdb"), filepath.Join(dir, "asn.mmdb")
+	many(b, cities, "GeoLite2-City", 5_000, func(n int) mmdbtype.Map { return city(fmt.Sprint("City ", n)) })
+	many(b, networks, "GeoLite2-ASN", 20_000, func(n int) mmdbtype.Map {
+		return mmdbtype.Map{"autonomous_system_organization": mmdbtype.String(fmt.Sprint("Network ", n))}
+	})
+	return cities, networks
+}
+
+func many(b *testing.B, path, kind string, records int, value func(n int) mmdbtype.Map) {
+	b.Helper()
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, RecordSize: 24, IncludeReservedNetworks: true})
+	require.NoError(b, err)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		a := random.Uint32()
+		bits := 16 + random.IntN(9)
+		network := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}), bits).Masked()
+		_, n, err := net.ParseCIDR(network.String())
+		require.NoError(b, err)
+		require.NoError(b, tree.Insert(n, value(random.IntN(records))))
+	}
+	f, err := os.Create(path)
+	require.NoError(b, err)
+	_, err = tree.WriteTo(f)
+	require.NoError(b, err)
+	require.NoError(b, f.Close())
 }
