@@ -37,14 +37,61 @@ func Zip(ctx context.Context, w io.Writer, e *query.Engine, id uint64) error {
 	}
 	e.Tell(ctx, query.Read{Export: true, What: fmt.Sprintf("log %d", id), Project: log.Project, Operation: log.Operation})
 	archive := zip.NewWriter(w)
-	entry, err := add(archive, fmt.Sprintf("log-%d.json", id), log.Created)
-	if err != nil {
+	if err := addLog(ctx, archive, log); err != nil {
 		return err
 	}
-	if err := log.WriteJSON(ctx, entry); err != nil {
-		return fmt.Errorf("export: log %d: %w", id, err)
-	}
 	return archive.Close()
+}
+
+// ZipRuns writes the main logs of all runs that a filter selects to w, as one zip
+// with an entry for each like that of [Zip], oldest first, and returns how many
+// they are. Runs that start meanwhile are not among them. Without any the zip is
+// empty. After an error the zip is not whole.
+//
+// The actor of ctx exported them all at once; see [audit.LogExported].
+func ZipRuns(ctx context.Context, w io.Writer, e *query.Engine, f query.RunFilter) (int64, error) {
+	asked, ctx := ctx, query.PartOf(ctx)
+	archive := zip.NewWriter(w)
+	var written int64
+	paging := query.Paging{Limit: 1000, Oldest: true}
+	for {
+		page, err := e.MainLogs(ctx, f, paging)
+		if err != nil {
+			return written, fmt.Errorf("export: %w", err)
+		}
+		if paging.Cursor == "" {
+			e.Tell(asked, query.Read{Export: true, What: "main logs", Project: f.Project, Operation: f.Operation, Run: f.Run})
+		}
+		for _, run := range page.Items {
+			log, err := document.Find(ctx, e, run.ID)
+			if errors.Is(err, query.ErrNotFound) {
+				continue // expired since it was found
+			}
+			if err != nil {
+				return written, fmt.Errorf("export: log %d: %w", run.ID, err)
+			}
+			if err := addLog(ctx, archive, log); err != nil {
+				return written, err
+			}
+			written++
+		}
+		if page.Next == "" {
+			return written, archive.Close()
+		}
+		paging.Cursor = page.Next
+	}
+}
+
+// addLog adds the entry of a log.
+func addLog(ctx context.Context, archive *zip.Writer, log *document.Log) error {
+	entry, err := add(archive, fmt.Sprintf("log-%d.json", log.ID), log.Created)
+	if err == nil {
+		err = log.WriteJSON(ctx, entry)
+	}
+	if err != nil {
+		return fmt.Errorf("export: log %d: %w", log.ID, err)
+	}
+	return nil
 }
 
 // Files writes files of the folder to w as a zip of text files: those named, or

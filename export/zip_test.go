@@ -188,6 +188,47 @@ func TestZip(t *testing.T) {
 		require.Equal(t, []string{"lost"}, values(s.document(t, main.ID).Errors, "process_group_id"))
 	})
 
+	t.Run("R2.6 library: one zip holds the logs of all runs that a filter selects", func(t *testing.T) {
+		t.Parallel()
+		s := newStore(t)
+		const runs = 1003 // more than are asked for at a time
+		failed := s.run(t)
+		for range runs {
+			_, run := s.flow().Start(t.Context())
+			run.Info("begun")
+			run.End(nil)
+		}
+		archived := func(f query.RunFilter) ([]entry, int64) {
+			var b bytes.Buffer
+			n, err := export.ZipRuns(t.Context(), &b, s.Query(), f)
+			require.NoError(t, err)
+			return unzip(t, b.Bytes()), n
+		}
+		all, n := archived(query.RunFilter{Operation: "flow-1"})
+		require.EqualValues(t, runs+1, n)
+		require.Len(t, all, runs+1)
+		seen := map[string]bool{}
+		for _, e := range all {
+			require.True(t, json.Valid([]byte(e.text)), e.name)
+			seen[e.name] = true
+		}
+		require.Len(t, seen, runs+1)
+		first := all[0]
+		require.Equal(t, fmt.Sprintf("log-%d.json", failed.ID), first.name, "oldest first")
+		var alone bytes.Buffer
+		require.NoError(t, export.Zip(t.Context(), &alone, s.Query(), failed.ID))
+		require.Equal(t, unzip(t, alone.Bytes())[0], first)
+
+		some, n := archived(query.RunFilter{Outcomes: []query.Outcome{query.Failed}})
+		require.EqualValues(t, 1, n)
+		require.Equal(t, []entry{first}, some)
+		none, n := archived(query.RunFilter{Run: "no such run"})
+		require.Zero(t, n)
+		require.Empty(t, none)
+		_, err := export.ZipRuns(t.Context(), io.Discard, s.Query(), query.RunFilter{States: []int{99}})
+		require.ErrorAs(t, err, new(*query.InvalidError))
+	})
+
 	t.Run("R2.6 library: other ids are not found, and nothing is written", func(t *testing.T) {
 		t.Parallel()
 		s := newStore(t)

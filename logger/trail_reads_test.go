@@ -68,6 +68,8 @@ func TestAuditOfReads(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, reader.Close())
 		require.NoError(t, export.Zip(ctx, &out, q, page.Items[0].Seq))
+		_, err = export.ZipRuns(ctx, &out, q, query.RunFilter{Project: "p", Operation: "sync"})
+		require.NoError(t, err)
 		require.NoError(t, export.Files(ctx, &out, store.Files(), "user.log"))
 
 		var got []string
@@ -89,13 +91,13 @@ func TestAuditOfReads(t *testing.T) {
 	ops := audit.User("ops@example.com")
 	t.Run("R4.1 library: what somebody takes out is recorded", func(t *testing.T) {
 		got := readAll(t, false, ops)
-		require.Equal(t, []string{"exported records", "exported records", "exported the log", "downloaded user.log"}, got)
+		require.Equal(t, []string{"exported records", "exported records", "exported the log", "exported main logs", "downloaded user.log"}, got)
 	})
 	t.Run("R4.1 library: what somebody looks at is recorded when the host asks for it", func(t *testing.T) {
 		got := readAll(t, true, ops)
 		require.Equal(t, []string{"viewed main logs", "viewed sub logs", "viewed line logs", "viewed records", "viewed a record",
 			"viewed records", "viewed access records", "viewed audit records", "viewed records", "viewed user.log",
-			"exported records", "exported records", "exported the log", "downloaded user.log"}, got)
+			"exported records", "exported records", "exported the log", "exported main logs", "downloaded user.log"}, got)
 	})
 	t.Run("R4.1 library: what the process reads for itself is nobody's act", func(t *testing.T) {
 		require.Equal(t, []string{"downloaded user.log"}, readAll(t, false, audit.Actor{}))
