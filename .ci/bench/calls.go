@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/steplog/steplog/ci/bench/machine"
 )
 
 // results are the rounds of each candidate, the n-th of one beside the n-th of
@@ -30,7 +32,7 @@ func compareCalls(ctx context.Context, s settings, dir string) error {
 			// Each round begins with another one, so that none always follows
 			// the same neighbour.
 			c := chosen[(i+r)%len(chosen)]
-			if c.name == stepShm && fileSystem(shm) != "tmpfs" {
+			if c.name == stepShm && machine.FileSystem(shm) != "tmpfs" {
 				why[c.name] = fmt.Errorf("%s is no tmpfs", shm)
 				continue
 			}

@@ -38,8 +38,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
+
+	"github.com/steplog/steplog/ci/bench/machine"
 )
 
 type settings struct {
@@ -83,7 +83,7 @@ func run(s settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Printf("%s, %s/%s, %d CPUs, %s, files on %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpuModel(), fileSystem(dir))
+	fmt.Println(machine.Describe(dir))
 	ctx := context.Background()
 	if s.calls {
 		if err := compareCalls(ctx, s, filepath.Join(dir, "calls")); err != nil {
@@ -94,40 +94,4 @@ func run(s settings) error {
 		return compareQueries(ctx, s, filepath.Join(dir, "queries"))
 	}
 	return nil
-}
-
-// cpuModel names the processor where the system says it.
-func cpuModel() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		for l := range strings.Lines(string(text)) {
-			if name, ok := strings.CutPrefix(l, "model name"); ok {
-				return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
-			}
-		}
-	}
-	return "unknown processor"
-}
-
-// fileSystem returns the kind of file system that a folder lies on, where the
-// system says it.
-func fileSystem(dir string) string {
-	text, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return "an unknown file system"
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err == nil {
-		dir, err = filepath.Abs(dir)
-	}
-	kind, longest := "an unknown file system", 0
-	for l := range strings.Lines(string(text)) {
-		f := strings.Fields(l) // device, mount point, kind, ...
-		if err != nil || len(f) < 3 || len(f[1]) < longest {
-			continue
-		}
-		if below := strings.TrimSuffix(f[1], "/") + "/"; strings.HasPrefix(dir+"/", below) {
-			kind, longest = f[2], len(f[1])
-		}
-	}
-	return kind
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/steplog/steplog/ci/bench/machine"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/rotation"
 	"go.uber.org/zap"
@@ -173,7 +174,7 @@ const shm = "/dev/shm"
 // openSteplogShm logs to a folder whose texts are where all others are, while
 // the ring is mapped from memory that no disk stands behind.
 func openSteplogShm(dir string, o setting) (*target, error) {
-	if fileSystem(shm) != "tmpfs" {
+	if machine.FileSystem(shm) != "tmpfs" {
 		return nil, fmt.Errorf("%s is no tmpfs", shm)
 	}
 	private, err := os.MkdirTemp(shm, "bench-")

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/steplog/steplog/ci/bench/machine"
 	"github.com/steplog/steplog/ci/bench/workflow"
 	"github.com/steplog/steplog/logger"
 )
@@ -71,6 +72,7 @@ func run(ctx context.Context, s settings) error {
 			return err
 		}
 	}
+	fmt.Println(machine.Describe(s.dir))
 	c, err := start(s)
 	if err != nil {
 		return err

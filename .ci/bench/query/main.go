@@ -31,6 +31,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/steplog/steplog/ci/bench/machine"
 	"github.com/steplog/steplog/ci/bench/workflow"
 	"github.com/steplog/steplog/logger"
 )
@@ -74,7 +75,7 @@ func run(ctx context.Context, s settings) error {
 		defer os.RemoveAll(dir)
 		s.dir = dir
 	}
-	fmt.Println(machine(s.dir))
+	fmt.Println(machine.Describe(s.dir))
 	dir, err := folder(ctx, s.dir, s.lines)
 	if err != nil {
 		return err

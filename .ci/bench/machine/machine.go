@@ -1,4 +1,5 @@
-package main
+// Package machine says what figures are from.
+package machine
 
 import (
 	"fmt"
@@ -8,9 +9,10 @@ import (
 	"strings"
 )
 
-// machine says what the figures are from.
-func machine(dir string) string {
-	return fmt.Sprintf("%s, %s/%s, %d CPUs, %s, files on %s", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpuModel(), fileSystem(dir))
+// Describe names the version of Go, the system, the processors, and the kind of
+// file system that a folder lies on.
+func Describe(dir string) string {
+	return fmt.Sprintf("%s, %s/%s, %d CPUs, %s, files on %s", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpuModel(), FileSystem(dir))
 }
 
 // cpuModel names the processor where the system says it.
@@ -26,19 +28,20 @@ func cpuModel() string {
 	return "unknown processor"
 }
 
-// fileSystem returns the kind of file system that a folder lies on.
-func fileSystem(dir string) string {
+// FileSystem returns the kind of file system that a folder lies on, where the
+// system says it.
+func FileSystem(dir string) string {
 	text, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return "an unknown file system"
 	}
-	kind, longest := "an unknown file system", 0
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if dir, err = filepath.EvalSymlinks(dir); err == nil {
+		dir, err = filepath.Abs(dir)
 	}
+	kind, longest := "an unknown file system", 0
 	for l := range strings.Lines(string(text)) {
 		f := strings.Fields(l) // device, mount point, kind, ...
-		if len(f) < 3 || len(f[1]) < longest {
+		if err != nil || len(f) < 3 || len(f[1]) < longest {
 			continue
 		}
 		if below := strings.TrimSuffix(f[1], "/") + "/"; strings.HasPrefix(dir+"/", below) {
