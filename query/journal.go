@@ -79,6 +79,9 @@ func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*
 		if err := ctx.Err(); err != nil {
 			return zero, err
 		}
+		if b.j.Closed() {
+			return zero, ErrClosed // what is in memory would answer for a while
+		}
 		snap := b.j.Snapshot()
 		if index && unindexed(snap) {
 			if err := b.j.IndexRows(ctx); err != nil {

@@ -173,6 +173,10 @@ func TestOpen(t *testing.T) {
 		require.NoError(t, e.Close(), "closing twice is fine")
 		_, err = e.Records(t.Context(), query.Filter{}, query.Paging{})
 		require.ErrorIs(t, err, query.ErrClosed)
+		_, err = e.MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
+		require.ErrorIs(t, err, query.ErrClosed)
+		_, err = e.SubLogs(t.Context(), query.StepFilter{}, query.Paging{})
+		require.ErrorIs(t, err, query.ErrClosed)
 		n := 0
 		for _, err := range tail {
 			require.ErrorIs(t, err, query.ErrClosed)

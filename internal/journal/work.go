@@ -192,6 +192,16 @@ func (j *Journal) closeReader() error {
 	return j.folder.Close()
 }
 
+// Closed reports whether Close was called.
+func (j *Journal) Closed() bool {
+	select {
+	case <-j.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 func (j *Journal) closeWriter() error {
 	var errs []error
 	// Nothing is accepted from here on, also if the disk is stuck below.
