@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -338,4 +339,25 @@ func TestReadingWhileWriting(t *testing.T) {
 		require.NoError(t, r.Close())
 		require.NoError(t, f.Close())
 	})
+}
+
+// TestListTimes: lines without a time, as checkpoints of an audit trail are, do not
+// hide the times of their neighbours.
+func TestListTimes(t *testing.T) {
+	checkpoint := `{"checkpoint":"` + strings.Repeat("x", 3000) + `"}` + "\n"
+	later := day.Add(time.Hour)
+	for text, want := range map[string][2]time.Time{
+		checkpoint + record(1, day) + "\n" + record(2, later) + "\n" + checkpoint: {day, later},
+		checkpoint + record(1, day) + "\n":                                        {day, day},
+		record(1, day) + "\n" + strings.Repeat(checkpoint, 5):                     {day, {}},
+		strings.Repeat(checkpoint, 5) + record(1, day) + "\n":                     {{}, day},
+		checkpoint: {},
+		"\n\n":     {},
+	} {
+		fsys := vfs.NewMem()
+		put(t, fsys, "logs/audit.log", text)
+		list, err := openFolder(t, fsys, "logs").List()
+		require.NoError(t, err)
+		require.Equal(t, want, [2]time.Time{list[0].First, list[0].Last}, "%.40q", text)
+	}
 }

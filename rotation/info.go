@@ -14,8 +14,8 @@ type Info struct {
 	Log string `json:"log"`
 	// Bytes is the size of the file as it is stored.
 	Bytes int64 `json:"bytes"`
-	// First and Last are the times of the first and the last line, zero where
-	// a line does not tell.
+	// First and Last are the times of the first and the last line that tell one,
+	// zero where none does near the beginning or the end.
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
 	// Active is true for the file that is being written.
@@ -24,35 +24,55 @@ type Info struct {
 	Compressed bool `json:"compressed"`
 }
 
-// timeWithin is how much of a line is searched for its time, which is its
-// second key.
-const timeWithin = 512
+const (
+	// timeWithin is how much of a line is searched for its time, which is its
+	// second key.
+	timeWithin = 512
+	// headWithin is how much of a text is searched for the first line with a time,
+	// and lastLines how many lines from its end for the last: between the records
+	// of an audit trail stand checkpoints, which have none.
+	headWithin = 8 << 10
+	lastLines  = 3
+)
 
-// recordTimes returns the times of the first and the last line of a text.
+// recordTimes returns the times of the first and the last line of a text that
+// have one.
 func recordTimes(r io.ReaderAt, size int64) (first, last time.Time, err error) {
 	if size == 0 {
 		return first, last, nil
 	}
-	var buf [timeWithin]byte
-	n := min(size, timeWithin)
-	if err := readFull(r, buf[:n], 0); err != nil {
+	var buf [headWithin]byte
+	head := buf[:min(size, headWithin)]
+	if err := readFull(r, head, 0); err != nil {
 		return first, last, err
 	}
-	first = lineTime(buf[:n])
-	// The last line begins behind the newline before its own.
-	start, err := lastLineEnd(r, size-1, maxTorn)
-	if err != nil || start < 0 {
-		return first, last, err
+	for line := range bytes.Lines(head) {
+		if first = lineTime(line); !first.IsZero() {
+			break
+		}
 	}
-	n = min(size-start, timeWithin)
-	if err := readFull(r, buf[:n], start); err != nil {
-		return first, last, err
+	end := size
+	for range lastLines {
+		// A line begins behind the newline before its own.
+		start, err := lastLineEnd(r, end-1, maxTorn)
+		if err != nil || start < 0 {
+			return first, last, err
+		}
+		line := buf[:min(end-start, timeWithin)]
+		if err := readFull(r, line, start); err != nil {
+			return first, last, err
+		}
+		if last = lineTime(line); !last.IsZero() || start == 0 {
+			break
+		}
+		end = start
 	}
-	return first, lineTime(buf[:n]), nil
+	return first, last, nil
 }
 
 // lineTime reads the time that a line begins with, zero when it does not.
 func lineTime(line []byte) time.Time {
+	line = line[:min(len(line), timeWithin)]
 	if i := bytes.IndexByte(line, '\n'); i >= 0 {
 		line = line[:i]
 	}
