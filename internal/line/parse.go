@@ -40,7 +40,13 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 	}
 	hasSeq := false
 	ids := identifiers{from: -1}
-	for more := !s.take('}'); more; {
+	more := true
+	if n := beginning(raw, r); n > 0 {
+		s.i, hasSeq = n, true
+	} else {
+		more = !s.take('}')
+	}
+	for more {
 		key, ok := s.str()
 		if !ok {
 			return false
@@ -71,6 +77,8 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 				return false
 			}
 			hasSeq = true
+		} else if name == "details" && p != nil && p.brief && isLast(raw, s.i) {
+			s.i = len(raw) - 1
 		} else if !parseMember(&s, name, r, &old) {
 			return false
 		}
@@ -90,7 +98,12 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 		return false
 	}
 	if s.lent > 0 {
-		c := copier{from: view(raw), to: make([]byte, 0, s.lent)}
+		c := copier{from: view(raw)}
+		if p != nil && p.brief {
+			c.to = p.take(s.lent)
+		} else {
+			c.to = make([]byte, 0, s.lent)
+		}
 		c.record(r)
 	}
 	if p != nil {

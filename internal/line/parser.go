@@ -21,6 +21,10 @@ type Parser struct {
 	last   int              // number of the identity of the last line, -1 for none
 	before int              // the last one that was known
 	ends   int              // how often all were forgotten
+
+	brief bool   // nobody wants details
+	room  []byte // for the texts of some lines
+	rooms int    // how many there were
 }
 
 // maxKnown bounds what a Parser remembers: some MB.
