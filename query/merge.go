@@ -20,7 +20,13 @@ import (
 // is followed until another one is, so that the usual row costs one comparison.
 func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 	visit func(v *view, i int, row *journal.Row) (bool, error)) error {
-	h := make(heads, 0, len(s.views))
+	there := 0
+	for n := range s.views {
+		if v := &s.views[n]; !v.counted || v.matches > 0 {
+			there++
+		}
+	}
+	h := make(heads, 0, there)
 	for n := range s.views {
 		v := &s.views[n]
 		if v.counted && v.matches == 0 {

@@ -120,27 +120,43 @@ func (c *conditions) scopes(x *segment.Index) (list []int, all bool) {
 	if len(wanted) == 0 && len(projects) == 0 && root == 0 {
 		return nil, true
 	}
-next:
-	for scope := range x.Scopes() {
+	// The first condition finds scopes, the others choose among them.
+	switch {
+	case len(wanted) > 0:
+		list = x.AppendScopesWith(nil, wanted[0].id, wanted[0].text)
+		wanted = wanted[1:]
+	case root == 0:
+		for _, project := range projects {
+			list = x.AppendScopesWith(list, segment.Project, project)
+		}
+		slices.Sort(list)
+		list, projects = slices.Compact(list), nil
+	default:
+		for scope := range x.Scopes() {
+			list = append(list, scope)
+		}
+	}
+	if len(wanted) == 0 && len(projects) == 0 && root == 0 {
+		return list, false
+	}
+	return slices.DeleteFunc(list, func(scope int) bool {
 		for _, w := range wanted {
 			if x.ScopeText(scope, w.id) != w.text {
-				continue next
+				return true
 			}
 		}
 		if !among(projects, x.ScopeText(scope, segment.Project)) {
-			continue
+			return true
 		}
-		if root != 0 {
-			// A run that nothing started is its own root.
-			got := x.ScopeText(scope, segment.RootRun)
-			if got == 0 {
-				got = x.ScopeText(scope, segment.Run)
-			}
-			if got != root {
-				continue
-			}
-		}
-		list = append(list, scope)
+		return root != 0 && rootRun(x, scope) != root
+	}), false
+}
+
+// rootRun returns the number of the run at the top: a run that nothing started is
+// its own.
+func rootRun(x *segment.Index, scope int) uint32 {
+	if root := x.ScopeText(scope, segment.RootRun); root != 0 {
+		return root
 	}
-	return list, false
+	return x.ScopeText(scope, segment.Run)
 }

@@ -88,7 +88,12 @@ func (s *scan) tick(n int) error {
 
 // read fetches and parses the line of a row into s.raw and s.rec, which hold it
 // until the next call.
-func (s *scan) read(v *view, i int) error {
+func (s *scan) read(v *view, i int) error { return s.fetch(v, i, false) }
+
+// readBrief is read for a line of which a record is made: s.rec has no details.
+func (s *scan) readBrief(v *view, i int) error { return s.fetch(v, i, true) }
+
+func (s *scan) fetch(v *view, i int, brief bool) error {
 	if s.reader.Segment() != v.Segment {
 		s.reader = v.Lines()
 	}
@@ -98,7 +103,12 @@ func (s *scan) read(v *view, i int) error {
 	}
 	s.stats.Lines++
 	s.stats.Bytes += int64(len(s.raw))
-	if err := s.parser.Parse(s.raw, &s.rec); err != nil {
+	if brief {
+		err = s.parser.Brief(s.raw, &s.rec)
+	} else {
+		err = s.parser.Parse(s.raw, &s.rec)
+	}
+	if err != nil {
 		return fmt.Errorf("query: %s: %w", v.Name(), err)
 	}
 	// A line costs about as much as a hundred rows.
@@ -167,7 +177,7 @@ func (s *scan) page(w Window) (Result[Record], error) {
 			return !p.more, nil
 		}
 		if !read {
-			if err := s.read(v, i); err != nil {
+			if err := s.readBrief(v, i); err != nil {
 				return false, err
 			}
 		}

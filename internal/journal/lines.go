@@ -3,6 +3,8 @@ package journal
 import (
 	"bytes"
 	"fmt"
+
+	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
 // LineReader reads lines of a segment, faster than [Segment.Read] where they lie
@@ -13,10 +15,20 @@ type LineReader struct {
 	block []byte // of the text, kept by the cache; not to be changed
 	from  int64  // where it begins
 	buf   []byte
+	lines sidecar.Lines // of a sealed file
 }
 
 // Lines returns a LineReader.
-func (s *Segment) Lines() LineReader { return LineReader{s: s} }
+func (s *Segment) Lines() LineReader {
+	r := LineReader{s: s}
+	if s.sealed() {
+		r.lines = s.index.Lines()
+	}
+	return r
+}
+
+// sealed reports whether lines are read as those of a sealed file are.
+func (s *Segment) sealed() bool { return s.rows.n == 0 && s.index != nil }
 
 // Segment returns the segment that it reads, nil for the zero LineReader.
 func (r *LineReader) Segment() *Segment { return r.s }
@@ -38,9 +50,9 @@ func (r *LineReader) near(i int) []byte {
 	var offset int64
 	var size int
 	var seq uint64
-	sealed := r.s.rows.n == 0
+	sealed := r.s.sealed()
 	if sealed {
-		offset, size, seq = r.s.index.Line(i)
+		offset, size, seq = r.lines.Line(i)
 	} else {
 		row := r.s.rows.at(r.s.from0 + i)
 		if row.Seq > r.s.seg.inText.Load() {

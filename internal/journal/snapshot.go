@@ -66,16 +66,22 @@ func (s *Segment) Search(seq uint64) int {
 
 // First returns the seq of the first row, 0 when there is none.
 func (s *Segment) First() uint64 {
-	if s.n == 0 {
+	switch {
+	case s.n == 0:
 		return 0
+	case s.index != nil:
+		return s.index.First()
 	}
 	return s.Row(0).Seq
 }
 
 // Last returns the seq of the last row, 0 when there is none.
 func (s *Segment) Last() uint64 {
-	if s.n == 0 {
+	switch {
+	case s.n == 0:
 		return 0
+	case s.index != nil && s.n == s.index.Len():
+		return s.index.Last()
 	}
 	return s.Row(s.n - 1).Seq
 }

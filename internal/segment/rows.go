@@ -3,7 +3,6 @@ package segment
 import (
 	"encoding/binary"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
@@ -112,47 +111,27 @@ func (x *Index) Place(row int) (offset int64, size int) {
 
 // Line is [Index.Place], and the seq of the row.
 func (x *Index) Line(row int) (offset int64, size int, seq uint64) {
-	f := x.Frame(row / FrameRows)
-	seq = f.Seq(row % FrameRows)
-	place := row
-	if x.grouped {
-		// The last row is the last in the text too.
-		switch place = x.placeOf(&f, row); {
-		case place == x.lastPlace:
-			place = x.rows - 1
-		case place > x.lastPlace:
-			place--
-		}
+	l := x.Lines()
+	return l.Line(row)
+}
+
+// textPlace returns where a line lies among those of the text, by its place in the
+// order of scopes: the last row is the last in the text too.
+func (x *Index) textPlace(place int) int {
+	switch {
+	case place == x.lastPlace:
+		return x.rows - 1
+	case place > x.lastPlace:
+		return place - 1
 	}
-	g := x.groups[place/groupLines*groupBytes:]
-	at, shortest, width := binary.LittleEndian.Uint32(g[8:]), binary.LittleEndian.Uint32(g[12:]), int(g[16])
-	offset = x.head + int64(binary.LittleEndian.Uint64(g))
-	b := x.places[at:]
-	for i := range place % groupLines {
-		offset += int64(shortest) + int64(unpack(b, i, width))
-	}
-	size = int(shortest) + int(unpack(b, place%groupLines, width))
-	if offset < 0 || offset > x.text || int64(size) > x.text-offset {
-		return 0, 0, seq
-	}
-	return offset, size, seq
+	return place
 }
 
 // PlaceOf returns a row's place in the order of scopes.
 func (x *Index) PlaceOf(row int) int {
-	f := x.Frame(row / FrameRows)
-	return x.placeOf(&f, row)
-}
-
-func (x *Index) placeOf(f *Frame, row int) int {
-	scope := x.ScopeOf(f.Owner(row % FrameRows))
-	s := x.scopeSeries(scope)
-	// First among the anchors, which lie together, then between two of them.
-	n := s.n >> anchorShift
-	from := sort.Search(n, func(i int) bool { return int(s.base+unpack(s.b, i+1, s.anchorWidth)) >= row }) << anchorShift
-	rest := s.b[s.rest():]
-	at := from + sort.Search(min(s.n-from, 1<<anchorShift+1), func(i int) bool { return int(s.atRest(from+i, rest)) >= row })
-	return min(x.ScopePlace(scope)+at, x.rows-1)
+	l := x.Lines()
+	l.frame, l.framed = x.Frame(row/FrameRows), row/FrameRows+1
+	return l.placeOf(row)
 }
 
 // scopeSeries returns the rows of a scope.
@@ -206,6 +185,13 @@ func (x *Index) ScopeCounts(scope, level int) (lines, others int) {
 // it.
 func (x *Index) ScopeText(scope int, id ScopeID) uint32 {
 	return uint32(x.scopes.at(scope, int(id)))
+}
+
+// AppendScopesWith appends the scopes whose identifier has a number, ascending, to
+// dst.
+func (x *Index) AppendScopesWith(dst []int, id ScopeID, text uint32) []int {
+	x.scopes.each(int(id), uint64(text), func(scope int) { dst = append(dst, scope) })
+	return dst
 }
 
 // ScopeID names an identifier of a scope.

@@ -170,7 +170,14 @@ func same(t *testing.T, want []row, x *segment.Index, stored []byte) {
 		return nil
 	}))
 	rowsOf := make([]int, x.Owners())
+	lines := x.Lines() // one for all rows: forth, back and every third time somewhere else
 	for i, w := range want {
+		for _, row := range [...]int{i, i + 1, i, i * 7919 % len(want)} {
+			row = min(row, len(want)-1)
+			at, size, seq := lines.Line(row)
+			wantAt, wantSize := x.Place(row)
+			require.Equal(t, []any{wantAt, wantSize, want[row].Seq}, []any{at, size, seq})
+		}
 		f := x.Frame(i / 1024)
 		k := i % 1024
 		level, kind := f.Class(k)

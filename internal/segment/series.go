@@ -1,6 +1,9 @@
 package segment
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
 // A series is a list of values that mostly grow by about as much each time:
 // times, seqs, the rows of a run. It is stored as the values at every 64th place
@@ -100,6 +103,14 @@ func (s *series) atRest(i int, rest []byte) uint64 {
 		v = onLine(v, s.base+unpack(s.b, from+1, s.anchorWidth), k, span)
 	}
 	return v + uint64(s.low) + unpack(rest, i, s.width)
+}
+
+// search returns the place of the first value at or above one, of values that
+// ascend: first among the anchors, which lie together, then between two of them.
+func (s *series) search(value int, rest []byte) int {
+	n := s.n >> anchorShift
+	from := sort.Search(n, func(i int) bool { return int(s.base+unpack(s.b, i+1, s.anchorWidth)) >= value }) << anchorShift
+	return from + sort.Search(min(s.n-from, 1<<anchorShift+1), func(i int) bool { return int(s.atRest(from+i, rest)) >= value })
 }
 
 // each calls yield with all values in order.

@@ -82,6 +82,40 @@ func (t *packedTable) at(thing, field int) uint64 {
 	return f.base + unpack(f.b, thing, f.width)
 }
 
+// each calls yield with each thing of which a field has a value.
+func (t *packedTable) each(field int, value uint64, yield func(thing int)) {
+	f := &t.fields[field]
+	value -= f.base
+	if f.width == 64 {
+		for i := range t.n {
+			if unpack(f.b, i, f.width) == value {
+				yield(i)
+			}
+		}
+		return
+	}
+	if value >= 1<<f.width {
+		return
+	}
+	// A word has 57 bits behind the place where it is read from, and all values
+	// that end in them.
+	together := t.n
+	if f.width > 0 {
+		together = 57 / f.width
+	}
+	mask := uint64(1)<<f.width - 1
+	for i := 0; i < t.n; i += together {
+		at := i * f.width
+		word := binary.LittleEndian.Uint64(f.b[at>>3:]) >> (at & 7)
+		for k := i; k < min(i+together, t.n); k++ {
+			if word&mask == value {
+				yield(k)
+			}
+			word >>= f.width
+		}
+	}
+}
+
 // below reports whether a field of all things is below a limit.
 func (t *packedTable) below(field int, limit uint64) bool {
 	for i := range t.n {

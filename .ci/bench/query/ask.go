@@ -23,6 +23,7 @@ type result struct {
 	// allocated is how many kilobytes each takes from the heap.
 	allocated float64
 	first     float64 // median of the first time with each constant
+	processor float64 // what it takes of the processors, on average
 }
 
 // askAll asks every question with every constant, again and again.
@@ -41,7 +42,9 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 			return nil, err
 		}
 		defer pprof.StopCPUProfile()
-		heap, err := os.Create(s.profile + ".allocs")
+	}
+	if s.allocs != "" {
+		heap, err := os.Create(s.allocs)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +61,11 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 		}
 		r := result{question: q, answers: make([]answer, s.constants)}
 		var first, warm []float64
+		var used time.Duration
 		for round := range s.rounds + 1 {
+			if round == 1 {
+				used = processorTime()
+			}
 			for i := range s.constants {
 				from := time.Now()
 				a, err := q.ask(ctx, e, i)
@@ -77,6 +84,7 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 				warm = append(warm, took)
 			}
 		}
+		r.processor = float64(processorTime()-used) / 1e6 / float64(max(len(warm), 1))
 		r.allocated = allocated(func() {
 			for i := range s.constants {
 				_, _ = q.ask(ctx, e, i)

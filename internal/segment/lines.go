@@ -1,0 +1,76 @@
+package segment
+
+import "encoding/binary"
+
+// Lines finds lines as [Index.Line] does, faster for rows of one run that are
+// looked at one after the other, in either order. It is for one goroutine at a
+// time.
+type Lines struct {
+	x      *Index
+	frame  Frame
+	framed int // its number, and 1
+
+	scope int // of the last row, and 1
+	rows  series
+	rest  []byte
+	first int // its first place
+	at    int // of the last row among its rows
+
+	place  int // of the line that follows, with its place and size, and 1
+	offset int64
+	size   int
+}
+
+// Lines returns a Lines.
+func (x *Index) Lines() Lines { return Lines{x: x} }
+
+// Line is [Index.Line].
+func (l *Lines) Line(row int) (offset int64, size int, seq uint64) {
+	x := l.x
+	if n := row / FrameRows; l.framed != n+1 {
+		l.frame, l.framed = x.Frame(n), n+1
+	}
+	seq = l.frame.Seq(row % FrameRows)
+	place := row
+	if x.grouped {
+		place = x.textPlace(l.placeOf(row))
+	}
+	g := x.groups[place/groupLines*groupBytes:]
+	shortest, width := int(binary.LittleEndian.Uint32(g[12:])), int(g[16])
+	b := x.places[binary.LittleEndian.Uint32(g[8:]):]
+	size = shortest + int(unpack(b, place%groupLines, width))
+	switch {
+	case l.place == place+2:
+		offset = l.offset - int64(size)
+	case l.place == place && l.place != 0:
+		offset = l.offset + int64(l.size)
+	default:
+		offset = x.head + int64(binary.LittleEndian.Uint64(g)) + int64(place%groupLines)*int64(shortest)
+		for i := range place % groupLines {
+			offset += int64(unpack(b, i, width))
+		}
+	}
+	if offset < 0 || offset > x.text || int64(size) > x.text-offset {
+		l.place = 0
+		return 0, 0, seq
+	}
+	l.place, l.offset, l.size = place+1, offset, size
+	return offset, size, seq
+}
+
+// placeOf returns a row's place in the order of scopes.
+func (l *Lines) placeOf(row int) int {
+	scope := l.x.ScopeOf(l.frame.Owner(row % FrameRows))
+	if l.scope != scope+1 {
+		l.scope, l.rows, l.first = scope+1, l.x.scopeSeries(scope), l.x.ScopePlace(scope)
+		l.rest = l.rows.b[l.rows.rest():]
+		l.at = l.rows.search(row, l.rest)
+	} else if next := l.at - 1; next >= 0 && l.rows.atRest(next, l.rest) == uint64(row) {
+		l.at = next
+	} else if next := l.at + 1; next < l.rows.n && l.rows.atRest(next, l.rest) == uint64(row) {
+		l.at = next
+	} else {
+		l.at = l.rows.search(row, l.rest)
+	}
+	return min(l.first+l.at, l.x.rows-1)
+}
