@@ -18,9 +18,8 @@ type histogram struct {
 	filter *Filter
 	width  int64 // nanoseconds
 	counts map[int64]*line.Levels
-	last   int64 // the bucket counted in before
-	at     *line.Levels
-	from   int64 // when it begins
+	at     *line.Levels // the bucket counted in before
+	from   int64        // when it begins
 }
 
 func newHistogram(f *Filter, width time.Duration) *histogram {
@@ -50,46 +49,52 @@ func (h *histogram) same(first, last int64) bool {
 	return h.bucketOf(first) == h.bucketOf(last)
 }
 
-// addFrame adds the rows of a frame that lies in one bucket.
-func (h *histogram) addFrame(ns int64, m *matcher, f *segment.FrameHead) error {
-	for _, c := range m.wanted(f.Index()) {
-		if err := h.addMany(ns, c.level, f.CountClass(c.class)); err != nil {
-			return err
-		}
+// addClasses adds some rows of a frame, which lie in one bucket.
+func (h *histogram) addClasses(ns int64, wanted []wantedClass, f *segment.Frame, from, to int) error {
+	counts := classCounts(f, from, to)
+	some := 0
+	for _, c := range wanted {
+		some += counts[c.class]
 	}
-	return nil
-}
-
-// addMany adds rows of one bucket and level, which is an index in line.Levels.
-func (h *histogram) addMany(ns int64, level, rows int) error {
-	if rows == 0 {
+	if some == 0 {
 		return nil
 	}
-	if err := h.add(ns, allLevels[level]); err != nil {
+	at, err := h.bucket(ns)
+	if err != nil {
 		return err
 	}
-	h.at[level] += int64(rows) - 1
+	for _, c := range wanted {
+		at[c.level] += int64(counts[c.class])
+	}
 	return nil
 }
 
+// add adds a row.
 func (h *histogram) add(ns int64, l zapcore.Level) error {
-	n := h.last
-	if h.at == nil || uint64(ns-h.from) >= uint64(h.width) {
-		n = h.bucketOf(ns)
+	at, err := h.bucket(ns)
+	if err != nil {
+		return err
 	}
-	if h.at == nil || n != h.last {
-		at := h.counts[n]
-		if at == nil {
-			if len(h.counts) == MaxBuckets {
-				return h.tooMany()
-			}
-			at = new(line.Levels)
-			h.counts[n] = at
-		}
-		h.last, h.at, h.from = n, at, n*h.width
-	}
-	h.at[line.LevelIndex(l)]++
+	at[line.LevelIndex(l)]++
 	return nil
+}
+
+// bucket returns the one that holds a time.
+func (h *histogram) bucket(ns int64) (*line.Levels, error) {
+	if h.at != nil && uint64(ns-h.from) < uint64(h.width) {
+		return h.at, nil
+	}
+	n := h.bucketOf(ns)
+	at := h.counts[n]
+	if at == nil {
+		if len(h.counts) == MaxBuckets {
+			return nil, h.tooMany()
+		}
+		at = new(line.Levels)
+		h.counts[n] = at
+	}
+	h.at, h.from = at, n*h.width
+	return at, nil
 }
 
 func (h *histogram) tooMany() error {

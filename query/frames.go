@@ -1,8 +1,6 @@
 package query
 
 import (
-	"sort"
-
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/journal"
@@ -15,10 +13,10 @@ import (
 func (m *matcher) within(f *segment.Frame, end int) (from, to int) {
 	first, last := f.Times()
 	if to = end; last > m.to {
-		to = sort.Search(end, func(i int) bool { return f.Time(i) > m.to })
+		to = min(end, f.SearchTime(m.to+1))
 	}
 	if first < m.from {
-		from = sort.Search(to, func(i int) bool { return f.Time(i) >= m.from })
+		from = min(to, f.SearchTime(m.from))
 	}
 	return from, to
 }
@@ -27,19 +25,14 @@ func (m *matcher) within(f *segment.Frame, end int) (from, to int) {
 // whichever are fewer.
 func classCounts(f *segment.Frame, from, to int) (counts [48]int) {
 	if 2*(to-from) <= f.Len() {
-		for i := from; i < to; i++ {
-			counts[f.ClassOf(i)]++
-		}
+		f.CountClasses(&counts, from, to)
 		return counts
 	}
+	var others [48]int
+	f.CountClasses(&others, 0, from)
+	f.CountClasses(&others, to, f.Len())
 	for class := range f.Index().Classes {
-		counts[class] = f.CountClass(class)
-	}
-	for i := range from {
-		counts[f.ClassOf(i)]--
-	}
-	for i := to; i < f.Len(); i++ {
-		counts[f.ClassOf(i)]--
+		counts[class] = f.CountClass(class) - others[class]
 	}
 	return counts
 }
@@ -78,8 +71,12 @@ func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
 		first, last := head.Times()
 		end := min(head.Len(), v.hi-i*segment.FrameRows)
 		if c == whole && end == head.Len() && h.same(first, last) {
-			if err := h.addFrame(first, &s.match, &head); err != nil {
+			at, err := h.bucket(first)
+			if err != nil {
 				return err
+			}
+			for _, class := range s.match.wanted(x) {
+				at[class.level] += int64(head.CountClass(class.class))
 			}
 			continue
 		}
@@ -114,13 +111,10 @@ func (s *scan) histogramSplit(h *histogram, f *segment.Frame, end int) error {
 		at := f.Time(from)
 		next := to
 		if bucketEnd := h.endOf(at); bucketEnd > at {
-			next = from + sort.Search(to-from, func(i int) bool { return f.Time(from+i) >= bucketEnd })
+			next = min(to, f.SearchTime(bucketEnd))
 		}
-		counts := classCounts(f, from, next)
-		for _, c := range s.match.wanted(f.Index()) {
-			if err := h.addMany(at, c.level, counts[c.class]); err != nil {
-				return err
-			}
+		if err := h.addClasses(at, s.match.wanted(f.Index()), f, from, next); err != nil {
+			return err
 		}
 		from = next
 	}

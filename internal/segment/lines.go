@@ -64,13 +64,13 @@ func (l *Lines) placeOf(row int) int {
 	if l.scope != scope+1 {
 		l.scope, l.rows, l.first = scope+1, l.x.scopeSeries(scope), l.x.ScopePlace(scope)
 		l.rest = l.rows.b[l.rows.rest():]
-		l.at = l.rows.search(row, l.rest)
+		l.at = l.rows.search(int64(row), l.rest)
 	} else if next := l.at - 1; next >= 0 && l.rows.atRest(next, l.rest) == uint64(row) {
 		l.at = next
 	} else if next := l.at + 1; next < l.rows.n && l.rows.atRest(next, l.rest) == uint64(row) {
 		l.at = next
 	} else {
-		l.at = l.rows.search(row, l.rest)
+		l.at = l.rows.search(int64(row), l.rest)
 	}
 	return min(l.first+l.at, l.x.rows-1)
 }

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -79,12 +80,52 @@ func (f *FrameHead) CountClass(class int) int {
 // Time returns the time of row i of the frame, Unix nanoseconds.
 func (f *Frame) Time(i int) int64 { return int64(f.times.atRest(i, f.timeRest)) }
 
+// SearchTime returns the first row whose time is not before one, of a frame whose
+// times ascend; Len when there is none.
+func (f *Frame) SearchTime(at int64) int { return f.times.search(at, f.timeRest) }
+
 // Seq returns its seq.
 func (f *Frame) Seq(i int) uint64 { return f.seqs.atRest(i, f.seqRest) }
 
 // ClassOf returns its class, see [Index.Classes].
 func (f *Frame) ClassOf(i int) int {
 	return min(int(unpack(f.classes, i, f.x.classWidth)), len(f.x.classes)-1)
+}
+
+// CountClasses adds to counts how many of the rows from one up to another have each
+// class.
+func (f *Frame) CountClasses(counts *[levelCount * kindCount]int, from, to int) {
+	width := f.x.classWidth
+	if width == 0 {
+		counts[0] += to - from
+		return
+	}
+	// Some values are compared with a class at once. Of each that differs, the
+	// lowest bit becomes 1.
+	together := 57 / width // that a word holds, wherever it begins
+	lowest := uint64(0)
+	for i := range together {
+		lowest |= 1 << (i * width)
+	}
+	last := len(f.x.classes) - 1
+	for i := from; i < to; i += together {
+		n := min(together, to-i)
+		low := lowest & (1<<(n*width) - 1)
+		at := i * width
+		word := binary.LittleEndian.Uint64(f.classes[at>>3:]) >> (at & 7)
+		left := n
+		for class := range last {
+			other := word ^ low*uint64(class)
+			differs := other
+			for by := 1; by < width; by++ {
+				differs |= other >> by
+			}
+			same := n - bits.OnesCount64(differs&low)
+			counts[class] += same
+			left -= same
+		}
+		counts[last] += left
+	}
 }
 
 // Class returns its level, by the index in line.Levels, and its kind.

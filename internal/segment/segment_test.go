@@ -151,16 +151,6 @@ func TestSealed(t *testing.T) {
 	}
 }
 
-// sameLines says that no line was lost, added or changed.
-func sameLines(t *testing.T, a, b []byte) {
-	split := func(text []byte) []string {
-		lines := strings.SplitAfter(string(text), "\n")
-		slices.Sort(lines)
-		return lines
-	}
-	require.Equal(t, split(a), split(b))
-}
-
 func same(t *testing.T, want []row, x *segment.Index, stored []byte) {
 	require.Equal(t, len(want), x.Len())
 	var counts segment.Counts
@@ -170,14 +160,7 @@ func same(t *testing.T, want []row, x *segment.Index, stored []byte) {
 		return nil
 	}))
 	rowsOf := make([]int, x.Owners())
-	lines := x.Lines() // one for all rows: forth, back and every third time somewhere else
 	for i, w := range want {
-		for _, row := range [...]int{i, i + 1, i, i * 7919 % len(want)} {
-			row = min(row, len(want)-1)
-			at, size, seq := lines.Line(row)
-			wantAt, wantSize := x.Place(row)
-			require.Equal(t, []any{wantAt, wantSize, want[row].Seq}, []any{at, size, seq})
-		}
 		f := x.Frame(i / 1024)
 		k := i % 1024
 		level, kind := f.Class(k)
@@ -212,6 +195,7 @@ func same(t *testing.T, want []row, x *segment.Index, stored []byte) {
 		require.Equal(t, want[0].Seq, x.First())
 		require.Equal(t, want[len(want)-1].Seq, x.Last())
 	}
+	sameFrames(t, x)
 	sameTerms(t, want, x)
 }
 

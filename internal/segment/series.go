@@ -107,10 +107,9 @@ func (s *series) atRest(i int, rest []byte) uint64 {
 
 // search returns the place of the first value at or above one, of values that
 // ascend: first among the anchors, which lie together, then between two of them.
-func (s *series) search(value int, rest []byte) int {
-	n := s.n >> anchorShift
-	from := sort.Search(n, func(i int) bool { return int(s.base+unpack(s.b, i+1, s.anchorWidth)) >= value }) << anchorShift
-	return from + sort.Search(min(s.n-from, 1<<anchorShift+1), func(i int) bool { return int(s.atRest(from+i, rest)) >= value })
+func (s *series) search(value int64, rest []byte) int {
+	from := sort.Search(s.n>>anchorShift, func(i int) bool { return int64(s.base+unpack(s.b, i+1, s.anchorWidth)) >= value }) << anchorShift
+	return from + sort.Search(min(s.n-from, 1<<anchorShift+1), func(i int) bool { return int64(s.atRest(from+i, rest)) >= value })
 }
 
 // each calls yield with all values in order.
