@@ -99,10 +99,11 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 	return again(ctx, b, func(snap *journal.Snapshot) (Result[MainLog], error) {
 		p := newHistoryPage[MainLog](&w, snap.AsOf)
 		q := newRunQuestion(snap, &f)
-		var in journal.Reading
+		in := b.reading()
+		defer b.readings.Put(in)
 		take := func(row *journal.RunRow) bool {
 			return p.take(row.Seq, func(m *MainLog) bool {
-				r := snap.Read(row.Ref(), &in)
+				r := snap.Read(row.Ref(), in)
 				if r != nil {
 					fillMainLog(m, r)
 				}
@@ -143,6 +144,14 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 		})
 		return p.Result, err
 	})
+}
+
+// reading returns memory to read runs into, to be put back.
+func (b *journalBackend) reading() *journal.Reading {
+	if in, ok := b.readings.Get().(*journal.Reading); ok {
+		return in
+	}
+	return new(journal.Reading)
 }
 
 // after returns where the items of a window begin: behind which seq.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/steplog/steplog/audit"
@@ -44,6 +45,8 @@ type journalBackend struct {
 	// checkLimit is how many bytes of lines are read to count what no index
 	// counts, 0 for maxChecked. Tests set it.
 	checkLimit int64
+	// readings are *journal.Reading that nobody uses.
+	readings sync.Pool
 }
 
 // Close closes the journal of a Backend that opened it itself.

@@ -167,6 +167,7 @@ func (l RunList) Count(want *Wanted, asOf uint64) (n int64) {
 // lock.
 const (
 	rowsLooked = 4096
+	rowsFirst  = 32 // as many as a page has, or few more
 	rowsHanded = 128
 )
 
@@ -178,9 +179,9 @@ func (l RunList) Each(oldest bool, after uint64, skip int, want *Wanted, yield f
 	if l.list == nil {
 		return
 	}
-	var batch [rowsHanded]RunRow
+	batch := make([]RunRow, rowsFirst)
 	for {
-		n, next, more := l.batch(&batch, oldest, after, &skip, want)
+		n, next, more := l.batch(batch, oldest, after, &skip, want)
 		for i := range n {
 			if !yield(&batch[i]) {
 				return
@@ -189,7 +190,9 @@ func (l RunList) Each(oldest bool, after uint64, skip int, want *Wanted, yield f
 		if !more {
 			return
 		}
-		after = next
+		if after = next; len(batch) < rowsHanded {
+			batch = make([]RunRow, rowsHanded)
+		}
 	}
 }
 
@@ -234,7 +237,7 @@ func (s *Snapshot) Trigger(by string) (code uint32, ok bool) {
 }
 
 // batch fills in some rows, and returns how many and behind which seq to go on.
-func (l RunList) batch(batch *[rowsHanded]RunRow, oldest bool, after uint64, skip *int, want *Wanted) (n int, next uint64, more bool) {
+func (l RunList) batch(batch []RunRow, oldest bool, after uint64, skip *int, want *Wanted) (n int, next uint64, more bool) {
 	h := l.h
 	h.t.mu.Lock()
 	defer h.t.mu.Unlock()
@@ -265,7 +268,7 @@ func (l RunList) batch(batch *[rowsHanded]RunRow, oldest bool, after uint64, ski
 				n++
 			}
 		}
-		if n == rowsHanded || looked == rowsLooked {
+		if n == len(batch) || looked == rowsLooked {
 			return n, next, true
 		}
 	}
