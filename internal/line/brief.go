@@ -126,3 +126,34 @@ func beginning(raw []byte, r *Record) int {
 	r.Seq, r.Time, r.Level, r.Kind = seq, at, level, kind
 	return i + n + 2
 }
+
+// identifierKeys are what identifiers begin with, in the order in which lines are
+// written, but for the attempt.
+var identifierKeys = [...]string{`"server":"`, `"server_name":"`, `"service":"`, `"service_name":"`, `"project":"`, `"operation":"`,
+	`"operation_name":"`, `"parent_operation":"`, `"run":"`, `"root_run":"`, `"parent_run":"`, `"parent_step":"`, `"step":"`, `"action":"`,
+	`"action_name":"`} // immutable
+
+// identifiers takes identifiers as far as they stand in the order in which lines are
+// written, each with the comma behind it.
+func (s *scanner) identifiers(id, old *Identity, ids *identifiers) {
+	to := [len(identifierKeys)]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation,
+		&id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep, &id.Step, &id.Action, &id.ActionName}
+	was := [len(identifierKeys)]*string{&old.Server, &old.ServerName, &old.Service, &old.ServiceName, &old.Project, &old.Operation,
+		&old.OperationName, &old.ParentOperation, &old.Run, &old.RootRun, &old.ParentRun, &old.ParentStep, &old.Step, &old.Action, &old.ActionName}
+	for i, key := range identifierKeys {
+		from, lent := s.i, s.lent
+		if len(s.b)-from < len(key) || string(s.b[from:from+len(key)]) != key {
+			continue
+		}
+		s.i += len(key) - 1
+		if !s.again(to[i], *was[i]) || s.i == len(s.b) || s.b[s.i] != ',' {
+			s.i, s.lent, *to[i] = from, lent, "" // whoever reads any line sees what is wrong
+			return
+		}
+		if ids.from < 0 {
+			ids.from = from
+		}
+		ids.next(from, s.i)
+		s.i++
+	}
+}

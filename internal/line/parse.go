@@ -43,6 +43,14 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 	more := true
 	if n := beginning(raw, r); n > 0 {
 		s.i, hasSeq = n, true
+		if p != nil && p.find(raw[n:]) {
+			known := &p.known[p.last]
+			r.Identity, ids.from, ids.found = known.identity, n, true
+			ids.next(n, n+len(known.text))
+			s.i = ids.to + 1 // and the comma that find saw
+		} else {
+			s.identifiers(&r.Identity, &old, &ids)
+		}
 	} else {
 		more = !s.take('}')
 	}

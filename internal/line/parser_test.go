@@ -3,6 +3,7 @@ package line_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,6 +81,52 @@ func TestParserForgets(t *testing.T) {
 	}
 }
 
+// sameInBrief says that a record is read in brief as it is as a whole.
+func sameInBrief(t *testing.T, p *line.Parser, raw []byte) {
+	var want, got line.Record
+	require.NoError(t, line.Parse(raw, &want))
+	require.NoError(t, p.Brief(raw, &got), "%s", raw)
+	for _, r := range []*line.Record{&want, &got} {
+		r.Details, r.Error, r.Lifecycle = nil, nil, line.Lifecycle{}
+	}
+	require.Equal(t, want, got, "%s", raw)
+}
+
+// What Brief makes of lines, in whatever order and between others, is what Parse
+// makes of each, but for what it leaves out.
+func TestBrief(t *testing.T) {
+	lines := identified()
+	const head = `{"seq":12,"timestamp":"2026-11-21T02:03:04.123456789Z","level":"warn","kind":"line",`
+	for _, ids := range []string{`"server":"s","service":"v","run":"r1","attempt":2`, `"run":"r2"`, `"run":"r\u0032"`, `"project":"p","run":"r2"`, `"action":"a","run":"r3"`} {
+		for _, rest := range []string{
+			`"message":"all is well"}`, `"message":"all is well","details":{"sku":"A-1","order_id":"7"}}`, `"message":"","details":{}}`,
+			`"message":"a \"quoted\" word","details":{"n":1}}`, `"message":"größe","details":{"a":{"b":"}"}}}`, `"message":"ends in }","details":{"a":"}}"}}`,
+			`"message":"m","details":{"a":1},"message":"another","label":"l"}`, `"message":"m","details":{"a":1} }`, `"message":"m", "details":{}}`,
+			`"message":"m","error":{"message":"e","code":"c"},"stack":"at","truncated":true,"details":{"run":"no"}}`,
+			`"message":"m","run":"another","details":{"a":[1,{"b":2}]}}`, `"topic":"security","message":"m","details":{"a":"b"}}`,
+			`"message":"` + strings.Repeat("long ", 300) + `","details":{"a":"b"}}`, `"message":7,"details":"none"}`,
+		} {
+			lines = append(lines, head+ids+","+rest)
+		}
+	}
+	lines = append(lines, head[:len(head)-1]+"}", strings.Replace(lines[len(lines)-1], `"seq":12`, `"seq":18446744073709551615`, 1))
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for n := range 50 {
+		p := line.Parser{Many: n%2 == 0}
+		var got line.Record
+		for range 200 {
+			raw := []byte(lines[rnd.IntN(len(lines))])
+			if line.Parse(raw, &got) != nil {
+				continue
+			}
+			if rnd.IntN(4) == 0 {
+				require.NoError(t, p.Parse(raw, &got))
+			}
+			sameInBrief(t, &p, raw)
+		}
+	}
+}
+
 // Whatever the lines are, a Parser agrees with Parse.
 func FuzzParser(f *testing.F) {
 	for i, l := range identified() {
@@ -93,6 +140,9 @@ func FuzzParser(f *testing.F) {
 				var want line.Record
 				require.Equal(t, line.Parse([]byte(raw), &want), p.Parse([]byte(raw), &got))
 				require.Equal(t, want, got)
+				if line.Parse([]byte(raw), &want) == nil {
+					sameInBrief(t, &p, []byte(raw))
+				}
 			}
 		}
 	})
