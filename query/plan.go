@@ -57,6 +57,13 @@ func (s *scan) prepare(v *view) error {
 	if s.match.never(x) {
 		a.narrow(nil)
 		a.exact = true
+	} else if v.terms != nil {
+		rows, err := a.rowsOf(v.terms...)
+		if err != nil {
+			return err
+		}
+		a.narrow(rows)
+		a.exact = true
 	} else if err := a.ask(); err != nil {
 		return err
 	}

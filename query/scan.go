@@ -8,6 +8,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/segment"
 )
 
 // checkEvery is how many rows are looked at between two looks at the context:
@@ -49,7 +50,8 @@ type view struct {
 	plan   *plan        // nil until it is made, and for a file that is not sealed
 	filter *ownerFilter // nil until it is made
 
-	matches int64 // how many rows match, if counted
+	terms   []segment.Ref // rows that match, and no others do; nil where terms do not tell
+	matches int64         // how many rows match, if counted
 	counted bool
 }
 

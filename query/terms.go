@@ -19,6 +19,7 @@ func (s *scan) countTerms(v *view, x *segment.Index) (n int64, ok bool, err erro
 		}
 		n += int64(r.Rows)
 	}
+	v.terms = refs
 	return n, true, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/steplog/steplog/internal/block"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -16,6 +17,7 @@ type LineReader struct {
 	from  int64  // where it begins
 	buf   []byte
 	lines sidecar.Lines // of a sealed file
+	spans *block.Reader // tells where the blocks of its text lie; not to be read from
 }
 
 // Lines returns a LineReader.
@@ -63,7 +65,7 @@ func (r *LineReader) near(i int) []byte {
 	if offset < r.from || offset+int64(size) > r.from+int64(len(r.block)) {
 		find := r.s.textBlock
 		if sealed {
-			find = r.s.sealedBlock
+			find = r.sealedBlock
 		}
 		block, from, err := find(offset)
 		if err != nil || offset+int64(size) > from+int64(len(block)) {
@@ -84,8 +86,16 @@ func (r *LineReader) near(i int) []byte {
 }
 
 // sealedBlock returns the block of a sealed text that holds an offset, and where
-// it begins.
-func (s *Segment) sealedBlock(offset int64) ([]byte, int64, error) {
+// it begins. The file is looked for when a block is not kept decoded.
+func (r *LineReader) sealedBlock(offset int64) ([]byte, int64, error) {
+	if r.spans != nil {
+		n := r.spans.Find(offset)
+		if block, ok := r.s.index.Held().Kept(n); ok {
+			from, _ := r.spans.Span(n)
+			return block, from, nil
+		}
+	}
+	s := r.s
 	rd, err := s.from.readerOf(s.seg)
 	if err != nil {
 		return nil, 0, err
@@ -101,5 +111,8 @@ func (s *Segment) sealedBlock(offset int64) ([]byte, int64, error) {
 	}
 	from, _ := blocks.Span(n)
 	block, err := rd.index.Held().Block(n, func() ([]byte, error) { return blocks.Decode(nil, n) })
+	if rd.index == s.index {
+		r.spans = blocks
+	}
 	return block, from, err
 }

@@ -107,6 +107,15 @@ func (h *Holder) Block(n int, decode func() ([]byte, error)) ([]byte, error) {
 	return b, err
 }
 
+// Kept returns block n of the file's text if it is in the cache.
+func (h *Holder) Kept(n int) (block []byte, ok bool) {
+	v, ok := h.cache.get(cacheKey{h, 0, n})
+	if ok {
+		block = v.([]byte)
+	}
+	return block, ok
+}
+
 // Release takes what is of the file out of the cache: it has another form now, or was
 // deleted. Whoever still has h may go on using it, and decodes anew each time.
 func (h *Holder) Release() {
