@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/steplog/steplog/ci/bench/workflow"
@@ -63,7 +65,50 @@ func sizes(_ context.Context, dir string) error {
 	fmt.Printf("\n%d sealed lines of %.0f B: %.1f B a line compressed and %.1f B of sidecar, %.1f B in all, %.2f of 60: %s\n", lines,
 		float64(text)/n, float64(data)/n, float64(index)/n, each, each/60, verdict(each <= 60))
 	fmt.Printf("gzip -6 of the text: %.1f B a line; text and sidecar are %.2f × that: %s\n", gzipped, each/gzipped, verdict(each <= gzipped))
+	if err := mapped(files, lines); err != nil {
+		return err
+	}
 	return memory(dir, lines)
+}
+
+// sectionNames names the sections of a sidecar by their numbers, which are those
+// of internal/segment/FORMAT.md; fields are numbered from 32 on.
+var sectionNames = [...]string{1: "meta", 2: "frames", 3: "columns", 4: "places", 5: "order", 6: "strings", 7: "scopes", 8: "owners",
+	9: "postings", 10: "lifecycle", 16: "messages", 17: "topics", 32: "fields"} // immutable
+
+// mapped says what the sidecars of sealed files take of the address space, which
+// is all of them, and which of their sections.
+func mapped(files []string, lines int) error {
+	var all int64
+	sizes := make([]int64, len(sectionNames))
+	for _, name := range files {
+		b, err := os.ReadFile(plainName(name) + ".idx")
+		if err != nil {
+			return err
+		}
+		all += int64(len(b))
+		const footer, entry = 32, 24
+		if len(b) < footer {
+			return fmt.Errorf("the sidecar of %s is cut", name)
+		}
+		foot := b[len(b)-footer:]
+		table := b[binary.LittleEndian.Uint64(foot):][:entry*binary.LittleEndian.Uint32(foot[8:])]
+		for e := range slices.Chunk(table, entry) {
+			sizes[min(int(binary.LittleEndian.Uint32(e)), len(sizes)-1)] += int64(binary.LittleEndian.Uint64(e[16:]))
+		}
+	}
+	n := float64(lines)
+	fmt.Printf("sidecars map %.1f B a line, %.2f of 12: %s", float64(all)/n, float64(all)/n/12, verdict(float64(all)/n <= 12))
+	for {
+		most := slices.Max(sizes)
+		if float64(most)/n < 0.05 {
+			fmt.Println()
+			return nil
+		}
+		at := slices.Index(sizes, most)
+		fmt.Printf("; %s %.1f", sectionNames[at], float64(most)/n)
+		sizes[at] = 0
+	}
 }
 
 // plainText returns a closed file in the order of arrival.
