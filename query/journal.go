@@ -69,7 +69,7 @@ func (b *journalBackend) Audit(ctx context.Context, f AuditFilter, w Window) (Re
 const maxTries = 8
 
 // again runs a query, and runs it again on a new snapshot when a file that it
-// wanted to read was deleted. Rows without an index get one before it.
+// wanted to read was deleted. Rows without an index get one before it, or soon.
 func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snapshot) (T, error)) (T, error) {
 	return tries(ctx, b, true, ask)
 }
@@ -86,7 +86,11 @@ func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*
 			return zero, ErrClosed // what is in memory would answer for a while
 		}
 		snap := b.j.Snapshot()
-		if index && unindexed(snap) {
+		switch {
+		case !index || !unindexed(snap):
+		case b.j.Bursting():
+			b.j.IndexSoon()
+		default:
 			if err := b.j.IndexRows(ctx); err != nil {
 				return zero, err
 			}
@@ -105,8 +109,9 @@ func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*
 	return zero, ErrChanging
 }
 
-// fewUnindexed is how many rows without an index are looked at one by one.
-const fewUnindexed = 256
+// fewUnindexed is how many rows without an index are looked at one by one: some tenths
+// of a millisecond if their lines are read.
+const fewUnindexed = 1024
 
 // unindexed reports whether a file has many rows without an index.
 func unindexed(snap *journal.Snapshot) bool {

@@ -36,6 +36,7 @@ type scan struct {
 	sinceCheck int
 	lines      bool // every line is wanted
 	reader     journal.LineReader
+	sieve      *sieve // nil where no line can be left out unparsed
 	raw        []byte // the line looked at, not to be changed
 	kept       []byte // room for lines that are given out
 	expected   int    // how many may be, about
@@ -47,7 +48,7 @@ type scan struct {
 type view struct {
 	*journal.Segment
 	lo, hi int
-	plan   *plan        // nil until it is made, and for a file that is not sealed
+	plan   *plan        // nil until it is made, and mostly for rows without an index
 	filter *ownerFilter // nil until it is made
 
 	terms   []segment.Ref // rows that match, and no others do; nil where terms do not tell
@@ -58,6 +59,7 @@ type view struct {
 func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
 	s := &scan{ctx: ctx, j: j, match: newMatcher(&f), asOf: snap.AsOf, where: newConditions(&f), checked: new(atomic.Int64)}
 	s.match.where = s.where
+	s.sieve = newSieve(s.match.text)
 	if asOf != 0 && asOf < s.asOf {
 		s.asOf = asOf
 	}
@@ -90,12 +92,23 @@ func (s *scan) tick(n int) error {
 
 // read fetches and parses the line of a row into s.raw and s.rec, which hold it
 // until the next call.
-func (s *scan) read(v *view, i int) error { return s.fetch(v, i, false) }
+func (s *scan) read(v *view, i int) error {
+	if err := s.fetch(v, i); err != nil {
+		return err
+	}
+	return s.parse(v)
+}
 
 // readBrief is read for a line of which a record is made: s.rec has no details.
-func (s *scan) readBrief(v *view, i int) error { return s.fetch(v, i, true) }
+func (s *scan) readBrief(v *view, i int) error {
+	if err := s.fetch(v, i); err != nil {
+		return err
+	}
+	return s.parsed(v, s.parser.Brief(s.raw, &s.rec))
+}
 
-func (s *scan) fetch(v *view, i int, brief bool) error {
+// fetch reads the line of a row into s.raw.
+func (s *scan) fetch(v *view, i int) error {
 	if s.reader.Segment() != v.Segment {
 		s.reader = v.Lines()
 	}
@@ -105,17 +118,36 @@ func (s *scan) fetch(v *view, i int, brief bool) error {
 	}
 	s.stats.Lines++
 	s.stats.Bytes += int64(len(s.raw))
-	if brief {
-		err = s.parser.Brief(s.raw, &s.rec)
-	} else {
-		err = s.parser.Parse(s.raw, &s.rec)
-	}
+	return nil
+}
+
+// parse parses s.raw into s.rec.
+func (s *scan) parse(v *view) error { return s.parsed(v, s.parser.Parse(s.raw, &s.rec)) }
+
+// parsed counts a line that was parsed with this error.
+func (s *scan) parsed(v *view, err error) error {
 	if err != nil {
 		return fmt.Errorf("query: %s: %w", v.Name(), err)
 	}
 	// A line costs about as much as a hundred rows.
 	s.sinceCheck += 100
 	return nil
+}
+
+// matches reads the line of a row and reports whether it matches; only then s.rec is
+// what it says.
+func (s *scan) matches(v *view, i int) (bool, error) {
+	if err := s.fetch(v, i); err != nil {
+		return false, err
+	}
+	if s.sieve != nil && s.sieve.drops(s.raw) {
+		s.sinceCheck += 10
+		return false, nil
+	}
+	if err := s.parse(v); err != nil {
+		return false, err
+	}
+	return s.match.text.match(&s.rec, v.File()), nil
 }
 
 // keepBytes is how many bytes of lines share an allocation: whoever keeps one
@@ -168,11 +200,9 @@ func (s *scan) page(w Window) (Result[Record], error) {
 		}
 		read := false
 		if s.match.text != nil && !v.plan.decides() {
-			if err := s.read(v, i); err != nil {
-				return false, err
-			}
-			if read = true; !s.match.text.match(&s.rec, v.File()) {
-				return true, nil
+			found, err := s.matches(v, i)
+			if read = true; err != nil || !found {
+				return err == nil, err
 			}
 		}
 		if !p.take() {
@@ -257,11 +287,8 @@ func (s *scan) eachOf(v *view, do func(v *view, row *journal.Row, rec *line.Reco
 		if s.match.text == nil || v.plan.decides() && !s.lines {
 			return do(v, row, nil)
 		}
-		if err := s.read(v, i); err != nil {
+		if found, err := s.matches(v, i); err != nil || !found {
 			return err
-		}
-		if !s.match.text.match(&s.rec, v.File()) {
-			return nil
 		}
 		return do(v, row, &s.rec)
 	})
@@ -273,8 +300,11 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 	if err := s.prepare(v); err != nil {
 		return err
 	}
-	var row journal.Row // one for all calls: each gets a pointer to it
 	s.match.in(v)
+	if v.Index() == nil && v.plan == nil {
+		return s.eachUnindexed(v, do)
+	}
+	var row journal.Row // one for all calls: each gets a pointer to it
 	h := newHead(v, v.lo, v.hi, true)
 	for h.settle(s); h.lo < h.hi; h.settle(s) {
 		if err := s.tick(1); err != nil {
@@ -288,6 +318,27 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 			}
 		}
 		h.advance()
+	}
+	return nil
+}
+
+// eachUnindexed is eachRow where there is no index.
+func (s *scan) eachUnindexed(v *view, do func(i int, row *journal.Row) error) error {
+	for i := v.lo; i < v.hi; {
+		rows := v.Rows(i)
+		rows = rows[:min(len(rows), v.hi-i)]
+		if err := s.tick(len(rows)); err != nil {
+			return err
+		}
+		for n := range rows {
+			if !s.match.row(&rows[n]) {
+				continue
+			}
+			if err := do(i+n, &rows[n]); err != nil {
+				return err
+			}
+		}
+		i += len(rows)
 	}
 	return nil
 }

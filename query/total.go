@@ -109,6 +109,9 @@ func (s *scan) countBeside(from, workers int) (int64, error) {
 		f.match = s.match.fork()
 		f.stats = Stats{}
 		f.raw, f.kept, f.parser, f.reader = nil, nil, line.Parser{}, journal.LineReader{}
+		if s.sieve != nil {
+			f.sieve = &sieve{clauses: s.sieve.clauses}
+		}
 		forks[w] = &f
 		group.Go(func() {
 			errs[w] = s.j.Guarded(func() error {
@@ -175,6 +178,9 @@ func (s *scan) countOf(v *view) (int64, error) {
 		if n, ok, err := count(v, x); ok || err != nil {
 			return n, err
 		}
+	}
+	if x == nil {
+		return s.countRowByRow(v)
 	}
 	if err := s.prepare(v); err != nil {
 		return 0, err
@@ -348,10 +354,6 @@ func (m *matcher) wants(x *segment.Index) (lines, others, tell bool) {
 // countLines reads the lines that can match, in the order in which they lie, up
 // to the limit.
 func (s *scan) countLines(v *view) (n int64, err error) {
-	limit := s.limit
-	if limit == 0 {
-		limit = maxChecked
-	}
 	type placed struct {
 		row   int
 		place int64
@@ -373,15 +375,15 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 		slices.SortFunc(rows, func(a, b placed) int { return cmp.Compare(a.place, b.place) })
 	}
 	for _, p := range rows {
-		if s.checked.Load() > limit {
-			s.capped = true
+		if s.full() {
 			return n, nil
 		}
-		if err := s.read(v, p.row); err != nil {
+		found, err := s.matches(v, p.row)
+		if err != nil {
 			return n, err
 		}
 		s.checked.Add(int64(len(s.raw)))
-		if s.match.text.match(&s.rec, v.File()) {
+		if found {
 			n++
 		}
 		if err := s.tick(0); err != nil {
@@ -389,4 +391,40 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 		}
 	}
 	return n, nil
+}
+
+// full reports whether as many lines were read to count as may be, and notes it.
+func (s *scan) full() bool {
+	limit := s.limit
+	if limit == 0 {
+		limit = maxChecked
+	}
+	s.capped = s.capped || s.checked.Load() > limit
+	return s.capped
+}
+
+// countRowByRow counts where there is no index. What lines were read for is noted as
+// the plan of the view, so that they are not read again to find the page.
+func (s *scan) countRowByRow(v *view) (n int64, err error) {
+	var rows []uint32
+	err = s.eachRow(v, func(i int, _ *journal.Row) error {
+		if s.match.text == nil {
+			n++
+			return nil
+		}
+		if s.full() {
+			return nil
+		}
+		found, err := s.matches(v, i)
+		s.checked.Add(int64(len(s.raw)))
+		if found {
+			rows = append(rows, uint32(i))
+			n++
+		}
+		return err
+	})
+	if err == nil && s.match.text != nil && !s.capped {
+		v.plan = &plan{rows: rows, listed: true, exact: true}
+	}
+	return n, err
 }

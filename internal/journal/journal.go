@@ -107,6 +107,7 @@ type Journal struct {
 	tailMu   sync.RWMutex      // readers of the ring hold it shared; taken before mu
 	unmapped bool              // changed under tailMu and drainMu
 	tail     atomic.Uint64     // of the ring; changed under tailMu
+	burst    atomic.Int64      // when the writer last found much in the ring, Unix nanoseconds
 	failing  atomic.Bool       // the last round did not reach the text
 	wake     chan struct{}     // to the writer: there is a record
 	urge     chan struct{}     // to the writer: do not wait for more
@@ -122,6 +123,7 @@ type Journal struct {
 	problemCount atomic.Int64
 	problems     chan error
 	syncNow      chan struct{}
+	indexAsked   chan struct{}
 	stop         chan struct{}
 	done         sync.WaitGroup
 	closeOnce    sync.Once
@@ -171,7 +173,8 @@ func Open(dir string, o Options) (*Journal, error) {
 		j.abandon()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	j.done.Add(2)
+	j.done.Add(3)
+	go j.keepIndexing()
 	go j.work()
 	go j.reportProblems()
 	if j.ring != nil {
@@ -295,18 +298,19 @@ func newJournal(dir string, o Options) *Journal {
 	}
 	j := &Journal{
 		dir: dir, opts: o, fs: o.FS,
-		aside:    map[string]int64{},
-		encoder:  line.NewEncoder(line.Options{}),
-		tables:   newTables(),
-		problems: make(chan error, 64),
-		cache:    sidecar.NewCache(0),
-		sealing:  make(chan struct{}, 1),
-		syncNow:  make(chan struct{}, 1),
-		stop:     make(chan struct{}),
-		wake:     make(chan struct{}, 1),
-		urge:     make(chan struct{}, 1),
-		finish:   make(chan struct{}),
-		pumpDone: make(chan struct{}),
+		aside:      map[string]int64{},
+		encoder:    line.NewEncoder(line.Options{}),
+		tables:     newTables(),
+		problems:   make(chan error, 64),
+		cache:      sidecar.NewCache(0),
+		sealing:    make(chan struct{}, 1),
+		syncNow:    make(chan struct{}, 1),
+		indexAsked: make(chan struct{}, 1),
+		stop:       make(chan struct{}),
+		wake:       make(chan struct{}, 1),
+		urge:       make(chan struct{}, 1),
+		finish:     make(chan struct{}),
+		pumpDone:   make(chan struct{}),
 	}
 	j.fileTable.Store(&map[string]*File{})
 	j.byCode.Store(&[]*File{})

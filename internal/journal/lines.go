@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/steplog/steplog/internal/block"
@@ -13,12 +14,21 @@ import (
 // at a time.
 type LineReader struct {
 	s     *Segment
-	block []byte // of the text, kept by the cache; not to be changed
+	block []byte // of the text, kept by the cache or ahead; not to be changed
 	from  int64  // where it begins
 	buf   []byte
 	lines sidecar.Lines // of a sealed file
 	spans *block.Reader // tells where the blocks of its text lie; not to be read from
+
+	// of a text that is not sealed
+	next  int    // the row behind the one that was read last
+	ahead []byte // room for what is read ahead of rows that are asked for one after the other
+	ring  uint64 // where the frame behind the one that was read last lies
 }
+
+// aheadBytes is how much of a plain text is read at a time where one row is asked for
+// after the other: all rows that have no index yet.
+const aheadBytes = 64 << 10
 
 // Lines returns a LineReader.
 func (s *Segment) Lines() LineReader {
@@ -42,7 +52,7 @@ func (r *LineReader) Read(i int) ([]byte, error) {
 		return line, nil
 	}
 	var err error
-	r.buf, err = r.s.Read(i, r.buf[:0])
+	r.buf, err = r.s.read(i, r.buf[:0], &r.ring)
 	return r.buf, err
 }
 
@@ -52,7 +62,8 @@ func (r *LineReader) near(i int) []byte {
 	var offset int64
 	var size int
 	var seq uint64
-	sealed := r.s.sealed()
+	sealed, follows := r.s.sealed(), i == r.next
+	r.next = i + 1
 	if sealed {
 		offset, size, seq = r.lines.Line(i)
 	} else {
@@ -66,6 +77,8 @@ func (r *LineReader) near(i int) []byte {
 		find := r.s.textBlock
 		if sealed {
 			find = r.sealedBlock
+		} else if follows {
+			find = r.readAhead
 		}
 		block, from, err := find(offset)
 		if err != nil || offset+int64(size) > from+int64(len(block)) {
@@ -83,6 +96,29 @@ func (r *LineReader) near(i int) []byte {
 		return nil
 	}
 	return line
+}
+
+// readAhead reads the plain text from an offset on, past the cache: it would hold
+// nothing else after a scan.
+func (r *LineReader) readAhead(offset int64) ([]byte, int64, error) {
+	rd, err := r.s.from.readerOf(r.s.seg)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.s.from.readers.release(rd)
+	size := int(min(r.s.textEnd()-offset, aheadBytes))
+	if size <= 0 || !rd.plain || rd.index != nil {
+		return nil, 0, errTextEnd
+	}
+	if cap(r.ahead) < size {
+		r.ahead = make([]byte, size)
+	}
+	r.block, r.ahead = nil, r.ahead[:size] // block may be the same memory
+	n, err := rd.text.ReadAt(r.ahead, offset)
+	if n < size {
+		return nil, 0, errors.Join(errTextEnd, err)
+	}
+	return r.ahead, offset, nil
 }
 
 // sealedBlock returns the block of a sealed text that holds an offset, and where

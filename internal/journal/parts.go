@@ -3,12 +3,15 @@ package journal
 import (
 	"context"
 	"io"
+	"time"
 
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
 // Rows of a file that is not sealed are indexed in memory, part by part, when
-// somebody asks: a folder that nobody queries pays nothing for it.
+// somebody asks: a folder that nobody queries pays nothing for it. While records come
+// in faster than they could be indexed, those who ask do not wait for that, but look
+// at rows one by one, and a part is indexed in the background now and then.
 
 // rowsIndex is the sidecar of some rows of a file.
 type rowsIndex struct {
@@ -21,18 +24,99 @@ const (
 	partMost = 1 << 16
 	// partLeast is how many rows are worth an index: fewer are read faster.
 	partLeast = 64
+	// A burst is burstBytes or more in one go of the writer, which are twenty
+	// thousand records a second, and lasts until burstOver after the last such go.
+	burstBytes = 64 << 10
+	burstOver  = 30 * time.Millisecond
+	// One that lasts less than burstMost is left alone: to index its records would
+	// take several times as long as they took those who log, on the same
+	// processors. After that burstPart rows at a time are indexed, and as long as
+	// it took goes by before the next.
+	burstMost = 250 * time.Millisecond
+	burstPart = 1 << 14
 )
 
-// indexed returns how many rows have an index. The caller holds tables.mu.
-func (s *segment) indexed() int {
-	if n := len(s.parts); n > 0 {
-		return s.parts[n-1].to
+// Bursting reports whether so many records come in that to wait for their index
+// would take long: IndexSoon is for then, and [Journal.IndexRows] for else.
+func (j *Journal) Bursting() bool {
+	if time.Now().UnixNano()-j.burst.Load() < int64(burstOver) {
+		return true
 	}
-	return 0
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ringed() && j.head-j.tail.Load() >= burstBytes
 }
 
+// IndexSoon asks for an index of what has none, without waiting for it.
+func (j *Journal) IndexSoon() {
+	select {
+	case j.indexAsked <- struct{}{}:
+	default:
+	}
+}
+
+// keepIndexing indexes rows during bursts, when it is asked to, until the journal
+// closes.
+func (j *Journal) keepIndexing() {
+	defer j.done.Done()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	j.done.Go(func() {
+		<-j.stop
+		cancel()
+	})
+	for {
+		select {
+		case <-j.indexAsked:
+		case <-j.stop:
+			return
+		}
+		for waited := time.Duration(0); waited < burstMost && j.Bursting(); waited += burstOver {
+			pause(ctx, burstOver)
+		}
+		for more := true; more && j.Bursting() && ctx.Err() == nil; {
+			began := time.Now()
+			more, _ = j.indexSome(ctx) // an error is that ctx ended
+			pause(ctx, time.Since(began))
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// indexSome indexes a small part of each active file that has enough rows without
+// an index, and returns whether there was one. Closed files are about to be sealed.
+func (j *Journal) indexSome(ctx context.Context) (some bool, err error) {
+	j.indexing.Lock()
+	defer j.indexing.Unlock()
+	for _, seg := range j.tables.all() {
+		view, parts := j.tables.unindexed(seg)
+		from := indexedRows(parts)
+		if view.n-from < burstPart || seg.unindexable.Load() || seg.baseName() != seg.file+logExt {
+			continue
+		}
+		view.n = from + burstPart
+		if err := j.indexFrom(ctx, seg, &view, parts); err != nil {
+			return false, err
+		}
+		some = true
+	}
+	return some, nil
+}
+
+// indexed returns how many rows have an index. The caller holds tables.mu.
+func (s *segment) indexed() int { return indexedRows(s.parts) }
+
 // IndexRows indexes what is in the text and has no index yet, so that the next
-// snapshot can be asked for words and fields. What it cannot read stays as it is.
+// snapshot can be asked for words and fields. What it cannot read stays as it is, and
+// so does most when a burst begins meanwhile.
 // It returns ctx's error soon after that ends.
 func (j *Journal) IndexRows(ctx context.Context) error {
 	j.indexing.Lock()
@@ -47,10 +131,7 @@ func (j *Journal) IndexRows(ctx context.Context) error {
 
 func (j *Journal) indexRows(ctx context.Context, seg *segment) error {
 	view, parts := j.tables.unindexed(seg)
-	from := 0
-	if n := len(parts); n > 0 {
-		from = parts[n-1].to
-	}
+	from := indexedRows(parts)
 	if view.n-from < partLeast || seg.unindexable.Load() {
 		return nil
 	}
@@ -59,10 +140,15 @@ func (j *Journal) indexRows(ctx context.Context, seg *segment) error {
 		from = parts[n-1].from
 		parts = parts[:n-1]
 	}
+	return j.indexFrom(ctx, seg, &view, parts)
+}
+
+// indexFrom indexes the rows behind those of parts.
+func (j *Journal) indexFrom(ctx context.Context, seg *segment, view *rows, parts []rowsIndex) error {
 	kept := len(parts)
-	for from < view.n {
+	for from := indexedRows(parts); from < view.n; {
 		to := min(from+partMost, view.n)
-		x, err := j.indexPart(ctx, seg, &view, from, to)
+		x, err := j.indexPart(ctx, seg, view, from, to)
 		if err != nil {
 			return err
 		}
@@ -70,10 +156,12 @@ func (j *Journal) indexRows(ctx context.Context, seg *segment) error {
 			break
 		}
 		parts = append(parts[:len(parts):len(parts)], rowsIndex{from, to, x})
-		from = to
+		if from = to; j.Bursting() {
+			break
+		}
 	}
 	if len(parts) > kept {
-		j.tables.setParts(seg, &view, parts)
+		j.tables.setParts(seg, view, parts)
 	}
 	return nil
 }
@@ -90,7 +178,7 @@ func (j *Journal) indexPart(ctx context.Context, seg *segment, view *rows, from,
 	if j.readAt(seg, text, int64(first.Offset)) != nil {
 		return nil, nil // whoever reads the rows hears of it
 	}
-	b, err := sidecar.Seal(ctx, text, io.Discard, sidecar.Options{KeepOrder: true, Fields: j.opts.IndexFields})
+	b, err := sidecar.Seal(ctx, text, io.Discard, sidecar.Options{KeepOrder: true, Fields: j.opts.IndexFields, Hurry: !j.Bursting()})
 	if err != nil {
 		return nil, ctx.Err()
 	}

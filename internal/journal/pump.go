@@ -120,6 +120,9 @@ func (j *Journal) drainRing() (err error) {
 	head := j.ring.head().Load()
 	j.warm(head)
 	j.tables.stock()
+	if head-j.pumped >= burstBytes {
+		j.burst.Store(time.Now().UnixNano())
+	}
 	for j.pumped < head {
 		if err := j.round(min(head, j.pumped+roundBytes)); err != nil {
 			return err

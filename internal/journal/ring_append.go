@@ -185,9 +185,10 @@ func (f *File) appendLost() {
 }
 
 // readRing appends the line of a record to buf that is not in the text yet.
-// false means that by now it is.
-func (j *Journal) readRing(seg *segment, seq uint64, buf []byte) ([]byte, bool) {
-	line, ok, err := j.copyLine(seg, seq, buf)
+// false means that by now it is. hint is where its frame may lie, or one before it,
+// 0 if nobody knows; it becomes where the next one lies.
+func (j *Journal) readRing(seg *segment, seq uint64, buf []byte, hint *uint64) ([]byte, bool) {
+	line, ok, err := j.copyLine(seg, seq, buf, hint)
 	if err != nil {
 		j.touched(err)
 		return buf, false
@@ -195,26 +196,39 @@ func (j *Journal) readRing(seg *segment, seq uint64, buf []byte) ([]byte, bool) 
 	return line, ok
 }
 
-func (j *Journal) copyLine(seg *segment, seq uint64, buf []byte) (_ []byte, found bool, err error) {
+func (j *Journal) copyLine(seg *segment, seq uint64, buf []byte, hint *uint64) (_ []byte, found bool, err error) {
 	j.tailMu.RLock()
 	defer j.tailMu.RUnlock()
 	defer caught(debug.SetPanicOnFault(true), &err)
 	if j.ring == nil || j.unmapped || seq <= seg.inText.Load() {
 		return buf, false, nil
 	}
-	at, ok := j.place(seq)
-	for ok {
-		var fr frame
-		if fr, ok = j.ring.frame(at); !ok {
-			break
+	if at := *hint; at >= j.tail.Load() && at < j.ring.head().Load() {
+		if buf, ok := j.copyFrom(at, seq, buf, hint); ok {
+			return buf, true, nil
 		}
-		if fr.seq == seq {
-			return j.ring.body(line.AppendPrefix(buf, seq), at, &fr), true, nil
-		}
-		at += frameSize(int(fr.length))
-		ok = fr.seq < seq
 	}
-	return buf, false, nil
+	if at, ok := j.place(seq); ok {
+		buf, found = j.copyFrom(at, seq, buf, hint)
+	}
+	return buf, found, nil
+}
+
+// copyFrom is copyLine for a record whose frame lies at a position or behind it. The
+// caller holds tailMu.
+func (j *Journal) copyFrom(at, seq uint64, buf []byte, hint *uint64) ([]byte, bool) {
+	for {
+		fr, ok := j.ring.frame(at)
+		next := at + frameSize(int(fr.length))
+		switch {
+		case !ok || fr.seq > seq:
+			return buf, false
+		case fr.seq == seq:
+			*hint = next
+			return j.ring.body(line.AppendPrefix(buf, seq), at, &fr), true
+		}
+		at = next
+	}
 }
 
 // place returns a position at or before a record's that is in the ring. The

@@ -43,7 +43,7 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 		}
 	}
 	defer caught(debug.SetPanicOnFault(true), &err)
-	o := sidecar.Options{KeepOrder: keepsOrder[f.name], Fields: j.opts.IndexFields}
+	o := sidecar.Options{KeepOrder: keepsOrder[f.name], Fields: j.opts.IndexFields, Hurry: j.tables.unsealed() > 1}
 	index, err := j.makeSealed(ctx, c, o)
 	if (errors.Is(err, sidecar.ErrTooLarge) || isDamage(err)) && c.Temp == "" {
 		return nil

@@ -56,6 +56,14 @@ func (s *Segment) Row(i int) Row {
 	return *s.rows.at(s.from0 + i)
 }
 
+// Rows returns some rows from row i on, at least one, of a segment without an index.
+// They must not be changed.
+func (s *Segment) Rows(i int) []Row {
+	at := s.from0 + i
+	in := s.rows.chunks[at/chunkRows][at%chunkRows:]
+	return in[:min(len(in), s.n-i)]
+}
+
 // Search returns how many rows have a seq of at most seq.
 func (s *Segment) Search(seq uint64) int {
 	if s.index != nil {
@@ -120,13 +128,20 @@ func (s *Segment) Identity(owner uint32) *line.Identity {
 // Read appends the line of row i, without its newline, to buf and returns it.
 // It returns ErrGone when the file was deleted or replaced meanwhile.
 func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
+	var ring uint64
+	return s.read(i, buf, &ring)
+}
+
+// read is Read for who reads one row after the other: ring is where to look for the
+// next one that is not in the text yet.
+func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
 	if s.rows.n == 0 {
 		return s.readSealed(i, buf)
 	}
 	row := s.rows.at(s.from0 + i)
 	at := len(buf)
 	if row.Seq > s.seg.inText.Load() {
-		if buf, ok := s.from.readRing(s.seg, row.Seq, buf); ok {
+		if buf, ok := s.from.readRing(s.seg, row.Seq, buf, ring); ok {
 			return buf, nil
 		}
 	}

@@ -249,6 +249,19 @@ func (t *tables) all() []*segment {
 	return t.segments
 }
 
+// unsealed returns how many closed files are not sealed: while there are several,
+// those who log are ahead of those who seal.
+func (t *tables) unsealed() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seg := range t.segments {
+		if seg.index == nil && seg.name != seg.file+logExt {
+			n++
+		}
+	}
+	return n
+}
+
 // firstOf returns the seq of a segment's oldest row, 0 when it has none.
 func (t *tables) firstOf(seg *segment) uint64 {
 	t.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"runtime"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -24,13 +25,29 @@ type Options struct {
 	// Fields are the paths under the details whose values are indexed, at most
 	// [MaxFields]; more are left out.
 	Fields []string
+	// Hurry has other goroutines wait for a processor as long as the scheduler
+	// lets them. Without it they are let pass every few hundred rows.
+	Hurry bool
 }
 
 // MaxFields is how many fields a file indexes at most.
 const MaxFields = 64
 
-// checkRows is how many rows are worked on between two looks at the context.
-const checkRows = 1 << 12
+// checkRows is how many rows are worked on between two breaths, some 200 µs.
+const checkRows = 1 << 8
+
+// breath lets goroutines run that wait for a processor, and returns the error of ctx
+// once that has ended. Whoever logs or asks would wait for 10 ms otherwise, until the
+// scheduler takes the processor away from those who seal.
+func (o *Options) breath(ctx context.Context) error {
+	if !o.Hurry {
+		runtime.Gosched()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
 
 // builder makes the sidecar of one text.
 type builder struct {
@@ -182,8 +199,10 @@ type data struct {
 func (b *builder) terms(ctx context.Context, w *postingWriter) ([]section, error) {
 	message := newTermTable(termLimit(len(b.text)))
 	for row, m := range b.messages {
-		if row%checkRows == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+		if row%checkRows == 0 {
+			if err := b.o.breath(ctx); err != nil {
+				return nil, err
+			}
 		}
 		message.addMessage(m, uint32(row))
 		if message.over {
@@ -234,8 +253,10 @@ func (b *builder) fieldTables(ctx context.Context) ([]*termTable, error) {
 		return true
 	}
 	for ; row < len(b.details); row++ {
-		if row%checkRows == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+		if row%checkRows == 0 {
+			if err := b.o.breath(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if b.details[row] != nil {
 			line.Fields(b.details[row], b.o.Fields, put)

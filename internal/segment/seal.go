@@ -27,7 +27,7 @@ func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, e
 	b.cut, err = cutArrival(text, &b.parser, func(rec *line.Record, u unit) error {
 		b.row(rec, int(u.length))
 		if len(b.messages)%checkRows == 0 {
-			return ctx.Err()
+			return b.o.breath(ctx)
 		}
 		return nil
 	})
@@ -78,7 +78,7 @@ func (b *builder) write(ctx context.Context, out io.Writer, d *data, order []uin
 		_, err = z.Write(b.text[:b.cut.head])
 		for i, row := range laid(order) {
 			if i%checkRows == 0 && err == nil {
-				err = context.Cause(ctx)
+				err = b.o.breath(ctx)
 			}
 			if err != nil {
 				break
@@ -91,7 +91,7 @@ func (b *builder) write(ctx context.Context, out io.Writer, d *data, order []uin
 		}
 	} else {
 		for at := 0; at < len(b.text) && err == nil; at += block.Bytes {
-			if err = context.Cause(ctx); err == nil {
+			if err = b.o.breath(ctx); err == nil {
 				_, err = z.Write(b.text[at:min(at+block.Bytes, len(b.text))])
 			}
 		}
@@ -132,8 +132,10 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 			return nil, err // it was one a moment ago
 		}
 		b.row(&rec, int(u.length))
-		if row%checkRows == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+		if row%checkRows == 0 {
+			if err := b.o.breath(ctx); err != nil {
+				return nil, err
+			}
 		}
 	}
 	order := b.order()

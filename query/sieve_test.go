@@ -1,0 +1,117 @@
+package query_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/query/querytest"
+	"github.com/steplog/steplog/rotation"
+)
+
+// No line that matches may be left out unparsed.
+func FuzzSieve(f *testing.F) {
+	for _, raw := range []string{
+		`{"seq":1,"timestamp":"2026-11-21T02:03:04.123456789Z","level":"info","kind":"line","message":"Refused A-1","details":{"sku":"A-1","n":1.50}}`,
+		`{"seq":1,"timestamp":"2026-11-21T02:03:04.123456789Z","level":"info","kind":"line","message":"\u0041-1 \"x\"","details":{"sku":"\u0041-1"}}`,
+		"{\"seq\":1,\"timestamp\":\"2026-11-21T02:03:04.123456789Z\",\"level\":\"info\",\"kind\":\"line\",\"message\":\"a\u212aa\",\"details\":{\"sku\":[\"\u212a\",2]}}",
+	} {
+		for _, text := range []string{"A-1", "aka", "1.50", "k", `"x"`, ""} {
+			f.Add([]byte(raw), text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte, text string) {
+		is := query.Eq("sku", text)
+		folded := query.Contains("sku", text)
+		folded.Fold = true
+		for _, filter := range []query.Filter{
+			{Search: text}, {Where: is}, {Where: folded}, {Where: query.Prefix("n", text)}, {Where: query.In("sku", "zz", text)},
+			{Where: query.Contains("message", text)}, {Where: query.Not(is)}, {Where: query.Or(query.Eq("n", "1.50"), is)},
+			{Where: query.And(is, query.Not(folded))}, {Search: text, Where: query.Or(is, query.Exists("n"))}, {Topic: text},
+		} {
+			dropped, matches, err := query.Dropped(filter, raw)
+			if err == nil && matches {
+				require.False(t, dropped, "%+v", filter)
+			}
+		}
+	})
+}
+
+// The same of random records; and most lines that do not match are left out, or it is
+// of no use.
+func TestSieve(t *testing.T) {
+	t.Parallel()
+	dropped, others := 0, 0
+	for _, e := range querytest.NewGenerator(73).Entries(3000) {
+		raw := append([]byte(`{"seq":1,`), e.Text[1:]...)
+		for _, f := range []query.Filter{
+			{Search: "FETCHED"}, {Search: "price"}, {Search: "é"}, {Search: "[31m"}, {Where: query.Eq("sku", "A-1")},
+			{Where: query.In("sku", "A-2", "B-7")}, {Where: query.Or(query.Eq("sku", "A-1"), query.Prefix("a.b", "x"))},
+			{Where: query.And(query.Eq("sku", "A-1"), query.Contains("message", "e"))}, {Topic: "security"},
+		} {
+			out, matches, err := query.Dropped(f, raw)
+			require.NoError(t, err)
+			require.False(t, out && matches, "%+v: %s", f, raw)
+			if !matches {
+				others++
+			}
+			if out {
+				dropped++
+			}
+		}
+	}
+	require.Greater(t, dropped, others/5)
+}
+
+// While records come in faster than they are indexed, answers are as exact as ever.
+func TestAskedDuringABurst(t *testing.T) {
+	t.Parallel()
+	j := openIndexed(t, t.TempDir(), rotation.Rule{MaxBytes: 2 << 20}, func(err error) { t.Error(err) })
+	e := query.New(query.OverJournal(j))
+	entries := querytest.NewGenerator(74).Entries(1000)
+	const rounds = 30
+	words := strings.Fields("fetched price rows")
+	want := map[string]int64{}
+	for _, en := range entries {
+		raw := append([]byte(`{"seq":1,`), en.Text[1:]...)
+		for _, w := range words {
+			_, matches, err := query.Dropped(query.Filter{Search: w}, raw)
+			require.NoError(t, err)
+			if matches {
+				want[w]++
+			}
+		}
+	}
+	var writer sync.WaitGroup
+	var before int64
+	writer.Go(func() {
+		for range rounds {
+			appendEntries(t, j, entries)
+		}
+	})
+	for i := range 40 {
+		page, err := e.Records(t.Context(), query.Filter{}, query.Paging{Limit: 10})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, page.Total.N, before)
+		before = page.Total.N
+		w := words[i%len(words)]
+		found, err := e.Records(t.Context(), query.Filter{Search: w}, query.Paging{Limit: 10})
+		require.NoError(t, err)
+		require.True(t, found.Total.Exact)
+		require.LessOrEqual(t, found.Total.N, rounds*want[w])
+		require.GreaterOrEqual(t, found.Total.N, before/int64(len(entries))*want[w])
+		for _, r := range found.Items {
+			require.Contains(t, strings.ToLower(r.Message), w)
+		}
+	}
+	writer.Wait()
+	for _, w := range words {
+		page, err := e.Records(t.Context(), query.Filter{Search: w}, query.Paging{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(rounds*want[w], true), fmt.Sprint(page.Total.N, page.Total.Exact), w)
+	}
+}
