@@ -101,7 +101,7 @@ var faults = []fault{
 	{"nobody waits for a writer that is only behind", inJournal,
 		"case j.failing.Load() || need > limit:", "case true:", inJournal, "^TestSlowDisk$"},
 	{"a reader of the ring takes the frame before", inJournal,
-		"if fr.seq == seq {", "if fr.seq+1 == seq {", inJournal, "^TestFullDiskWithRing$"},
+		"case fr.seq == seq:", "case fr.seq+1 == seq:", inJournal, "^TestFullDiskWithRing$"},
 
 	// Failing disks.
 	{"what a failed write left is not cut", inRotation,
