@@ -134,7 +134,7 @@ func (j *Journal) open(name string) (*File, error) {
 	f.maxBytes.Store(text.Rule().MaxBytes)
 	f.seg = j.tables.newSegment(name, name+".log")
 	f.writing = f.seg
-	j.takeSaved(f.seg, name, text.Size())
+	j.takeSaved(f.seg)
 	if err = j.readers.open(j, f.seg); err == nil && text.Size() > 0 {
 		err = j.parse(f.seg)
 	}

@@ -58,7 +58,7 @@ func (t *tables) forgetRuns() {
 	}
 	for _, seg := range t.segments {
 		if seg.index != nil {
-			t.countSealed(seg.index, 1)
+			t.countSealed(seg.index, 0, 1)
 		}
 		for i := range seg.rows.n {
 			if row := seg.rows.at(i); row.counts() {

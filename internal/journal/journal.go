@@ -68,12 +68,15 @@ type Journal struct {
 	encoder  *line.Encoder
 	tables   *tables
 	readers  readers
-	saved    map[string]savedRows // of the last clean end, while Open runs
-	indexing sync.Mutex           // held while rows are indexed; taken before all others
-	cache    *sidecar.Cache       // of what is decoded of sealed files
-	damaged  sync.Map             // base names of files whose sidecar went bad: those are checked in full
-	holes    sync.Map             // base names of files whose data went bad
-	sealing  chan struct{}        // holds an element while a file is sealed: one at a time
+	saved    *saved                 // what was saved of this folder, nil for nothing, while Open runs
+	indexes  map[string]openedIndex // the sidecars, while Open runs
+	ready    chan struct{}          // closed when Open is done
+	saving   saving
+	indexing sync.Mutex     // held while rows are indexed; taken before all others
+	cache    *sidecar.Cache // of what is decoded of sealed files
+	damaged  sync.Map       // base names of files whose sidecar went bad: those are checked in full
+	holes    sync.Map       // base names of files whose data went bad
+	sealing  chan struct{}  // holds an element while a file is sealed: one at a time
 
 	mu      sync.Mutex // orders appends; guards what follows
 	numbers *numbers
@@ -173,9 +176,10 @@ func Open(dir string, o Options) (*Journal, error) {
 		j.abandon()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	j.done.Add(3)
+	j.done.Add(4)
 	go j.keepIndexing()
 	go j.work()
+	go j.keepSaved()
 	go j.reportProblems()
 	if j.ring != nil {
 		go j.pump()
@@ -202,25 +206,13 @@ func (j *Journal) recover(private string) (err error) {
 			return err
 		}
 	}
-	if left.Clean {
-		var err error
-		if j.saved, err = j.loadSaved(private); err != nil {
-			j.problem(err)
-		}
-		if err := j.loadTables(private); err != nil {
-			j.problem(err)
-		}
-	}
-	if err := j.load(); err != nil {
+	// A power cut may have taken what was saved of, and a number that was given again
+	// may be of another record.
+	if err := j.load(found && left.Next > 0 && !j.rebooted); err != nil {
 		return err
 	}
-	j.tables.loaded()
-	// What was saved holds for this open alone.
-	j.saved = nil
-	for _, name := range [...]string{rowsName, tablesName} {
-		if err := vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, name))); err != nil {
-			return err
-		}
+	if err := vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, rowsName))); err != nil {
+		return err
 	}
 	// The reservation comes first: nothing may be appended without.
 	boot := j.opts.Boot
@@ -233,6 +225,11 @@ func (j *Journal) recover(private string) (err error) {
 	if err := j.replay(); err != nil {
 		return err
 	}
+	if j.saved != nil {
+		j.saving.settled(j.tables)
+	}
+	j.tables.loaded()
+	j.saved, j.indexes = nil, nil
 	if !left.Clean {
 		if err := j.syncLeft(); err != nil {
 			return err
@@ -271,6 +268,7 @@ func (j *Journal) goLive() {
 		}
 	}
 	j.live = true
+	close(j.ready)
 }
 
 func newJournal(dir string, o Options) *Journal {
@@ -288,6 +286,9 @@ func newJournal(dir string, o Options) *Journal {
 	}
 	if o.MaxWait <= 0 {
 		o.MaxWait = 100 * time.Millisecond
+	}
+	if o.SaveAfter <= 0 {
+		o.SaveAfter = saveAfter
 	}
 	if o.RingBytes == 0 {
 		o.RingBytes = DefaultRingBytes
@@ -311,14 +312,16 @@ func newJournal(dir string, o Options) *Journal {
 		urge:       make(chan struct{}, 1),
 		finish:     make(chan struct{}),
 		pumpDone:   make(chan struct{}),
+		ready:      make(chan struct{}),
 	}
 	j.fileTable.Store(&map[string]*File{})
 	j.byCode.Store(&[]*File{})
 	return j
 }
 
-// load opens the files that are there and rebuilds what is derived from them.
-func (j *Journal) load() error {
+// load opens the files that are there and rebuilds what is derived from them, beginning
+// with what was saved, where that may be believed.
+func (j *Journal) load(believed bool) error {
 	folder, err := rotation.OpenFolderFS(j.fs, j.dir)
 	if err != nil {
 		return err
@@ -331,6 +334,9 @@ func (j *Journal) load() error {
 	}
 	// Usage first: lines then find the runs they belong to.
 	slices.SortStableFunc(infos, func(a, b rotation.Info) int { return usageFirst(a.Log) - usageFirst(b.Log) })
+	if err := j.loadSaved(infos, believed); err != nil {
+		return err
+	}
 	for _, info := range infos {
 		if info.Log == fileAudit {
 			continue

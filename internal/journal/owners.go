@@ -120,12 +120,12 @@ func (t *tables) ownerOf(id *line.Identity) *Owner {
 	return o
 }
 
-// ownerRead is ownerOf for an identity that was read from a file: its texts are
-// not kept where others hold the same ones.
-func (t *tables) ownerRead(id *line.Identity) *Owner {
+// ownerRead is ownerOf for the identity of a record that was read from a file: its
+// texts are not kept where others hold the same ones.
+func (t *tables) ownerRead(id *line.Identity, seq uint64) *Owner {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.settled > 0 {
+	if seq <= t.settled {
 		return &Owner{code: t.settledCode(id)} // for its rows alone
 	}
 	code, packed, ok := t.findOwner(id)

@@ -52,7 +52,7 @@ func (j *Journal) parseText(seg *segment, text io.ReadSeeker, from int64) error 
 		return fmt.Errorf("read %s: %w", seg.baseName(), err)
 	}
 	end, foreign, err := scanText(text, from, j.tables.lastOf(seg), func(row Row, rec *line.Record) {
-		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity), lifecycleOf(rec))
+		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
 	})
 	j.tables.parsedTo(seg, end)
 	j.foreign.Add(foreign)
@@ -277,7 +277,7 @@ func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
 	}
 	var owners []*Owner // they get their codes with the rows
 	end, foreign, err := scanText(text, end, last, func(row Row, rec *line.Record) {
-		owners = append(owners, j.tables.ownerRead(&rec.Identity))
+		owners = append(owners, j.tables.ownerRead(&rec.Identity, rec.Seq))
 		found.append(row)
 	})
 	j.foreign.Add(foreign)

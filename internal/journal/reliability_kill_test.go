@@ -8,10 +8,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -143,6 +145,9 @@ func TestKillAtEveryOperation(t *testing.T) {
 		who := &session{t: t, j: j, rng: rand.New(rand.NewPCG(seed, 3)), book: book, burst: 3}
 		for i := range 30 {
 			who.step()
+			if i%10 == 5 {
+				<-time.After(250 * time.Millisecond) // the tables are saved
+			}
 			if i%parts == part {
 				lens.still()
 			}
@@ -155,12 +160,15 @@ func TestKillAtEveryOperation(t *testing.T) {
 		}
 	})
 	if !underRace {
-		for _, op := range []string{"write sidecar", "sync sidecar", "rename sidecar", "write compressed file", "rename compressed file"} {
+		for _, op := range []string{"write sidecar", "sync sidecar", "rename sidecar", "write compressed file", "rename compressed file",
+			"write tables", "sync tables", "rename tables"} {
 			require.Positive(t, figure.of("at work: "+op), op)
 		}
 	}
 	t.Logf("%d kills: 0 lost, 0 repeated, 0 torn; %d in recoveries; %d recoveries replayed %d records in all",
 		figure.of("kills"), figure.of("in recovery"), figure.of("replaying"), figure.of("replayed"))
+	require.Positive(t, figure.of("went on from the saved tables"))
+	t.Logf("%d of %d that had saved tables went on from them", figure.of("went on from the saved tables"), figure.of("compared"))
 	t.Logf("while working: %s", figure.table("at work: "))
 	t.Logf("while recovering: %s", figure.table("at recovery: "))
 }
@@ -173,12 +181,20 @@ func recoverFrom(t *testing.T, sc scene, s setup, rng *rand.Rand, figure *tally,
 	if depth < 3 && rng.IntN(8) == 0 {
 		lens.chance = 0.4
 	}
+	bare := withoutTables(t, sc, s, rng)
 	o := s.options(vfs.Wrap(sc.fs, lens.hooks()), "one")
 	j, err := journal.Open(dir, o)
 	require.NoError(t, err, note)
 	defer func() { j.Close() }() // not at the end of the test: a journal holds its ring in memory
 	found := check(t, j, s, sc.book, accepted, note)
 	require.Zero(t, j.Recovery().Foreign, "%s: garbage", note)
+	if bare != nil {
+		figure.add("compared", 1)
+		if j.TookSaved() {
+			figure.add("went on from the saved tables", 1)
+		}
+		require.Equal(t, runsOf(t, bare, s), toldOf(j), "%s: what is derived anew, and what goes on from the saved tables", note)
+	}
 	figure.add("replayed", j.Recovery().Replayed)
 	if j.Recovery().Replayed > 0 {
 		figure.add("replaying", 1)
@@ -202,4 +218,43 @@ func recoverFrom(t *testing.T, sc scene, s setup, rng *rand.Rand, figure *tally,
 		again.where = sc.where + ", then " + again.where
 		recoverFrom(t, again, s, rng, figure, depth+1)
 	}
+}
+
+// withoutTables returns a copy of some scenes in which no tables are saved; nil of the
+// others, and where files are deleted, of which the tables may still know.
+func withoutTables(t *testing.T, sc scene, s setup, rng *rand.Rand) *vfs.Mem {
+	path := filepath.Join(dir, ".journal", "tables")
+	if _, err := sc.fs.Lstat(path); err != nil || s.maxFiles > 0 || rng.IntN(2) == 0 {
+		return nil
+	}
+	bare := sc.fs.Kill()
+	require.NoError(t, bare.Remove(path))
+	return bare
+}
+
+// runsOf opens a folder and returns what it tells of its runs.
+func runsOf(t *testing.T, fsys *vfs.Mem, s setup) []string {
+	j, err := journal.Open(dir, s.options(fsys, "one"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, j.Close()) }()
+	return toldOf(j)
+}
+
+// toldOf returns what a folder tells of its runs and steps, but when what it ended itself
+// did.
+func toldOf(j *journal.Journal) (list []string) {
+	say := func(id *line.Identity, seq uint64, start line.Lifecycle, state journal.RunState) {
+		if state.Implied {
+			state.End, state.Duration = time.Time{}, 0
+		}
+		list = append(list, fmt.Sprintf("%d %+v %+v %v %v %q %q %v %v %v %v %v", seq, *id, start, state.Ended, state.End, state.Outcome,
+			state.Reason, state.Implied, state.Duration, state.Lines, state.Bytes, state.Steps))
+	}
+	for _, r := range j.Snapshot().Runs() {
+		say(r.Identity, r.Seq, r.Start, r.State())
+		for _, st := range r.Steps() {
+			say(st.Identity, st.Seq, st.Start, st.State())
+		}
+	}
+	return list
 }

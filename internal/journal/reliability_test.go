@@ -93,7 +93,7 @@ func (s setup) String() string {
 
 func (s setup) options(fsys vfs.FS, boot string) journal.Options {
 	return journal.Options{
-		FS: fsys, Mode: s.mode, RingBytes: 4 << 20, Boot: boot,
+		FS: fsys, Mode: s.mode, RingBytes: 4 << 20, Boot: boot, SaveAfter: 3000,
 		Rule: rotation.Rule{MaxBytes: s.maxBytes, Compression: s.compression, MaxFiles: s.maxFiles},
 	}
 }

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,106 +9,160 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
-// When a folder is closed, the rows of its active files are saved with their
-// indexes, so that opening it again reads them instead of the text. What is saved
-// counts only after a clean end, and for a text that has the size it had.
+// The tables are saved with the rows of files that are not sealed: when the folder is
+// closed, and while it is open each time that enough was logged. They hold for all
+// records up to one; what came after it is read from the text, so that neither a
+// clean end nor a kill has the next process read everything. FORMAT.md says when they
+// are believed.
 
 const (
-	rowsName  = "rows"
-	rowsMagic = "steplog rows\n\x00\x00\x00" // 16 bytes
-	// saveLeast is how many rows are worth being saved: fewer are parsed in a
-	// millisecond or two.
+	tablesName = "tables"
+	// rowsName is that of a file which version 1 of the tables had beside them.
+	rowsName = "rows"
+	// saveAfter is how much text is logged before the tables are saved again, and
+	// saveTimes how many times what they took the last time: a quarter is written on
+	// top of the text at most.
+	saveAfter = 16 << 20
+	saveTimes = 4
+	// saveLive bounds how many runs and steps that go on are written down in one
+	// moment, during which those who log wait: a few milliseconds.
+	saveLive = 1 << 13
+	// saveLeast is how many rows of runs and steps Close indexes: fewer are indexed
+	// by who asks. saveFor bounds how long it works on them.
 	saveLeast = 1000
-	// saveFor bounds how long Close works on it.
-	saveFor  = 2 * time.Second
-	maxSaved = 1 << 30
+	saveFor   = 2 * time.Second
 )
 
-// savedRows are the rows of one active file: parts that have an index, and after
-// them those that have none.
-type savedRows struct {
-	size  int64 // of the text
-	parts []savedPart
-	rest  []byte // see appendRows; nothing where there are none
+// saving is what is known of the file of tables. The zero value is of none.
+type saving struct {
+	mu    sync.Mutex // held while they are saved
+	size  int64
+	grown int64 // tables.grown when they were cut
+	of    savedOf
 }
 
-type savedPart struct {
-	offset int64 // of the first line
-	index  *sidecar.Index
+// savedOf tells whether there would be anything else to save.
+type savedOf struct {
+	asOf          uint64
+	rows, indexed int // of files that are not sealed, and of these those that have an index
 }
 
-// saveRows writes the rows of active files. Nothing is lost when it fails.
-//
-//	magic (16) | version u32 | files u32
-//	| per file: name, size of the text, number of parts
-//	|   per part: offset in the text, a sidecar of the text from there
-//	|   the other rows
-//
-// with numbers as varints, and what is not a number behind its length. Parts are what
-// queries have indexed; runs and steps are indexed here, because a sidecar holds what
-// their records say.
-func (j *Journal) saveRows() error {
-	ctx, cancel := context.WithTimeout(context.Background(), saveFor)
-	defer cancel()
-	var b []byte
-	count := uint32(0)
-	for _, f := range *j.fileTable.Load() {
-		view, parts := j.tables.unindexed(f.writing)
-		if view.n < saveLeast || !withoutGaps(&view) {
-			continue
-		}
-		if !withoutLifecycle(&view, indexedRows(parts)) {
-			j.indexing.Lock()
-			err := j.indexRows(ctx, f.writing)
-			j.indexing.Unlock()
-			if view, parts = j.tables.unindexed(f.writing); err != nil || !withoutLifecycle(&view, indexedRows(parts)) {
+var errSavingStopped = errors.New("journal: saving stopped")
+
+// keepSaved saves the tables from time to time.
+func (j *Journal) keepSaved() {
+	defer j.done.Done()
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if !j.grownEnough() {
 				continue
 			}
+			if err := j.saveTables(saveLive, j.stopped); err != nil && !errors.Is(err, errSavingStopped) {
+				j.saving.mu.Lock()
+				j.saving.grown = j.tables.grownBy() // not again for the same
+				j.saving.mu.Unlock()
+				j.problem(fmt.Errorf("save the tables: %w", err))
+			}
+		case <-j.stop:
+			return
 		}
-		count++
-		b = appendBytes(b, []byte(f.name))
-		b = binary.AppendUvarint(b, uint64(f.text.Size()))
-		b = binary.AppendUvarint(b, uint64(len(parts)))
-		for _, p := range parts {
-			b = binary.AppendUvarint(b, uint64(view.at(p.from).Offset))
-			b = appendBytes(b, p.index.Bytes())
-		}
-		b = appendBytes(b, j.tables.appendRows(nil, &view, indexedRows(parts)))
 	}
-	path := filepath.Join(j.dir, privateDir, rowsName)
-	if count == 0 {
-		return vfs.IgnoreNotExist(j.fs.Remove(path))
-	}
-	head := binary.LittleEndian.AppendUint32([]byte(rowsMagic), formatVersion)
-	head = binary.LittleEndian.AppendUint32(head, count)
-	err := j.writeSynced(path+tempExt, func(w io.Writer) error {
-		_, err := w.Write(append(head, b...))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return j.fs.Rename(path+tempExt, path)
 }
 
-// withoutGaps reports whether lines that are records are all there is.
-func withoutGaps(r *rows) bool {
-	end := uint32(0)
-	for i := range r.n {
-		row := r.at(i)
-		if row.Offset != end {
-			return false
-		}
-		end = row.Offset + row.Len + 1
+func (j *Journal) grownEnough() bool {
+	j.saving.mu.Lock()
+	defer j.saving.mu.Unlock()
+	return j.tables.grownBy()-j.saving.grown >= max(j.opts.SaveAfter, saveTimes*j.saving.size)
+}
+
+// grownBy returns how much text was taken in since the tables were made.
+func (t *tables) grownBy() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.grown
+}
+
+// saveTables writes the tables as they are now, unless more than so many runs and
+// steps go on, or stop returns true meanwhile. Nothing is lost when it fails: what was
+// saved before still holds.
+func (j *Journal) saveTables(live int, stop func() bool) error {
+	s := &j.saving
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := j.tables.cut(live)
+	if !ok || c.of() == s.of {
+		return nil
 	}
-	return true
+	path := filepath.Join(j.dir, privateDir, tablesName)
+	var size int64
+	err := j.writeSynced(path+tempExt, func(w io.Writer) (err error) {
+		size, err = j.writeTables(stopWriter{w, stop}, c)
+		return err
+	})
+	if err == nil {
+		err = j.inText()
+	}
+	if err == nil {
+		err = j.fs.Rename(path+tempExt, path)
+	}
+	if err != nil {
+		return errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(path+tempExt)))
+	}
+	s.size, s.grown, s.of = size, c.grown, c.of()
+	return nil
+}
+
+// inText returns when all that was accepted is in the text: what is saved must not
+// know of more than that. A record that was lost with a ring that cannot be used is
+// an error.
+func (j *Journal) inText() error {
+	if j.ring == nil {
+		return nil
+	}
+	if err := j.drain(); err != nil {
+		return err
+	}
+	if j.faulted.Load() {
+		return errRingDamaged
+	}
+	return nil
+}
+
+// stopWriter writes until it is stopped.
+type stopWriter struct {
+	w    io.Writer
+	stop func() bool
+}
+
+func (s stopWriter) Write(b []byte) (int, error) {
+	if s.stop() {
+		return 0, errSavingStopped
+	}
+	return s.w.Write(b)
+}
+
+func (c *cut) of() savedOf {
+	of := savedOf{asOf: c.asOf}
+	for i := range c.files {
+		if f := &c.files[i]; f.index == nil {
+			of.rows += f.rows.n
+			of.indexed += indexedRows(f.parts)
+		}
+	}
+	return of
 }
 
 // indexedRows is how many rows parts cover, which follow each other from the first.
@@ -120,193 +173,315 @@ func indexedRows(parts []rowsIndex) int {
 	return parts[len(parts)-1].to
 }
 
-// readWhole reads a file that nobody writes, at most so much of it.
-func readWhole(fsys vfs.FS, path string, most int64) ([]byte, error) {
-	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+// writeTables writes the sections of a cut, and returns the size of the file.
+func (j *Journal) writeTables(out io.Writer, c *cut) (int64, error) {
+	data, sizes := make([]string, len(c.files)), make([]int64, len(c.files))
+	for i := range c.files {
+		f := &c.files[i]
+		if f.active() {
+			continue
+		}
+		if x := f.index; x != nil {
+			data[i], sizes[i] = f.name+extOf[x.Format()], x.DataSize()
+			continue
+		}
+		for _, ext := range extOf {
+			if info, err := j.fs.Lstat(filepath.Join(j.dir, f.name+ext)); err == nil {
+				data[i], sizes[i] = f.name+ext, info.Size()
+				break
+			}
+		}
+		f.grouped = data[i] != f.name
+	}
+	return j.tables.write(out, c, data, sizes)
+}
+
+// write writes a cut of tables whose files have these names and sizes.
+func (t *tables) write(out io.Writer, c *cut, data []string, sizes []int64) (int64, error) {
+	w, err := newSavedWriter(out)
 	if err != nil {
-		return nil, err
+		return 0, err
+	}
+	if err := c.writeRuns(w); err != nil {
+		return 0, err
+	}
+	codes, err := t.writeOwners(w, c)
+	if err != nil {
+		return 0, err
+	}
+	files := binary.AppendUvarint(nil, uint64(len(c.files)))
+	for i := range c.files {
+		f, size := &c.files[i], int64(0)
+		if f.saveable() {
+			if size, err = f.writeRows(w, codes); err != nil {
+				return 0, err
+			}
+		}
+		files = f.describe(files, data[i], sizes[i], size)
+	}
+	w.end()
+	for i := range c.files {
+		if f := &c.files[i]; f.saveable() {
+			for _, p := range f.parts {
+				if _, err := w.Write(p.index.Bytes()); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	w.end()
+	head := c.appendTexts(binary.AppendUvarint(nil, c.asOf))
+	owners := 0
+	for _, code := range codes {
+		owners = max(owners, int(code))
+	}
+	head = binary.AppendUvarint(head, uint64(owners))
+	if _, err := w.Write(append(append(head, c.sums...), files...)); err != nil {
+		return 0, err
+	}
+	w.end()
+	return w.close()
+}
+
+// readSaved reads what was saved; nil where there is nothing, or something of another
+// version.
+func (j *Journal) readSaved(private string) (*saved, int64, error) {
+	f, err := j.fs.OpenFile(filepath.Join(private, tablesName), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
 	}
 	defer f.Close() // only read
 	info, err := f.Stat()
 	if err != nil {
+		return nil, 0, err
+	}
+	s, err := readTables(f, info.Size())
+	return s, info.Size(), err
+}
+
+// readTables reads a file of tables.
+func readTables(r io.ReaderAt, size int64) (*saved, error) {
+	f, err := openSaved(r, size)
+	if f == nil {
 		return nil, err
 	}
-	b := make([]byte, min(info.Size(), most))
-	if n, err := f.ReadAt(b, 0); n < len(b) {
-		return nil, errors.Join(io.ErrUnexpectedEOF, err)
-	}
-	return b, nil
-}
-
-func appendBytes(dst, b []byte) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
-}
-
-var errRows = errors.New("journal: the saved rows are damaged")
-
-// loadSaved reads what a clean end left, by log.
-func (j *Journal) loadSaved(private string) (map[string]savedRows, error) {
-	b, err := readWhole(j.fs, filepath.Join(private, rowsName), maxSaved)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	head, err := f.section(savedHead)
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < len(rowsMagic)+8 || string(b[:len(rowsMagic)]) != rowsMagic {
-		return nil, errRows
-	}
-	b = b[len(rowsMagic):]
-	if binary.LittleEndian.Uint32(b) > formatVersion {
-		return nil, nil // the text is there
-	}
-	count := binary.LittleEndian.Uint32(b[4:])
-	r := bytes.NewReader(b[8:])
-	saved := map[string]savedRows{}
-	for range count {
-		name, err := takeBytes(r, b[8:])
-		size, serr := binary.ReadUvarint(r)
-		parts, perr := binary.ReadUvarint(r)
-		if err := errors.Join(err, serr, perr); err != nil || parts > 1<<20 {
-			return nil, errors.Join(errRows, err)
+	s := &saved{tables: newTables()}
+	t := s.tables
+	w := readWire(head)
+	t.settled = w.Uvarint()
+	if !t.history.loadTexts(&w) {
+		if w.Bad {
+			return nil, errTables
 		}
-		s := savedRows{size: int64(size)}
-		for range parts {
-			offset, err := binary.ReadUvarint(r)
-			if err != nil {
-				return nil, errors.Join(errRows, err)
-			}
-			content, err := takeBytes(r, b[8:])
-			if err != nil {
-				return nil, err
-			}
-			x, err := sidecar.Read(content, j.cache)
-			if err == nil {
-				err = x.CheckAll()
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", errRows, err)
-			}
-			s.parts = append(s.parts, savedPart{int64(offset), x})
-		}
-		if s.rest, err = takeBytes(r, b[8:]); err != nil {
-			return nil, err
-		}
-		saved[string(name)] = s
+		return nil, nil // of another version
 	}
-	return saved, nil
+	runs := make(chan error, 1)
+	go func() { runs <- t.history.read(f) }()
+	err = s.readRows(f, &w)
+	return s, errors.Join(err, <-runs)
 }
 
-// begins reports whether the line at an offset has a seq.
-func (j *Journal) begins(seg *segment, offset int64, seq uint64) bool {
-	f, err := j.fs.OpenFile(filepath.Join(j.dir, seg.baseName()), os.O_RDONLY, 0)
+// read takes in the runs.
+func (h *history) read(f *savedFile) error {
+	rows, err := f.section(savedRuns)
 	if err != nil {
-		return false
+		return err
 	}
-	defer f.Close() // only read
-	var head [40]byte
-	n, _ := f.ReadAt(head[:], offset) // a short line is enough
-	got, ok := seqOf(head[:n])
-	return ok && got == seq
+	content, err := f.section(savedBytes)
+	if err == nil && !h.load(rows, content) {
+		err = errTables
+	}
+	return err
 }
 
-// takeBytes returns the next bytes, a part of the whole that r reads.
-func takeBytes(r *bytes.Reader, whole []byte) ([]byte, error) {
-	n, err := binary.ReadUvarint(r)
-	if err != nil || n > uint64(r.Len()) {
-		return nil, errors.Join(errRows, err)
+// readRows takes in owners and rows, and what is said of the files.
+func (s *saved) readRows(f *savedFile, w *wireReader) error {
+	t := s.tables
+	n := w.Uvarint()
+	for range w.Count() {
+		run := string(w.Bytes(w.Count()))
+		for step, sum := range w.tallies() {
+			t.keep(run, step, sum)
+		}
 	}
-	at := r.Size() - int64(r.Len())
-	_, err = r.Seek(int64(n), io.SeekCurrent)
-	return whole[at : at+int64(n) : at+int64(n)], err
+	t.stray = w.tallies()
+	var parts [savedSections][]byte
+	for _, i := range [...]int{savedOwners, savedRows, savedParts} {
+		var err error
+		if parts[i], err = f.section(i); err != nil {
+			return err
+		}
+	}
+	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.owners.load(parts[savedOwners], int(n)) {
+		return errTables
+	}
+	var ok bool
+	if s.files, ok = readSegments(w, parts[savedRows], parts[savedParts], int(n)); !ok || len(w.B) > 0 {
+		return errTables
+	}
+	return nil
 }
 
-// takeSaved takes in the rows of an active file that were saved, if they are of
-// the text that is there. What they do not cover is parsed afterwards.
-func (j *Journal) takeSaved(seg *segment, name string, size int64) {
-	saved, ok := j.saved[name]
-	if !ok || saved.size != size {
+// openedIndex is what came of opening a sidecar.
+type openedIndex struct {
+	index *sidecar.Index
+	err   error
+}
+
+// openIndexes opens the sidecars of closed files, some at a time.
+func (j *Journal) openIndexes(infos []rotation.Info) map[string]openedIndex {
+	var names []string
+	for i := range infos {
+		if !infos[i].Active && infos[i].Log != fileAudit {
+			names = append(names, infos[i].Name)
+		}
+	}
+	found := make([]openedIndex, len(names))
+	var wait sync.WaitGroup
+	workers := min(runtime.GOMAXPROCS(0), len(names))
+	for from := range workers {
+		wait.Go(func() {
+			for i := from; i < len(names); i += workers {
+				found[i].index, found[i].err = j.openSealed(names[i])
+			}
+		})
+	}
+	wait.Wait()
+	opened := make(map[string]openedIndex, len(names))
+	for i, name := range names {
+		opened[name] = found[i]
+	}
+	return opened
+}
+
+// loadSaved takes in what was saved, if it is of the files that are there, and opens
+// the sidecars. Tables that cannot be used are removed: they are derived again.
+func (j *Journal) loadSaved(infos []rotation.Info, believed bool) error {
+	private := filepath.Join(j.dir, privateDir)
+	type result struct {
+		saved *saved
+		size  int64
+		err   error
+	}
+	read := make(chan result, 1)
+	go func() {
+		var r result
+		if believed {
+			r.saved, r.size, r.err = j.readSaved(private)
+		}
+		read <- r
+	}()
+	j.indexes = j.openIndexes(infos)
+	r := <-read
+	if r.err != nil {
+		j.problem(r.err)
+	} else if s := r.saved; s != nil && s.matches(j, infos, j.indexes) {
+		j.takeTables(s)
+		j.saving.size = r.size
+		return nil
+	}
+	return vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, tablesName)))
+}
+
+// takeTables begins with tables that were saved.
+func (j *Journal) takeTables(s *saved) {
+	t := s.tables
+	t.reserved = map[string]uint32{}
+	for base, f := range s.at {
+		t.reserved[base] = f.serial
+	}
+	for _, f := range s.files {
+		t.serial = max(t.serial, f.serial)
+		if !f.found && f.log == FileUsage {
+			// It was deleted since: the runs that it was the last of expire.
+			gone := &segment{file: f.log, name: f.name, t: t, serial: f.serial, removed: true}
+			t.serials[f.serial] = gone
+			t.late = append(t.late, gone)
+		}
+	}
+	j.tables, j.saved = t, s
+}
+
+// takeSaved gives a segment the rows that were saved of its file. What came after them
+// is read from the text.
+func (j *Journal) takeSaved(seg *segment) {
+	if j.saved == nil {
 		return
 	}
-	var parts []rowsIndex
-	n := 0
-	for _, p := range saved.parts {
-		if !j.takePart(seg, p, size) {
-			break
-		}
-		parts = append(parts, rowsIndex{n, n + p.index.Len(), p.index})
-		n += p.index.Len()
-	}
-	if len(parts) > 0 {
-		view, _ := j.tables.unindexed(seg)
-		j.tables.setParts(seg, &view, parts)
-	}
-	if len(parts) == len(saved.parts) {
-		j.takeRows(seg, saved.rest, size)
+	if f := j.saved.at[seg.baseName()]; f != nil && f.rows.n > 0 {
+		j.tables.takeSaved(seg, f, f.readParts(j.cache))
 	}
 }
 
-// takePart publishes the rows of one part.
-func (j *Journal) takePart(seg *segment, p savedPart, size int64) bool {
-	x := p.index
-	if x.Len() == 0 || x.First() <= j.tables.lastOf(seg) || p.offset != j.tables.parsed(seg) || p.offset+x.TextSize() > size {
-		return false
-	}
-	if !j.begins(seg, p.offset, x.First()) {
-		return false
-	}
-	at, _ := x.Place(x.Len() - 1)
-	if !j.begins(seg, p.offset+at, x.Last()) {
-		return false
-	}
-	if x.Last() <= j.tables.settled {
-		j.tables.takeRows(seg, p)
-		return true
-	}
-	life := map[int]*line.Lifecycle{}
-	err := x.Lifecycle(func(row int, l *line.Lifecycle) error {
-		life[row] = l
-		return nil
-	})
-	if err != nil {
-		return false
-	}
-	owners := make([]*Owner, x.Owners())
-	for i := range x.Len() {
-		row := sealedRow(x, i)
-		o := owners[row.Owner]
-		if o == nil {
-			var id line.Identity
-			x.Identity(row.Owner, &id)
-			o = j.tables.ownerRead(&id)
-			owners[row.Owner] = o
-		}
-		at, length := x.Place(i)
-		row.Offset, row.Len = uint32(p.offset+at), uint32(length-1)
-		j.tables.publish(seg, row, o, life[i])
-	}
-	return true
-}
-
-// takeRows takes in the rows of a part of which the tables know everything else.
-func (t *tables) takeRows(seg *segment, p savedPart) {
+// settled notes that the file of tables says all there is, if it does, so that Close
+// need not write it again.
+func (s *saving) settled(t *tables) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	x := p.index
-	var id line.Identity
-	codes, known := make([]uint32, x.Owners()), make([]bool, x.Owners())
-	for i := range x.Len() {
-		row := sealedRow(x, i)
-		if o := row.Owner; !known[o] {
-			x.Identity(o, &id)
-			codes[o], known[o] = t.settledCode(&id), true
-		}
-		row.Owner = codes[row.Owner]
-		at, length := x.Place(i)
-		row.Offset, row.Len = uint32(p.offset+at), uint32(length-1)
-		t.owners.rows[row.Owner]++
-		seg.rows.append(row)
+	if t.asOf != t.settled {
+		return
 	}
-	seg.parsed = p.offset + x.TextSize()
-	t.asOf = max(t.asOf, x.Last())
+	s.of = savedOf{asOf: t.asOf}
+	for _, seg := range t.segments {
+		if seg.index == nil {
+			s.of.rows += seg.rows.n
+			s.of.indexed += seg.indexed()
+		}
+	}
+}
+
+// loaded ends what loading began: what is published from now on is new.
+func (t *tables) loaded() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.history
+	t.settled, t.reserved = 0, nil
+	for _, slot := range h.going {
+		if row := h.row(slot); row.used && row.past != (place{}) {
+			h.revive(slot)
+		}
+	}
+	h.going = nil
+	for _, seg := range t.late {
+		h.expire(seg)
+		delete(t.serials, seg.serial)
+	}
+	t.late = nil
+	t.owners.sweep()
+}
+
+// indexLifecycle indexes the rows of the logs of runs and steps before the folder is
+// closed: the next process asks for them first.
+func (j *Journal) indexLifecycle() error {
+	ctx, cancel := context.WithTimeout(context.Background(), saveFor)
+	defer cancel()
+	j.indexing.Lock()
+	defer j.indexing.Unlock()
+	for _, f := range *j.fileTable.Load() {
+		view, parts := j.tables.unindexed(f.writing)
+		if view.n < saveLeast || withoutLifecycle(&view, indexedRows(parts)) {
+			continue
+		}
+		if err := j.indexRows(ctx, f.writing); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withoutLifecycle reports whether no row from one on is a record of a run or step.
+func withoutLifecycle(r *rows, from int) bool {
+	for i := from; i < r.n; i++ {
+		if kind := r.at(i).Kind; kind == line.KindRun || kind == line.KindStep {
+			return false
+		}
+	}
+	return true
 }

@@ -2,174 +2,184 @@ package journal
 
 import (
 	"encoding/binary"
-	"errors"
-	"hash/crc32"
 
 	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
-// Rows that are no records of runs and steps are saved as they are: nothing is read for them, and
-// nothing indexed.
+// Rows of files that are not sealed are saved as they are, behind each other. Their
+// owners are numbered anew, as they come, and have a packed identity each:
 //
-//	checksum u32 of what follows | rows | owners
-//	| per owner: 15 texts, attempt
-//	| per row: seq and time less those of the row before, length, owner; a byte each: level, kind
+//	owner = length | packed identity (history.pack)
+//	row = seq less that of the row before | time less that, signed | length of the line | owner
+//	      | start of the line less the end of the line before, signed | level (1) | kind (1)
 
-// identityTexts returns where the texts of an identity stand, in the order in which
-// they are saved.
+// identityTexts returns where the texts of an identity stand.
 func identityTexts(id *line.Identity) [15]*string {
 	return [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
 		&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
 		&id.Step, &id.Action, &id.ActionName}
 }
 
-// withoutLifecycle reports whether no row from one on is a record of a run or step.
-func withoutLifecycle(r *rows, from int) bool {
-	for i := from; i < r.n; i++ {
-		if kind := r.at(i).Kind; kind == line.KindRun || kind == line.KindStep {
+// saveable reports whether the rows of a file are saved: its lines stand in the order
+// of arrival, as they do not in every compressed file.
+func (f *cutFile) saveable() bool { return f.index == nil && !f.grouped }
+
+// writeOwners writes the section of owners, and returns the new codes by the old ones.
+func (t *tables) writeOwners(w *savedWriter, c *cut) (codes []uint32, err error) {
+	codes = make([]uint32, c.owners.n)
+	var order []uint32
+	for i := range c.files {
+		f := &c.files[i]
+		if !f.saveable() {
+			continue
+		}
+		for k := range f.rows.n {
+			if o := f.rows.at(k).Owner; codes[o] == 0 {
+				order = append(order, o)
+				codes[o] = uint32(len(order))
+			}
+		}
+	}
+	var buf []byte
+	err = t.packed(c, order, func(packed []byte) error {
+		buf = append(binary.AppendUvarint(buf[:0], uint64(len(packed))), packed...)
+		_, err := w.Write(buf)
+		return err
+	})
+	w.end()
+	return codes, err
+}
+
+// writeRows writes the rows of a file, and returns how many bytes they take.
+func (f *cutFile) writeRows(w *savedWriter, codes []uint32) (size int64, err error) {
+	var buf []byte
+	var last Row
+	end := int64(0)
+	for i := range f.rows.n {
+		row := f.rows.at(i)
+		buf = binary.AppendUvarint(buf, row.Seq-last.Seq)
+		buf = binary.AppendVarint(buf, row.Time-last.Time)
+		buf = binary.AppendUvarint(buf, uint64(row.Len))
+		buf = binary.AppendUvarint(buf, uint64(codes[row.Owner]-1))
+		buf = binary.AppendVarint(buf, int64(row.Offset)-end)
+		buf = append(buf, byte(row.Level), byte(row.Kind))
+		last, end = *row, int64(row.Offset)+int64(row.Len)+1
+		if len(buf) > 128<<10 || i == f.rows.n-1 {
+			size += int64(len(buf))
+			if _, err := w.Write(buf); err != nil {
+				return 0, err
+			}
+			buf = buf[:0]
+		}
+	}
+	return size, nil
+}
+
+// readSavedRows undoes writeRows; false when they are damaged.
+func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
+	if n > len(b)/7 { // what a row takes at least
+		return rows{}, false
+	}
+	list.chunks = make([]*chunk, 0, n/chunkRows+1)
+	var row Row
+	end := int64(0)
+	for range n {
+		step, at := binary.Uvarint(b)
+		if at <= 0 {
+			return rows{}, false
+		}
+		after, n := binary.Varint(b[at:])
+		if n <= 0 {
+			return rows{}, false
+		}
+		at += n
+		length, n := binary.Uvarint(b[at:])
+		if n <= 0 {
+			return rows{}, false
+		}
+		at += n
+		owner, n := binary.Uvarint(b[at:])
+		if n <= 0 {
+			return rows{}, false
+		}
+		at += n
+		gap, n := binary.Varint(b[at:])
+		if at += n; n <= 0 || at+2 > len(b) {
+			return rows{}, false
+		}
+		row.Seq += step
+		row.Time += after
+		from := end + gap
+		row.Level, row.Kind = int8(b[at]), line.Kind(b[at+1])
+		if step == 0 || step > maxSeq || row.Seq > maxSeq || length > maxSaved || owner >= uint64(owners) || from < end || from > 1<<32-1 ||
+			row.Kind.String() == "" {
+			return rows{}, false
+		}
+		row.Len, row.Owner, row.Offset = uint32(length), uint32(owner), uint32(from)
+		end = from + int64(length) + 1
+		list.append(row)
+		b = b[at+2:]
+	}
+	return list, len(b) == 0
+}
+
+// load takes in owners that were saved; false when they are damaged. None has rows.
+func (t *ownerTable) load(b []byte, n int) bool {
+	if n > len(b) {
+		return false
+	}
+	t.byID.reserve(n)
+	text := string(b)
+	for range n {
+		size, k := binary.Uvarint(b)
+		if k <= 0 || size == 0 || size > uint64(len(b)-k) {
 			return false
 		}
+		from := len(text) - len(b) + k
+		packed := b[k : k+int(size)]
+		t.put(ownerEntry{packed: text[from : from+int(size)]}, packed)
+		b = b[k+int(size):]
 	}
-	return true
+	return len(b) == 0
 }
 
-// appendRows appends the rows from one on.
-func (t *tables) appendRows(dst []byte, view *rows, from int) []byte {
-	numbers := map[uint32]uint64{}
-	var texts, list []byte
-	last := &Row{}
-	for i := from; i < view.n; i++ {
-		row := view.at(i)
-		n, known := numbers[row.Owner]
-		if !known {
-			n = uint64(len(numbers))
-			numbers[row.Owner] = n
-			t.mu.Lock()
-			id := *t.identityAt(row.Owner)
-			t.mu.Unlock()
-			for _, s := range identityTexts(&id) {
-				texts = appendBytes(texts, []byte(*s))
-			}
-			texts = binary.AppendVarint(texts, int64(id.Attempt))
+// sweep takes back the codes that no row has.
+func (t *ownerTable) sweep() {
+	for code := range t.view.n {
+		if e := t.view.at(uint32(code)); t.rows[code] == 0 && e.o == nil && e.packed != "" {
+			t.drop(uint32(code), []byte(e.packed))
 		}
-		list = binary.AppendUvarint(list, row.Seq-last.Seq)
-		list = binary.AppendVarint(list, row.Time-last.Time)
-		list = binary.AppendUvarint(list, uint64(row.Len))
-		list = binary.AppendUvarint(list, n)
-		list = append(list, byte(row.Level), byte(row.Kind))
-		last = row
-	}
-	at := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
-	dst = binary.AppendUvarint(dst, uint64(view.n-from))
-	dst = binary.AppendUvarint(dst, uint64(len(numbers)))
-	dst = append(append(dst, texts...), list...)
-	binary.LittleEndian.PutUint32(dst[at:], crc32.Checksum(dst[at+4:], castagnoli))
-	return dst
-}
-
-// readRows calls yield for each row, without its place, and its owner.
-func readRows(b []byte, yield func(row *Row, id *line.Identity) bool) error {
-	if len(b) < 4 || binary.LittleEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
-		return errRows
-	}
-	r := readWire(b[4:])
-	count, owners := r.Uvarint(), r.Uvarint()
-	if owners > uint64(len(b)) {
-		return errRows
-	}
-	ids := make([]line.Identity, owners)
-	for i := range ids {
-		for _, s := range identityTexts(&ids[i]) {
-			*s = string(r.Bytes(r.Count()))
-		}
-		ids[i].Attempt = int(r.Varint())
-	}
-	var row Row
-	for ; count > 0 && !r.Bad; count-- {
-		step := r.Uvarint()
-		row.Seq += step
-		row.Time += r.Varint()
-		length, owner := r.Uvarint(), r.Uvarint()
-		class := r.Bytes(2)
-		if r.Bad {
-			return errRows
-		}
-		row.Level, row.Kind = int8(class[0]), line.Kind(class[1])
-		if step == 0 || row.Seq > maxSeq || length > maxSaved || owner >= owners || row.Kind.String() == "" {
-			return errRows
-		}
-		row.Len = uint32(length)
-		if !yield(&row, &ids[owner]) {
-			return nil
-		}
-	}
-	if r.Bad {
-		return errRows
-	}
-	return nil
-}
-
-// takeRows publishes saved rows, if they are of the text that is there.
-func (j *Journal) takeRows(seg *segment, b []byte, size int64) {
-	end := j.tables.parsed(seg)
-	first, last, lastAt := uint64(0), uint64(0), int64(0)
-	err := readRows(b, func(row *Row, _ *line.Identity) bool {
-		if first == 0 {
-			first = row.Seq
-		}
-		last, lastAt = row.Seq, end
-		end += int64(row.Len) + 1
-		return true
-	})
-	if err != nil {
-		j.problem(err)
-		return
-	}
-	at := j.tables.parsed(seg)
-	if first <= j.tables.lastOf(seg) || end > size || !j.begins(seg, at, first) || !j.begins(seg, lastAt, last) {
-		return
-	}
-	if last <= j.tables.settled {
-		err = j.tables.takeRest(seg, b, at)
-	} else {
-		owners := map[*line.Identity]*Owner{}
-		err = readRows(b, func(row *Row, id *line.Identity) bool {
-			o := owners[id]
-			if o == nil {
-				o = j.tables.ownerRead(id)
-				owners[id] = o
-			}
-			row.Offset = uint32(at)
-			at += int64(row.Len) + 1
-			j.tables.publish(seg, *row, o, nil)
-			return true
-		})
-	}
-	if err != nil {
-		j.problem(errors.Join(errRows, err)) // it was read a moment ago
 	}
 }
 
-// takeRest takes in saved rows of which the tables know everything else, as lines
-// that follow each other from an offset on.
-func (t *tables) takeRest(seg *segment, b []byte, at int64) error {
+// takeSaved gives a segment the rows that were saved of it.
+func (t *tables) takeSaved(seg *segment, f *savedSegment, parts []rowsIndex) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	codes := map[*line.Identity]uint32{}
-	return readRows(b, func(row *Row, id *line.Identity) bool {
-		code, known := codes[id]
-		if !known {
-			code = t.settledCode(id)
-			codes[id] = code
+	seg.rows, seg.parsed = f.rows, f.parsed
+	for i := range seg.rows.n {
+		t.owners.rows[seg.rows.at(i).Owner]++
+	}
+	seg.lookUpIn(nil, parts)
+	t.asOf = max(t.asOf, f.last)
+}
+
+// readParts opens the sidecars of rows that were saved; those behind one that cannot
+// be used are left out.
+func (f *savedSegment) readParts(cache *sidecar.Cache) (parts []rowsIndex) {
+	from := 0
+	for _, b := range f.parts {
+		x, err := sidecar.Read(b, cache)
+		if err != nil || x.Len() == 0 || from+x.Len() > f.rows.n {
+			break
 		}
-		r := *row
-		r.Offset, r.Owner = uint32(at), code
-		at += int64(r.Len) + 1
-		t.owners.rows[code]++
-		seg.rows.append(r)
-		seg.parsed = at
-		t.asOf = max(t.asOf, r.Seq)
-		return true
-	})
+		to := from + x.Len()
+		if x.First() != f.rows.at(from).Seq || x.Last() != f.rows.at(to-1).Seq {
+			break
+		}
+		parts = append(parts, rowsIndex{from, to, x})
+		from = to
+	}
+	return parts
 }

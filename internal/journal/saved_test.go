@@ -34,7 +34,7 @@ func TestSavedRows(t *testing.T) {
 	f.lifecycle(run, line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded", Reason: "done"})
 	want := messages(t, f.Journal, "user")
 	require.NoError(t, f.Close())
-	path := filepath.Join(dir, ".journal", "rows")
+	path := filepath.Join(dir, ".journal", "tables")
 	_, err := mem.Lstat(path)
 	require.NoError(t, err)
 

@@ -27,12 +27,20 @@ var keepsOrder = map[string]bool{"audit": true, "access_log": true} // immutable
 func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 	j := f.j
 	select {
+	case <-j.ready: // opening goes first
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
 	case j.sealing <- struct{}{}:
 		defer func() { <-j.sealing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	if c.Temp == "" {
+		if j.tables.hasIndex(c) {
+			return nil
+		}
 		x, err := j.openSealed(c.File)
 		if err == nil {
 			j.takeIndex(c.Name, x)

@@ -77,6 +77,7 @@ func (j *Journal) take(seg *segment, data string) error {
 	if x := j.indexFor(seg, data); x != nil && (j.swapped(seg, x) || j.adoptIndex(seg, data, x)) {
 		return nil
 	}
+	j.takeSaved(seg)
 	return j.parse(seg)
 }
 
@@ -85,7 +86,11 @@ func (j *Journal) indexFor(seg *segment, data string) *sidecar.Index {
 	if seg.baseName() == seg.file+logExt {
 		return nil
 	}
-	x, err := j.openSealed(data)
+	o, ok := j.indexes[data]
+	if !ok {
+		o.index, o.err = j.openSealed(data)
+	}
+	x, err := o.index, o.err
 	if err != nil {
 		var corrupt *sidecar.CorruptError
 		if errors.As(err, &corrupt) || errors.Is(err, errFault) {

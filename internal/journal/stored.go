@@ -101,7 +101,7 @@ func (j *Journal) parseStored(seg *segment, always bool) (bool, error) {
 	j.tables.uncount(seg)
 	j.tables.forget(j.tables.clearRows(seg))
 	err = j.storedRecords(text, grouped, func(row Row, rec *line.Record) {
-		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity), lifecycleOf(rec))
+		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
 	})
 	j.tables.parsedTo(seg, int64(len(text)))
 	return true, err
@@ -119,7 +119,7 @@ func (j *Journal) rescanStored(seg *segment, always bool) (bool, error) {
 	var found rows
 	var owners []*Owner
 	err = j.storedRecords(text, grouped, func(row Row, rec *line.Record) {
-		owners = append(owners, j.tables.ownerRead(&rec.Identity))
+		owners = append(owners, j.tables.ownerRead(&rec.Identity, rec.Seq))
 		found.append(row)
 	})
 	j.tables.rebase(seg, found, owners, 0, int64(len(text)), allInText)

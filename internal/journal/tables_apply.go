@@ -36,6 +36,9 @@ func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	seg.rows.grow(&t.chunks)
 	seg.rows.append(row)
 	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
+	if row.Seq > t.settled {
+		t.grown += int64(row.Len) + 1
+	}
 	switch {
 	case row.Seq <= t.settled:
 	case row.counts():
@@ -100,10 +103,10 @@ func (t *tables) uncount(seg *segment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if seg.index != nil {
-		t.countSealed(seg.index, -1)
+		t.countSealed(seg.index, t.settled, -1)
 	}
 	for i := range seg.rows.n {
-		if row := seg.rows.at(i); row.counts() {
+		if row := seg.rows.at(i); row.counts() && row.Seq > t.settled {
 			t.count(t.ownerAt(row.Owner), row, -1)
 		}
 	}

@@ -3,8 +3,11 @@ package journal
 import (
 	"strings"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/rotation"
 )
 
 // tally is what rows of sealed files add to a run or step.
@@ -75,6 +78,18 @@ func (t *tables) indexOf(seg *segment) *sidecar.Index {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return seg.index
+}
+
+// hasIndex reports whether a closed file, as it is stored now, has its sidecar in use.
+func (t *tables) hasIndex(c rotation.Closed) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seg := range t.segments {
+		if seg.name == c.Name {
+			return seg.index != nil && c.Name+extOf[seg.index.Format()] == c.File
+		}
+	}
+	return false
 }
 
 // lastSeq returns the newest seq of a segment. The caller holds tables.mu.
@@ -175,6 +190,9 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 	owners := map[uint32]*Owner{}
 	err := x.Lifecycle(func(i int, l *line.Lifecycle) error {
 		row := sealedRow(x, i)
+		if row.Seq <= t.settled {
+			return nil
+		}
 		o := owners[row.Owner]
 		if o == nil {
 			o = &Owner{identity: x.CloneIdentity(row.Owner), released: true}
@@ -190,8 +208,9 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 	if err != nil {
 		return err
 	}
-	t.countSealed(x, 1)
+	t.countSealed(x, t.settled, 1)
 	t.taken(seg, x)
+	t.grown += x.TextSize()
 	return nil
 }
 
@@ -206,21 +225,22 @@ func (t *tables) taken(seg *segment, x *sidecar.Index) {
 	}
 }
 
-// countSealed adds what the rows of a sealed file count for runs and steps, or,
-// with a sign of -1, takes it back. The caller holds mu.
-func (t *tables) countSealed(x *sidecar.Index, sign int64) {
+// countSealed adds what the rows of a sealed file after a seq count for runs and
+// steps, or, with a sign of -1, takes it back. The caller holds mu.
+func (t *tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 	var id line.Identity
-	for o := range x.Owners() {
-		_, lines, bytes := x.OwnerCounts(uint32(o))
-		if bytes == 0 && lines == (line.Levels{}) {
+	sums, seen := sealedCounts(x, after)
+	for o := range sums {
+		sum := &sums[o]
+		if *sum == (tally{}) {
 			continue
 		}
 		x.Identity(uint32(o), &id)
 		if id.Run == "" {
 			continue
 		}
-		n := tally{bytes: sign * bytes}
-		for i, k := range lines {
+		n := tally{bytes: sign * sum.bytes}
+		for i, k := range sum.lines {
 			n.lines[i] = sign * k
 		}
 		r := t.history.liveRun(id.Run)
@@ -229,8 +249,37 @@ func (t *tables) countSealed(x *sidecar.Index, sign int64) {
 			continue
 		}
 		t.tell(r, id.Step, &n)
-		_, last := x.ScopeTimes(x.ScopeOf(uint32(o)))
-		r.state.seen = max(r.state.seen, last)
+		r.state.seen = max(r.state.seen, seen(uint32(o)))
 		t.history.rest(r)
 	}
+}
+
+// sealedCounts returns what the rows of a sealed file after a seq count, by owner, and
+// what tells the time of the newest of them.
+func sealedCounts(x *sidecar.Index, after uint64) (sums []tally, seen func(owner uint32) int64) {
+	sums = make([]tally, x.Owners())
+	if after < x.First() {
+		for o := range sums {
+			_, sums[o].lines, sums[o].bytes = x.OwnerCounts(uint32(o))
+		}
+		return sums, func(o uint32) int64 {
+			_, last := x.ScopeTimes(x.ScopeOf(o))
+			return last
+		}
+	}
+	times := make([]int64, len(sums))
+	for i := x.Search(after); i < x.Len(); i++ {
+		row := sealedRow(x, i)
+		if !row.counts() {
+			continue
+		}
+		_, size := x.Place(i)
+		sum := &sums[row.Owner]
+		sum.bytes += int64(size)
+		if row.Kind == line.KindLine {
+			sum.lines[line.LevelIndex(zapcore.Level(row.Level))]++
+		}
+		times[row.Owner] = max(times[row.Owner], row.Time)
+	}
+	return sums, func(o uint32) int64 { return times[o] }
 }

@@ -33,6 +33,7 @@ func (t *tables) insert(file, name string, number uint64) *segment {
 		t.serial++
 		serial = t.serial
 	}
+	delete(t.reserved, name)
 	seg := &segment{file: file, name: name, t: t, number: number, serial: serial}
 	t.serials[seg.serial] = seg
 	seg.inText.Store(allInText)

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -231,16 +233,16 @@ func (j *Journal) closeWriter() error {
 	}
 	errs = append(errs, j.syncFiles())
 	if errors.Join(errs...) == nil {
-		if err := j.saveRows(); err != nil {
-			j.problem(err) // the text is there
+		if err := j.indexLifecycle(); err != nil {
+			j.problem(err) // who asks does it then
 		}
 	}
 	for _, f := range *j.fileTable.Load() {
 		errs = append(errs, f.text.Close())
 	}
 	if errors.Join(errs...) == nil {
-		if err := j.saveTables(); err != nil {
-			j.problem(err) // they are derived again
+		if err := j.saveTables(math.MaxInt, func() bool { return false }); err != nil {
+			j.problem(fmt.Errorf("save the tables: %w", err)) // what is missing is derived again
 		}
 	}
 	j.mu.Lock()

@@ -1,0 +1,185 @@
+package journal
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+
+	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/rotation"
+)
+
+// saved is what was read of the file of tables, until it is known whether it is of
+// the folder.
+type saved struct {
+	tables *tables
+	files  []*savedSegment
+	at     map[string]*savedSegment // by base name now
+}
+
+// savedSegment is one file with records as it was when the tables were saved.
+type savedSegment struct {
+	serial    uint32
+	log, name string
+	data      string // name of the file, with what compression adds, of a closed one without sidecar
+	size      int64  // of it
+	first     uint64
+	last      uint64
+	n         int
+	parsed    int64
+	lastAt    int64 // where its last line begins, of a plain text
+	rows      rows
+	parts     [][]byte
+	found     bool
+}
+
+func (f *savedSegment) active() bool { return f.name == f.log+logExt }
+
+// describe appends what is said of a file:
+//
+//	serial | log | name | data | size | first, last seq | rows | size of the text | start of the last line
+//	| bytes of the saved rows | sidecars: length
+func (f *cutFile) describe(b []byte, data string, size, rowBytes int64) []byte {
+	first, last, n, lastAt := uint64(0), uint64(0), f.rows.n, int64(0)
+	if x := f.index; x != nil {
+		first, last, n = x.First(), x.Last(), x.Len()
+	} else {
+		first, last, lastAt = f.rows.at(0).Seq, f.rows.at(n-1).Seq, int64(f.rows.at(n-1).Offset)
+	}
+	b = binary.AppendUvarint(b, uint64(f.serial))
+	for _, s := range [...]string{f.log, f.name, data} {
+		b = appendBytes(b, []byte(s))
+	}
+	for _, v := range [...]uint64{uint64(size), first, last, uint64(n), uint64(f.parsed), uint64(lastAt), uint64(rowBytes)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	parts := f.parts
+	if !f.saveable() {
+		parts = nil
+	}
+	b = binary.AppendUvarint(b, uint64(len(parts)))
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(p.index.Size()))
+	}
+	return b
+}
+
+// readSegments undoes describe for all files, of which the rows and the sidecars of
+// rows are cut out of their sections.
+func readSegments(w *wireReader, rowBytes, parts []byte, owners int) (list []*savedSegment, ok bool) {
+	for range w.Count() {
+		f := &savedSegment{serial: uint32(w.Uvarint())}
+		for _, s := range [...]*string{&f.log, &f.name, &f.data} {
+			*s = string(w.Bytes(w.Count()))
+		}
+		f.size, f.first, f.last = int64(w.Uvarint()), w.Uvarint(), w.Uvarint()
+		n := w.Uvarint()
+		f.parsed, f.lastAt = int64(w.Uvarint()), int64(w.Uvarint())
+		size := w.Uvarint()
+		if w.Bad || n == 0 || n > maxSaved || size > uint64(len(rowBytes)) || f.serial == 0 || f.parsed < 0 || f.size < 0 || f.lastAt < 0 {
+			return nil, false
+		}
+		if f.n = int(n); size > 0 {
+			if f.rows, ok = readSavedRows(rowBytes[:size], f.n, owners); !ok {
+				return nil, false
+			}
+			if f.rows.at(0).Seq != f.first || f.rows.at(f.n-1).Seq != f.last {
+				return nil, false
+			}
+			rowBytes = rowBytes[size:]
+		}
+		for range w.Count() {
+			size := w.Uvarint()
+			if w.Bad || size > uint64(len(parts)) {
+				return nil, false
+			}
+			f.parts = append(f.parts, parts[:size:size])
+			parts = parts[size:]
+		}
+		list = append(list, f)
+	}
+	return list, !w.Bad && len(rowBytes) == 0 && len(parts) == 0
+}
+
+// matches finds the files of the folder in what was saved, and reports whether the
+// tables know of exactly those of their records that came up to the one after which
+// they were saved. Files may have been written on since, closed, sealed and deleted.
+func (s *saved) matches(j *Journal, infos []rotation.Info, opened map[string]openedIndex) bool {
+	closed, active := map[string]*savedSegment{}, map[string][]*savedSegment{}
+	for _, f := range s.files {
+		if f.active() {
+			active[f.log] = append(active[f.log], f)
+		} else {
+			closed[f.name] = f
+		}
+	}
+	s.at = map[string]*savedSegment{}
+	for i := range infos {
+		info := &infos[i]
+		if info.Log == fileAudit {
+			continue
+		}
+		base, x := baseName(info.Name), opened[info.Name].index
+		f := closed[base]
+		if f == nil {
+			first := j.firstIn(info, x)
+			if first == 0 && info.Bytes == 0 || first > s.tables.settled {
+				continue
+			}
+			for _, was := range active[info.Log] {
+				if was.first == first {
+					f = was
+				}
+			}
+		}
+		if f == nil || f.found || !f.is(j, info, x, s.tables.settled) {
+			return false
+		}
+		f.found = true
+		s.at[base] = f
+	}
+	return true
+}
+
+// firstIn returns the seq of the first line of a file, 0 when it does not tell.
+func (j *Journal) firstIn(info *rotation.Info, x *sidecar.Index) uint64 {
+	if x != nil {
+		return x.First()
+	}
+	if info.Compressed {
+		return 0
+	}
+	return j.seqAt(info.Name, 0)
+}
+
+// seqAt returns the seq of the line at an offset of a plain file, 0 where there is
+// none.
+func (j *Journal) seqAt(name string, offset int64) uint64 {
+	f, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		return 0
+	}
+	defer f.Close() // only read
+	var head [40]byte
+	n, _ := f.ReadAt(head[:], offset) // a short line is enough
+	seq, ok := seqOf(head[:n])
+	if !ok {
+		return 0
+	}
+	return seq
+}
+
+// is reports whether a file has the records that were saved, and of those up to a seq
+// no others.
+func (f *savedSegment) is(j *Journal, info *rotation.Info, x *sidecar.Index, upto uint64) bool {
+	switch {
+	case x != nil:
+		return x.First() == f.first && x.Search(upto) == f.n && sealedRow(x, f.n-1).Seq == f.last
+	case f.data != "":
+		return info.Name == f.data && info.Bytes == f.size
+	case info.Compressed || f.rows.n == 0 || info.Bytes < f.parsed:
+		return false
+	}
+	return j.seqAt(info.Name, 0) == f.first && j.seqAt(info.Name, f.lastAt) == f.last &&
+		(info.Bytes == f.parsed || j.seqAt(info.Name, f.parsed) > upto)
+}
