@@ -37,6 +37,12 @@ var faults = []fault{
 		"\t\t\tf.sick = sick\n", "\t\t\t_ = sick\n", inRotation, "^TestFailedSync$"},
 	{"compression removes the plain file before the other is synced", inRotation,
 		"return out.Sync()", "return nil", inRotation, "^(TestPowerCuts|TestStopAtEveryStepOfCompression)$"},
+	{"what saved tables know of a sealed file is counted again", inJournal,
+		"t.countSealed(x, t.settled, 1)", "t.countSealed(x, 0, 1)", inJournal, "^TestSavedWhileOpen$"},
+	{"saved tables are believed of a text that was changed", inJournal,
+		"if f == nil || f.found || !f.is(", "if f == nil || f.found && !f.is(", inJournal, "^TestSavedWhileOpen$"},
+	{"runs of files that are gone are taken from saved tables", inJournal,
+		"if !f.found && f.log == FileUsage {", "if f.log == \"\" {", inJournal, "^TestDeletedAndKilled$"},
 	{"after a power cut the text is taken as it is", inJournal,
 		"j.rebooted = found && !left.Clean &&", "j.rebooted = false &&", inJournal, "^TestTextAfterAPowerCut$"},
 

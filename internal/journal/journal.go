@@ -208,7 +208,7 @@ func (j *Journal) recover(private string) (err error) {
 	}
 	// A power cut may have taken what was saved of, and a number that was given again
 	// may be of another record.
-	if err := j.load(found && left.Next > 0 && !j.rebooted); err != nil {
+	if err := j.load(found && left.Next > 0 && !j.rebooted, left.Clean); err != nil {
 		return err
 	}
 	if err := vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, rowsName))); err != nil {
@@ -321,7 +321,7 @@ func newJournal(dir string, o Options) *Journal {
 
 // load opens the files that are there and rebuilds what is derived from them, beginning
 // with what was saved, where that may be believed.
-func (j *Journal) load(believed bool) error {
+func (j *Journal) load(believed, clean bool) error {
 	folder, err := rotation.OpenFolderFS(j.fs, j.dir)
 	if err != nil {
 		return err
@@ -334,7 +334,7 @@ func (j *Journal) load(believed bool) error {
 	}
 	// Usage first: lines then find the runs they belong to.
 	slices.SortStableFunc(infos, func(a, b rotation.Info) int { return usageFirst(a.Log) - usageFirst(b.Log) })
-	if err := j.loadSaved(infos, believed); err != nil {
+	if err := j.loadSaved(infos, believed, clean); err != nil {
 		return err
 	}
 	for _, info := range infos {

@@ -54,6 +54,7 @@ type saving struct {
 // savedOf tells whether there would be anything else to save.
 type savedOf struct {
 	asOf          uint64
+	files         int // with records
 	rows, indexed int // of files that are not sealed, and of these those that have an index
 }
 
@@ -155,7 +156,7 @@ func (s stopWriter) Write(b []byte) (int, error) {
 }
 
 func (c *cut) of() savedOf {
-	of := savedOf{asOf: c.asOf}
+	of := savedOf{asOf: c.asOf, files: len(c.files)}
 	for i := range c.files {
 		if f := &c.files[i]; f.index == nil {
 			of.rows += f.rows.n
@@ -178,6 +179,7 @@ func (j *Journal) writeTables(out io.Writer, c *cut) (int64, error) {
 	data, sizes := make([]string, len(c.files)), make([]int64, len(c.files))
 	for i := range c.files {
 		f := &c.files[i]
+		f.unordered = !f.rows.inOrder()
 		if f.active() {
 			continue
 		}
@@ -191,7 +193,7 @@ func (j *Journal) writeTables(out io.Writer, c *cut) (int64, error) {
 				break
 			}
 		}
-		f.grouped = data[i] != f.name
+		f.unordered = f.unordered || data[i] != f.name
 	}
 	return j.tables.write(out, c, data, sizes)
 }
@@ -362,8 +364,9 @@ func (j *Journal) openIndexes(infos []rotation.Info) map[string]openedIndex {
 }
 
 // loadSaved takes in what was saved, if it is of the files that are there, and opens
-// the sidecars. Tables that cannot be used are removed: they are derived again.
-func (j *Journal) loadSaved(infos []rotation.Info, believed bool) error {
+// the sidecars. Tables that cannot be used are removed: they are derived again. clean
+// says that nobody wrote to the folder since.
+func (j *Journal) loadSaved(infos []rotation.Info, believed, clean bool) error {
 	private := filepath.Join(j.dir, privateDir)
 	type result struct {
 		saved *saved
@@ -382,7 +385,7 @@ func (j *Journal) loadSaved(infos []rotation.Info, believed bool) error {
 	r := <-read
 	if r.err != nil {
 		j.problem(r.err)
-	} else if s := r.saved; s != nil && s.matches(j, infos, j.indexes) {
+	} else if s := r.saved; s != nil && s.matches(j, infos, j.indexes, clean) {
 		j.takeTables(s)
 		j.saving.size = r.size
 		return nil
@@ -430,6 +433,9 @@ func (s *saving) settled(t *tables) {
 	}
 	s.of = savedOf{asOf: t.asOf}
 	for _, seg := range t.segments {
+		if seg.lastSeq() != 0 {
+			s.of.files++
+		}
 		if seg.index == nil {
 			s.of.rows += seg.rows.n
 			s.of.indexed += seg.indexed()

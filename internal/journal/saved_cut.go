@@ -35,7 +35,7 @@ type cutFile struct {
 	parts     []rowsIndex
 	index     *sidecar.Index
 	parsed    int64
-	grouped   bool // filled in afterwards: the lines are not in the order of arrival
+	unordered bool // filled in afterwards: the lines are not in the order of the rows
 }
 
 func (f *cutFile) active() bool { return f.name == f.log+logExt }

@@ -103,8 +103,10 @@ func readSegments(w *wireReader, rowBytes, parts []byte, owners int) (list []*sa
 
 // matches finds the files of the folder in what was saved, and reports whether the
 // tables know of exactly those of their records that came up to the one after which
-// they were saved. Files may have been written on since, closed, sealed and deleted.
-func (s *saved) matches(j *Journal, infos []rotation.Info, opened map[string]openedIndex) bool {
+// they were saved. Files may have been written on since, closed and sealed, and deleted
+// unless that was a clean end: what somebody deletes while nobody has the folder open
+// is not counted any more.
+func (s *saved) matches(j *Journal, infos []rotation.Info, opened map[string]openedIndex, clean bool) bool {
 	closed, active := map[string]*savedSegment{}, map[string][]*savedSegment{}
 	for _, f := range s.files {
 		if f.active() {
@@ -138,7 +140,7 @@ func (s *saved) matches(j *Journal, infos []rotation.Info, opened map[string]ope
 		f.found = true
 		s.at[base] = f
 	}
-	return true
+	return !clean || len(s.at) == len(s.files)
 }
 
 // firstIn returns the seq of the first line of a file, 0 when it does not tell.

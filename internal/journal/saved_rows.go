@@ -23,7 +23,20 @@ func identityTexts(id *line.Identity) [15]*string {
 
 // saveable reports whether the rows of a file are saved: its lines stand in the order
 // of arrival, as they do not in every compressed file.
-func (f *cutFile) saveable() bool { return f.index == nil && !f.grouped }
+func (f *cutFile) saveable() bool { return f.index == nil && !f.unordered }
+
+// inOrder reports whether the lines stand in the order of the rows.
+func (r *rows) inOrder() bool {
+	end := int64(0)
+	for i := range r.n {
+		row := r.at(i)
+		if int64(row.Offset) < end {
+			return false
+		}
+		end = int64(row.Offset) + int64(row.Len) + 1
+	}
+	return true
+}
 
 // writeOwners writes the section of owners, and returns the new codes by the old ones.
 func (t *tables) writeOwners(w *savedWriter, c *cut) (codes []uint32, err error) {
@@ -113,7 +126,7 @@ func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
 		from := end + gap
 		row.Level, row.Kind = int8(b[at]), line.Kind(b[at+1])
 		if step == 0 || step > maxSeq || row.Seq > maxSeq || length > maxSaved || owner >= uint64(owners) || from < end || from > 1<<32-1 ||
-			row.Kind.String() == "" {
+			row.Kind != 0 && row.Kind.String() == "" { // 0 is one that this version does not know
 			return rows{}, false
 		}
 		row.Len, row.Owner, row.Offset = uint32(length), uint32(owner), uint32(from)

@@ -123,3 +123,160 @@ func TestRetainedWhileOpened(t *testing.T) {
 	require.NoError(t, f.Rotate(journal.FileUsage))
 	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 1 }, 10*time.Second, time.Millisecond)
 }
+
+// A folder whose writer was killed is opened from the tables that were saved while it
+// was open, and what came after them: whatever became of the files meanwhile, it is
+// told what is derived from the text alone.
+func TestSavedWhileOpen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(dir, ".journal", "tables")
+	small := func(o *journal.Options) { o.SaveAfter = 1 }
+	logged := func(f *folder, from, to int) {
+		for i := from; i < to; i++ {
+			f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseStart, TriggeredBy: "me"})
+			for s := 1; s < 4; s++ {
+				f.lifecycle(identity(i, s), line.Lifecycle{Phase: line.PhaseStart, Order: s})
+				_, err := f.log("user", identity(i, s), zapcore.InfoLevel, "message")
+				require.NoError(f.t, err)
+				if i%3 > 0 {
+					f.lifecycle(identity(i, s), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+				}
+			}
+			if i%2 > 0 {
+				f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "failed", Reason: "a reason"})
+			}
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		more   func(t *testing.T, f *folder, mem *vfs.Mem)
+		change func(t *testing.T, mem *vfs.Mem)
+		took   bool
+	}{
+		{"nothing more", nil, nil, true},
+		{"more of the same runs and of others", func(_ *testing.T, f *folder, _ *vfs.Mem) {
+			f.lifecycle(identity(0, 0), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+			logged(f, 20, 30)
+		}, nil, true},
+		{"closed and sealed since", func(t *testing.T, f *folder, mem *vfs.Mem) {
+			logged(f, 20, 30)
+			for _, log := range []string{journal.FileUsage, "user"} {
+				require.NoError(t, f.Rotate(log))
+			}
+			logged(f, 30, 35)
+			awaitSidecars(t, mem, 4)
+			f.lifecycle(identity(2, 1), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "failed"})
+		}, nil, true},
+		{"a line less in a text that was saved of", nil, func(t *testing.T, mem *vfs.Mem) {
+			whole := fileContent(t, mem, filepath.Join(dir, "user.log"))
+			lines := bytes.SplitAfter(whole, []byte("\n"))
+			rewrite(t, mem, filepath.Join(dir, "user.log"), bytes.Join(append(lines[:5:5], lines[6:]...), nil))
+		}, false},
+		{"without a first line", nil, func(t *testing.T, mem *vfs.Mem) {
+			whole := fileContent(t, mem, filepath.Join(dir, "user.log"))
+			_, rest, _ := bytes.Cut(whole, []byte("\n"))
+			rewrite(t, mem, filepath.Join(dir, "user.log"), rest)
+		}, false},
+		{"without sidecars", nil, func(t *testing.T, mem *vfs.Mem) {
+			infos, err := mem.ReadDir(dir)
+			require.NoError(t, err)
+			for _, info := range infos {
+				if filepath.Ext(info.Name()) == ".idx" {
+					require.NoError(t, mem.Remove(filepath.Join(dir, info.Name())))
+				}
+			}
+		}, true},
+		{"tables cut short", nil, func(t *testing.T, mem *vfs.Mem) {
+			whole := fileContent(t, mem, path)
+			rewrite(t, mem, path, whole[:len(whole)/2])
+		}, false},
+		{"tables of a newer version", nil, func(t *testing.T, mem *vfs.Mem) {
+			whole := fileContent(t, mem, path)
+			whole[16]++
+			rewrite(t, mem, path, whole)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewMem()
+			f := open(t, mem, small)
+			logged(f, 0, 10)
+			for _, log := range []string{journal.FileUsage, "user"} {
+				require.NoError(t, f.Rotate(log))
+			}
+			awaitSidecars(t, mem, 2)
+			logged(f, 10, 20)
+			// Whatever is saved from now on knows of these.
+			upto := f.Snapshot().AsOf
+			require.NoError(t, f.SaveNow())
+			held := fileContent(t, mem, path)
+			if c.more != nil {
+				c.more(t, f, mem)
+			}
+			require.GreaterOrEqual(t, f.Snapshot().AsOf, upto)
+			killed := mem.Kill()
+			rewrite(t, killed, path, held)
+			if c.change != nil {
+				c.change(t, killed)
+			}
+			bare := killed.Kill()
+			require.NoError(t, bare.Remove(path))
+			again, anew := open(t, killed, small), open(t, bare, small)
+			require.Equal(t, c.took, again.TookSaved())
+			require.False(t, anew.TookSaved())
+			require.Equal(t, toldOf(anew.Journal), toldOf(again.Journal))
+			require.Equal(t, messages(t, anew.Journal, "user"), messages(t, again.Journal, "user"))
+			checkTotals(t, again.Snapshot(), c.name)
+		})
+	}
+}
+
+// What a process deleted is gone after it was killed too, and the runs with it.
+func TestDeletedAndKilled(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	f := open(t, mem, func(o *journal.Options) { o.Rule.MaxFiles = 1 })
+	for i := range 2 {
+		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseStart})
+		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+		require.NoError(t, f.Rotate(journal.FileUsage))
+	}
+	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 1 }, 10*time.Second, time.Millisecond)
+	f.lifecycle(identity(2, 0), line.Lifecycle{Phase: line.PhaseStart})
+	require.NoError(t, f.SaveNow())
+	require.NoError(t, f.Rotate(journal.FileUsage))
+	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 1 }, 10*time.Second, time.Millisecond)
+	awaitSidecars(t, mem, 1)
+	f = open(t, mem.Kill())
+	require.True(t, f.TookSaved())
+	require.Nil(t, f.Run("r-1"))
+	require.Len(t, f.Snapshot().Runs(), 1)
+	require.NotNil(t, f.Run("r-2"))
+}
+
+func rewrite(t *testing.T, fsys vfs.FS, path string, content []byte) {
+	t.Helper()
+	out, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	require.NoError(t, err)
+	_, err = out.Write(content)
+	require.NoError(t, errors.Join(err, out.Close()))
+}
+
+// awaitSidecars waits until there are so many, and nothing that is being made.
+func awaitSidecars(t *testing.T, fsys vfs.FS, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		infos, err := fsys.ReadDir(dir)
+		require.NoError(t, err)
+		sidecars := 0
+		for _, info := range infos {
+			switch filepath.Ext(info.Name()) {
+			case ".idx":
+				sidecars++
+			case ".tmp":
+				return false
+			}
+		}
+		return sidecars == n
+	}, 10*time.Second, time.Millisecond)
+}
