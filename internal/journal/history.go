@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
@@ -40,7 +39,6 @@ type history struct {
 	byScope map[line.Identity]*runScope
 	all     runList
 	lists   [dimensions]map[string]*runList
-	seed    maphash.Seed
 	buf     []byte
 }
 
@@ -72,7 +70,7 @@ type runScope struct {
 
 func newHistory(t *tables) *history {
 	h := &history{
-		t: t, pastIDs: newIDIndex(), seed: maphash.MakeSeed(), texts: newTexts(),
+		t: t, pastIDs: newIDIndex(newIDSeed()), texts: newTexts(),
 		live: map[uint32]*Run{}, runs: map[string]*Run{}, steps: map[string]*Step{}, byScope: map[line.Identity]*runScope{},
 	}
 	h.past = newArena(func(slot uint32, to place) { h.row(slot).past = to })
@@ -147,7 +145,7 @@ func (h *history) hashKept(kept []byte) uint32 {
 	if len(kept) == 0 {
 		return 0
 	}
-	return uint32(maphash.Bytes(h.seed, kept)) | 1
+	return uint32(h.pastIDs.hash(kept)) | 1
 }
 
 // scopeOf returns the scope of an identity.

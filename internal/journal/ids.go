@@ -3,7 +3,8 @@ package journal
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 )
 
 // An id of a run or step is kept as 0 and 16 bytes where it is a UUID as this
@@ -109,12 +110,67 @@ func appendTextOfID(dst, kept []byte) []byte {
 // at most three quarters full. An entry is the upper half of the hash of the id's
 // kept form, and the slot + 1.
 type idIndex struct {
-	seed    maphash.Seed
+	seed    idSeed
 	entries []uint64
 	n       int
 }
 
-func newIDIndex() idIndex { return idIndex{seed: maphash.MakeSeed()} }
+// idSeed makes hashes that nobody can foresee. It is saved with the tables, and with it
+// what was found by hashes.
+type idSeed [2]uint64
+
+func newIDSeed() idSeed { return idSeed{rand.Uint64(), rand.Uint64()} }
+
+// sum returns the hash of some bytes: their words multiplied into each other, as
+// wyhash does (https://github.com/wangyi-fudan/wyhash).
+func (s *idSeed) sum(b []byte) uint64 {
+	const odd = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
+	h := s[0] ^ uint64(len(b))*odd
+	for ; len(b) >= 8; b = b[8:] {
+		h = fold(h^binary.LittleEndian.Uint64(b), s[1]^odd)
+	}
+	var rest uint64
+	for i, c := range b {
+		rest |= uint64(c) << (8 * i)
+	}
+	return fold(fold(h^rest, s[1]^odd), odd)
+}
+
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
+
+func newIDIndex(seed idSeed) idIndex { return idIndex{seed: seed} }
+
+// appendTo appends the entries.
+func (x *idIndex) appendTo(b []byte) []byte {
+	for _, e := range x.entries {
+		b = binary.LittleEndian.AppendUint64(b, e)
+	}
+	return b
+}
+
+// load undoes appendTo; false where they are damaged or name a slot from n on.
+func (x *idIndex) load(b []byte, n int) bool {
+	size := len(b) / 8
+	if len(b)%8 != 0 || size&(size-1) != 0 {
+		return false
+	}
+	x.entries = make([]uint64, size)
+	for i := range x.entries {
+		e := binary.LittleEndian.Uint64(b[8*i:])
+		if e == 0 {
+			continue
+		}
+		if slot := e & low; slot == 0 || slot > uint64(n) {
+			return false
+		}
+		x.n++
+		x.entries[i] = e
+	}
+	return 4*x.n <= 3*size
+}
 
 // add enters a slot under an id.
 func (x *idIndex) add(id []byte, slot uint32) { x.addHash(x.hash(id), slot) }
@@ -148,7 +204,7 @@ func (x *idIndex) grow(size int) {
 	}
 }
 
-func (x *idIndex) hash(id []byte) uint64 { return maphash.Bytes(x.seed, id) }
+func (x *idIndex) hash(id []byte) uint64 { return x.seed.sum(id) }
 
 const low = 1<<32 - 1
 

@@ -45,7 +45,7 @@ func (v *ownerView) at(code uint32) *ownerEntry {
 	return &v.pages[code/ownerPageSize].list[code%ownerPageSize]
 }
 
-func newOwnerTable() ownerTable { return ownerTable{byID: newIDIndex()} }
+func newOwnerTable() ownerTable { return ownerTable{byID: newIDIndex(newIDSeed())} }
 
 // snapshot returns the owners as they are now.
 func (t *ownerTable) snapshot() ownerView {
@@ -60,16 +60,22 @@ func (t *ownerTable) put(e ownerEntry, packed []byte) (code uint32) {
 		t.free = t.free[:n-1]
 		t.set(code, e)
 	} else {
-		code = uint32(t.view.n)
-		if t.view.n%ownerPageSize == 0 {
-			t.view.pages = append(t.view.pages, &ownerPage{epoch: t.epoch})
-		}
-		// No snapshot looks beyond its own n.
-		*t.view.at(code) = e
-		t.view.n++
-		t.rows = append(t.rows, 0)
+		code = t.enter(e)
 	}
 	t.byID.add(packed, code)
+	return code
+}
+
+// enter gives an owner a new code.
+func (t *ownerTable) enter(e ownerEntry) (code uint32) {
+	code = uint32(t.view.n)
+	if t.view.n%ownerPageSize == 0 {
+		t.view.pages = append(t.view.pages, &ownerPage{epoch: t.epoch})
+	}
+	// No snapshot looks beyond its own n.
+	*t.view.at(code) = e
+	t.view.n++
+	t.rows = append(t.rows, 0)
 	return code
 }
 

@@ -232,7 +232,8 @@ func (t *tables) write(out io.Writer, c *cut, data []string, sizes []int64) (int
 		}
 	}
 	w.end()
-	head := c.appendTexts(binary.AppendUvarint(nil, c.asOf))
+	head := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, c.seed[0]), c.seed[1])
+	head = c.appendTexts(binary.AppendUvarint(head, c.asOf))
 	owners := 0
 	for _, code := range codes {
 		owners = max(owners, int(code))
@@ -277,6 +278,10 @@ func readTables(r io.ReaderAt, size int64) (*saved, error) {
 	s := &saved{tables: newTables()}
 	t := s.tables
 	w := readWire(head)
+	if seed := w.Bytes(16); !w.Bad {
+		t.history.pastIDs.seed = idSeed{binary.LittleEndian.Uint64(seed), binary.LittleEndian.Uint64(seed[8:])}
+		t.owners.byID.seed = t.history.pastIDs.seed
+	}
 	t.settled = w.Uvarint()
 	if !t.history.loadTexts(&w) {
 		if w.Bad {
@@ -297,7 +302,11 @@ func (h *history) read(f *savedFile) error {
 		return err
 	}
 	content, err := f.section(savedBytes)
-	if err == nil && !h.load(rows, content) {
+	if err != nil {
+		return err
+	}
+	ids, err := f.section(savedIDs)
+	if err == nil && !h.load(rows, content, ids) {
 		err = errTables
 	}
 	return err
@@ -315,13 +324,13 @@ func (s *saved) readRows(f *savedFile, w *wireReader) error {
 	}
 	t.stray = w.tallies()
 	var parts [savedSections][]byte
-	for _, i := range [...]int{savedOwners, savedRows, savedParts} {
+	for _, i := range [...]int{savedOwners, savedOwnerIDs, savedRows, savedParts} {
 		var err error
 		if parts[i], err = f.section(i); err != nil {
 			return err
 		}
 	}
-	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.owners.load(parts[savedOwners], int(n)) {
+	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.owners.load(parts[savedOwners], parts[savedOwnerIDs], int(n)) {
 		return errTables
 	}
 	var ok bool

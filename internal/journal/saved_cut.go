@@ -19,6 +19,7 @@ type cut struct {
 	live   map[uint32][]byte // of the runs that are objects, by slot
 	chunks [][]byte          // of the arena
 	owners ownerView
+	seed   idSeed
 	files  []cutFile
 	sums   []byte // what is counted for runs and steps without records
 
@@ -70,7 +71,7 @@ func (t *tables) cut(most int) (*cut, bool) {
 			c.chunks[i] = chunk.b
 		}
 	}
-	c.owners = t.owners.snapshot()
+	c.owners, c.seed = t.owners.snapshot(), h.pastIDs.seed
 	for _, seg := range t.segments {
 		if seg.lastSeq() == 0 {
 			continue

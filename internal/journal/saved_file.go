@@ -10,7 +10,7 @@ import (
 // What is saved of a folder is one file of sections, each with a checksum of its
 // own, so that they are read side by side:
 //
-//	magic (16) | version u32 | 0 u32 | runs | their bytes | owners | rows | sidecars of rows | head
+//	magic (16) | version u32 | 0 u32 | runs | their bytes | their ids | owners | theirs | rows | sidecars of rows | head
 //	| per section, in this order: size u64, CRC-32C u32
 //	| CRC-32C u32 of the first 24 bytes and of what is said of the sections
 //
@@ -19,7 +19,9 @@ import (
 const (
 	savedRuns = iota
 	savedBytes
+	savedIDs
 	savedOwners
+	savedOwnerIDs
 	savedRows
 	savedParts
 	savedHead

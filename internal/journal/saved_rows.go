@@ -38,7 +38,7 @@ func (r *rows) inOrder() bool {
 	return true
 }
 
-// writeOwners writes the section of owners, and returns the new codes by the old ones.
+// writeOwners writes the sections of owners and of what finds them, and returns the new codes by the old ones.
 func (t *tables) writeOwners(w *savedWriter, c *cut) (codes []uint32, err error) {
 	codes = make([]uint32, c.owners.n)
 	var order []uint32
@@ -54,12 +54,19 @@ func (t *tables) writeOwners(w *savedWriter, c *cut) (codes []uint32, err error)
 			}
 		}
 	}
+	x := newIDIndex(c.seed)
+	x.reserve(len(order))
 	var buf []byte
 	err = t.packed(c, order, func(packed []byte) error {
+		x.add(packed, uint32(x.n))
 		buf = append(binary.AppendUvarint(buf[:0], uint64(len(packed))), packed...)
 		_, err := w.Write(buf)
 		return err
 	})
+	w.end()
+	if err == nil {
+		_, err = w.Write(x.appendTo(nil))
+	}
 	w.end()
 	return codes, err
 }
@@ -137,12 +144,12 @@ func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
 	return list, len(b) == 0
 }
 
-// load takes in owners that were saved; false when they are damaged. None has rows.
-func (t *ownerTable) load(b []byte, n int) bool {
-	if n > len(b) {
+// load takes in owners that were saved, into an empty table; false when they are damaged.
+// None has rows.
+func (t *ownerTable) load(b, ids []byte, n int) bool {
+	if n > len(b) || !t.byID.load(ids, n) {
 		return false
 	}
-	t.byID.reserve(n)
 	text := string(b)
 	for range n {
 		size, k := binary.Uvarint(b)
@@ -150,8 +157,7 @@ func (t *ownerTable) load(b []byte, n int) bool {
 			return false
 		}
 		from := len(text) - len(b) + k
-		packed := b[k : k+int(size)]
-		t.put(ownerEntry{packed: text[from : from+int(size)]}, packed)
+		t.enter(ownerEntry{packed: text[from : from+int(size)]})
 		b = b[k+int(size):]
 	}
 	return len(b) == 0

@@ -8,14 +8,15 @@ import (
 
 // savedRunSize is the size of what is saved of a run's row:
 //
-//	seq u64 | start u64 | length of its bytes, scope, trigger, smallest and largest serial, steps u32
-//	| class u8 | 1 when mixed u8 | 0 u16
-const savedRunSize = 44
+//	seq u64 | start u64 | length of its bytes, scope, trigger, smallest and largest serial, steps,
+//	hashes of root, parent and parent step u32 | class u8 | 1 when mixed u8 | 0 u16
+const savedRunSize = 56
 
 func appendRun(b []byte, row *runRow, size int) []byte {
 	b = binary.LittleEndian.AppendUint64(b, row.seq)
 	b = binary.LittleEndian.AppendUint64(b, uint64(row.started))
-	for _, n := range [...]uint32{uint32(size), row.scope, row.trigger, row.lo, row.hi, row.steps} {
+	for _, n := range [...]uint32{uint32(size), row.scope, row.trigger, row.lo, row.hi, row.steps,
+		row.root, row.parent, row.parentStep} {
 		b = binary.LittleEndian.AppendUint32(b, n)
 	}
 	mixed := byte(0)
@@ -30,7 +31,8 @@ func runAt(b []byte) (row runRow, size int) {
 	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
 	return runRow{
 		seq: binary.LittleEndian.Uint64(b), started: int64(binary.LittleEndian.Uint64(b[8:])), used: true,
-		scope: u32(20), trigger: u32(24), lo: u32(28), hi: u32(32), steps: u32(36), class: Class(b[40]), mixed: b[41] == 1,
+		scope: u32(20), trigger: u32(24), lo: u32(28), hi: u32(32), steps: u32(36),
+		root: u32(40), parent: u32(44), parentStep: u32(48), class: Class(b[52]), mixed: b[53] == 1,
 	}, int(u32(16))
 }
 
@@ -71,24 +73,36 @@ func (c *cut) writeRuns(w *savedWriter) error {
 		}
 		w.end()
 	}
-	return nil
+	return c.writeIDs(w)
 }
 
-// load takes in the runs that were saved; false when they are damaged.
-func (h *history) load(runs, content []byte) bool {
+// writeIDs writes the section of their ids: the table that finds them, in which the runs
+// have the numbers under which they are read.
+func (c *cut) writeIDs(w *savedWriter) error {
+	x, n := newIDIndex(c.seed), len(c.runs)
+	for i := range c.runs {
+		n += int(c.runs[i].steps)
+	}
+	x.reserve(n)
+	for i := range c.runs {
+		ids := readWire(c.bytesOf(i))
+		x.add(ids.id(), uint32(i))
+		for range ids.Count() {
+			x.add(ids.id(), uint32(i))
+		}
+	}
+	_, err := w.Write(x.appendTo(nil))
+	w.end()
+	return err
+}
+
+// load takes in the runs that were saved, into an empty table; false when they are
+// damaged.
+func (h *history) load(runs, content, ids []byte) bool {
 	n := len(runs) / savedRunSize
-	if len(runs)%savedRunSize != 0 {
+	if len(runs)%savedRunSize != 0 || !h.pastIDs.load(ids, n) {
 		return false
 	}
-	ids := n
-	for i := range n {
-		row, _ := runAt(runs[i*savedRunSize:])
-		ids += int(row.steps)
-	}
-	if ids > len(content) {
-		return false // an id takes a byte at least
-	}
-	h.pastIDs.reserve(ids)
 	last := uint64(0)
 	for i := range n {
 		row, size := runAt(runs[i*savedRunSize:])
@@ -96,34 +110,15 @@ func (h *history) load(runs, content []byte) bool {
 			return false
 		}
 		last = row.seq
-		if !h.loadRun(row, content[:size]) {
-			return false
-		}
+		h.loadRun(row, content[:size])
 		content = content[size:]
 	}
 	return len(content) == 0
 }
 
-func (h *history) loadRun(row runRow, content []byte) bool {
+func (h *history) loadRun(row runRow, content []byte) {
 	slot := h.slot()
 	row.past = h.past.put(slot, content)
-	p := h.openIDs(&row, content)
-	if p.steps != int(row.steps) {
-		return false
-	}
-	h.pastIDs.add(p.id, slot)
-	for range p.steps {
-		h.pastIDs.add(p.w.id(), slot)
-	}
-	p.w.Varint() // its last segment
-	r := p.w.relatives()
-	if p.w.Bad {
-		return false
-	}
-	row.root, row.parent, row.parentStep = h.hashKept(p.id), h.hashKept(r[1]), h.hashKept(r[2])
-	if r[0] != nil {
-		row.root = h.hashKept(r[0])
-	}
 	*h.row(slot) = row
 	h.all.insert(h, slot)
 	for _, l := range h.scopes[row.scope].lists {
@@ -132,7 +127,6 @@ func (h *history) loadRun(row runRow, content []byte) bool {
 	if !row.class.Ended() {
 		h.going = append(h.going, slot)
 	}
-	return true
 }
 
 // appendTexts appends the texts and scopes that the runs name by codes.
