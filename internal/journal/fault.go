@@ -149,7 +149,7 @@ func (j *Journal) readable(pos uint64, fr *frame, files []*File) bool {
 		return true
 	}
 	j.spare = j.ring.body(j.spare[:0], pos, fr)
-	return checksum(j.spare) == fr.bodyCRC
+	return j.ring.whole(fr, j.spare)
 }
 
 // nextMark returns the next position at which a frame is known to begin.

@@ -230,8 +230,7 @@ func (f *File) reread(from int64) error {
 // process and every snapshot shows it; [Journal.Sync] makes it durable. An
 // error means that the record was dropped and counted.
 //
-// It is safe for concurrent use and keeps neither body nor m.Lifecycle. What is
-// behind body up to its capacity may be overwritten.
+// It is safe for concurrent use and keeps neither body nor m.Lifecycle.
 func (f *File) Append(o *Owner, m Meta, body []byte) (uint64, error) {
 	var seq uint64
 	var err error

@@ -216,7 +216,7 @@ func TestNewerVersion(t *testing.T) {
 	for name, content := range map[string]string{
 		"numbers.json": `{"version":2,"next":7}`,
 		"files.json":   `{"version":2,"logs":{}}`,
-		"ring":         "steplog ring\n\x00\x02\x00",
+		"ring":         "steplog ring\n\x00\x03\x00",
 	} {
 		fsys := vfs.NewMem()
 		f := open(t, fsys, system("one"))

@@ -17,98 +17,29 @@ import (
 // into it as frames; the writer moves them on to the text and gives their space
 // back. FORMAT.md describes it byte by byte. The offsets are part of the format.
 const (
-	ringMagic  = "steplog ring\n\x00\x01\x00" // the last two bytes are the version, little endian
+	ringMagic  = "steplog ring\n\x00"
 	ringHeader = 4096
 	ringName   = "ring"
 
-	offSize   = 16  // u64, bytes of the data area
-	offCRC    = 24  // u32 over bytes 0 to 23
-	offHead   = 64  // u64, on a cache line of its own
-	offTail   = 128 // u64, on a cache line of its own
-	offShown  = 192 // u64 seq, its complement, u64 time: what other processes may show
-	offSynced = 256 // per file code: u64 first seq of the active text, u64 bytes of it that are durable
+	offVersion = 14  // u16
+	offSize    = 16  // u64, bytes of the data area
+	offCRC     = 24  // u32 over bytes 0 to 23
+	offHead    = 64  // u64, on a cache line of its own
+	offTail    = 128 // u64, on a cache line of its own
+	offShown   = 192 // u64 seq, its complement, u64 time: what other processes may show
+	offSynced  = 256 // per file code: u64 first seq of the active text, u64 bytes of it that are durable
 
 	maxSynced = (ringHeader - offSynced) / 16
 )
 
-// The processor's CRC is computed in three lanes from laneBytes on: bodies a
-// little shorter are taken as if zeros followed, which is quicker. The numbers are
-// part of the format.
-const (
-	laneBytes = 504
-	padFrom   = 336
-)
+// ringVersion is that of the rings that are made. Those of version 1 have other
+// checksums in their frames; what one holds is taken out, and a new one made.
+const ringVersion = 2
 
-// checksum is the CRC of a body. It may overwrite the body's spare capacity.
-func checksum(body []byte) uint32 {
-	if n := len(body); n >= padFrom && n < laneBytes {
-		if cap(body) < laneBytes {
-			body = append(make([]byte, 0, laneBytes), body...)
-		}
-		body = body[:laneBytes]
-		clear(body[n:])
-	}
-	return crc32.Checksum(body, castagnoli)
-}
-
-// Frames begin at multiples of frameAlign, so that a header never wraps.
-const (
-	frameHeader = 32
-	frameAlign  = 32
-)
-
-// castagnoli is the polynomial of every checksum in the ring (CRC-32C).
+// castagnoli is the polynomial of every checksum but those of frames (CRC-32C).
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errNotRing = errors.New("journal: not a ring, or a damaged one")
-
-// frame is the header of one record in the ring. Encode and decode stand below.
-//
-//	0        4      6      8          16         24       28       32
-//	┌────────┬──────┬──────┬──────────┬──────────┬────────┬────────┬─────────┐
-//	│ length │ file │ turn │   seq    │ reserved │bodyCRC │ hdrCRC │ body... │
-//	└────────┴──────┴──────┴──────────┴──────────┴────────┴────────┴─────────┘
-//
-// Numbers are little endian. length counts the body, file is the log's code in
-// .journal/files.json, turn the low bits of how often the log had rotated when
-// the record was appended. reserved is 0. hdrCRC covers bytes 0 to 27. The body
-// is the line after its seq, without a newline, padded to a multiple of 32.
-type frame struct {
-	length  uint32
-	file    uint16
-	turn    uint16
-	seq     uint64
-	bodyCRC uint32
-}
-
-func (f *frame) put(b []byte) {
-	_ = b[frameHeader-1]
-	binary.LittleEndian.PutUint32(b[0:], f.length)
-	binary.LittleEndian.PutUint16(b[4:], f.file)
-	binary.LittleEndian.PutUint16(b[6:], f.turn)
-	binary.LittleEndian.PutUint64(b[8:], f.seq)
-	binary.LittleEndian.PutUint64(b[16:], 0)
-	binary.LittleEndian.PutUint32(b[24:], f.bodyCRC)
-	binary.LittleEndian.PutUint32(b[28:], crc32.Checksum(b[:28], castagnoli))
-}
-
-// parseFrame reads a header; false when its checksum is wrong.
-func parseFrame(b []byte) (frame, bool) {
-	_ = b[frameHeader-1]
-	f := frame{
-		length:  binary.LittleEndian.Uint32(b[0:]),
-		file:    binary.LittleEndian.Uint16(b[4:]),
-		turn:    binary.LittleEndian.Uint16(b[6:]),
-		seq:     binary.LittleEndian.Uint64(b[8:]),
-		bodyCRC: binary.LittleEndian.Uint32(b[24:]),
-	}
-	return f, binary.LittleEndian.Uint32(b[28:]) == crc32.Checksum(b[:28], castagnoli)
-}
-
-// frameSize is the space that a record takes.
-func frameSize(body int) uint64 {
-	return (frameHeader + uint64(body) + frameAlign - 1) &^ (frameAlign - 1)
-}
 
 // ring is memory that frames are kept in: mapped, so that it outlives the
 // process. Positions count bytes since the ring was made; the place of a
@@ -117,12 +48,14 @@ type ring struct {
 	mem  []byte
 	data []byte
 	size uint64
+	crcs bool // version 1: the sums of frames are CRCs
 }
 
 // newRing lays an empty ring over mem.
 func newRing(mem []byte) *ring {
 	clear(mem[:ringHeader])
 	copy(mem, ringMagic)
+	binary.LittleEndian.PutUint16(mem[offVersion:], ringVersion)
 	r := &ring{mem: mem, data: mem[ringHeader:], size: uint64(len(mem) - ringHeader)}
 	binary.LittleEndian.PutUint64(mem[offSize:], r.size)
 	binary.LittleEndian.PutUint32(mem[offCRC:], crc32.Checksum(mem[:offCRC], castagnoli))
@@ -131,21 +64,30 @@ func newRing(mem []byte) *ring {
 
 // openRing reads the header of a ring that is there.
 func openRing(mem []byte) (*ring, error) {
-	if len(mem) >= len(ringMagic) && string(mem[:len(ringMagic)-2]) == ringMagic[:len(ringMagic)-2] &&
-		binary.LittleEndian.Uint16(mem[len(ringMagic)-2:]) > formatVersion {
+	version := versionOf(mem)
+	if version > ringVersion {
 		return nil, ErrVersion
 	}
-	if len(mem) < ringHeader+frameAlign || string(mem[:len(ringMagic)]) != ringMagic ||
+	if len(mem) < ringHeader+frameAlign || version == 0 ||
 		binary.LittleEndian.Uint32(mem[offCRC:]) != crc32.Checksum(mem[:offCRC], castagnoli) ||
 		binary.LittleEndian.Uint64(mem[offSize:]) != uint64(len(mem)-ringHeader) {
 		return nil, errNotRing
 	}
-	r := &ring{mem: mem, data: mem[ringHeader:], size: uint64(len(mem) - ringHeader)}
+	r := &ring{mem: mem, data: mem[ringHeader:], size: uint64(len(mem) - ringHeader), crcs: version == 1}
 	head, tail := r.head().Load(), r.tail().Load()
 	if r.size%frameAlign != 0 || tail > head || head-tail > r.size || head%frameAlign != 0 || tail%frameAlign != 0 {
 		return nil, errNotRing
 	}
 	return r, nil
+}
+
+// versionOf returns the version of the ring that a file begins with, 0 when it is
+// none.
+func versionOf(mem []byte) int {
+	if len(mem) < offSize || string(mem[:len(ringMagic)]) != ringMagic {
+		return 0
+	}
+	return int(binary.LittleEndian.Uint16(mem[offVersion:]))
 }
 
 // head is where the next frame goes: every frame below it is whole.
@@ -186,8 +128,20 @@ func (r *ring) release(upto, seq uint64) (err error) {
 // frame reads the header at a position; false when there is none.
 func (r *ring) frame(at uint64) (frame, bool) {
 	place := at % r.size
-	f, ok := parseFrame(r.data[place : place+frameHeader])
+	parse := parseFrame
+	if r.crcs {
+		parse = parseFrameCRC
+	}
+	f, ok := parse(r.data[place : place+frameHeader])
 	return f, ok && frameSize(int(f.length)) <= r.size
+}
+
+// whole reports whether a body is the one that a frame was made with.
+func (r *ring) whole(f *frame, body []byte) bool {
+	if r.crcs {
+		return wholeCRC(f, body)
+	}
+	return bodySum(body) == f.sum
 }
 
 // body appends the body of the frame at a position to dst.
@@ -236,7 +190,7 @@ func (r *ring) setAlive(at int64) {
 // written reads what setWritten and setAlive published from the start of a ring
 // file; false when it is not a ring or half of a change.
 func written(header []byte) (seq uint64, alive int64, ok bool) {
-	if len(header) < offSynced || string(header[:len(ringMagic)]) != ringMagic {
+	if version := versionOf(header); len(header) < offSynced || version == 0 || version > ringVersion {
 		return 0, 0, false
 	}
 	seq = binary.LittleEndian.Uint64(header[offShown:])

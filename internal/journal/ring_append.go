@@ -14,10 +14,10 @@ import (
 // room for its level: the disk is full, failing or too slow.
 var ErrFull = errors.New("journal: no room for the record")
 
-// appendRing copies a record into the ring. crc is of the body.
+// appendRing copies a record into the ring.
 func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
 	j := f.j
-	crc := checksum(body)
+	sum := bodySum(body)
 	need := frameSize(len(body))
 	j.mu.Lock()
 	limit := j.ring.limit(m.Kind, m.Level)
@@ -36,7 +36,7 @@ func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
 	if f.lost.count > 0 && !j.failing.Load() {
 		f.appendLost()
 	}
-	seq, err := f.put(o, m, body, crc)
+	seq, err := f.put(o, m, body, sum)
 	if errors.Is(err, errFault) {
 		seq, err = f.afterFault(o, m, body, need, limit)
 	} else if err != nil {
@@ -48,7 +48,7 @@ func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
 
 // put gives a record its number and place and publishes it. The caller holds mu
 // and has made sure of the space.
-func (f *File) put(o *Owner, m *Meta, body []byte, crc uint32) (uint64, error) {
+func (f *File) put(o *Owner, m *Meta, body []byte, sum uint64) (uint64, error) {
 	j := f.j
 	seq, err := j.numbers.take()
 	if err != nil {
@@ -59,7 +59,7 @@ func (f *File) put(o *Owner, m *Meta, body []byte, crc uint32) (uint64, error) {
 		f.turn()
 	}
 	at := j.head
-	fr := frame{length: uint32(len(body)), file: f.code, turn: uint16(f.turns), seq: seq, bodyCRC: crc}
+	fr := frame{length: uint32(len(body)), file: f.code, turn: uint16(f.turns), seq: seq, sum: sum}
 	if err := j.ring.publish(at, &fr, body, at+frameSize(len(body))); err != nil {
 		return 0, j.fault(err)
 	}
@@ -179,7 +179,7 @@ func (f *File) appendLost() {
 	if f.j.head+frameSize(len(body))-f.j.tail.Load() > f.j.ring.size {
 		return
 	}
-	if _, err := f.put(o, m, body, checksum(body)); err == nil {
+	if _, err := f.put(o, m, body, bodySum(body)); err == nil {
 		f.lost = Lost{}
 	}
 }

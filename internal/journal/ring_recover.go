@@ -228,7 +228,7 @@ func (j *Journal) framesLeft() []leftFrame {
 			}
 		})
 		if ok && err == nil {
-			ok = checksum(body) == fr.bodyCRC && int(fr.file) < len(j.registry.names) && isBody(fr.seq, body)
+			ok = r.whole(&fr, body) && int(fr.file) < len(j.registry.names) && isBody(fr.seq, body)
 		}
 		ok = ok && err == nil && at+frameSize(int(fr.length)) <= head
 		if last > 0 && (fr.seq <= last || j.rebooted && fr.seq != last+1) {
@@ -286,7 +286,7 @@ func (f *File) replay(r *ring, fr *leftFrame) error {
 // force where there cannot be one.
 func (j *Journal) startRing(private string) error {
 	path := filepath.Join(private, ringName)
-	if j.ring != nil && j.opts.Mode == ModeJournal && j.ring.size == uint64(j.opts.RingBytes) && !j.rebooted {
+	if j.ring != nil && j.opts.Mode == ModeJournal && j.ring.size == uint64(j.opts.RingBytes) && !j.ring.crcs && !j.rebooted {
 		return nil
 	}
 	if j.ring != nil {
