@@ -135,10 +135,11 @@ func (l *Logger) log(level zapcore.Level, msg string, fields []zap.Field) {
 	if !l.file.takes(level) {
 		return
 	}
-	e := line.Entry{
-		Time: l.store.now(), Level: level, Kind: l.kind, Context: l.bound,
-		Trace: l.trace, Span: l.span, Message: msg,
-	}
+	// Filled in place: a literal would be made elsewhere and copied, which has the
+	// processor wait for what it has just written.
+	var e line.Entry
+	e.Time, e.Level, e.Kind, e.Context = l.store.now(), level, l.kind, l.bound
+	e.Trace, e.Span, e.Message = l.trace, l.span, msg
 	l.write(&e, fields)
 }
 

@@ -3,7 +3,6 @@ package journal
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"math/bits"
 	"math/rand/v2"
 )
 
@@ -134,11 +133,6 @@ func (s *idSeed) sum(b []byte) uint64 {
 		rest |= uint64(c) << (8 * i)
 	}
 	return fold(fold(h^rest, s[1]^odd), odd)
-}
-
-func fold(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a, b)
-	return hi ^ lo
 }
 
 func newIDIndex(seed idSeed) idIndex { return idIndex{seed: seed} }

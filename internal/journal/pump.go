@@ -173,7 +173,7 @@ func (j *Journal) round(upto uint64) error {
 	var fr frame
 	for pos < upto {
 		var ok bool
-		if fr, ok = j.ring.frame(pos); !ok || !j.readable(pos, &fr, files) {
+		if ok = j.ring.frame(pos, &fr); !ok || !j.readable(pos, &fr, files) {
 			if !j.copied {
 				return fmt.Errorf("%w, at %d", errRingDamaged, pos)
 			}
@@ -215,11 +215,8 @@ func (j *Journal) round(upto uint64) error {
 // seqBefore returns the seq of the frame that ends at a position, 0 when it is
 // not one of those that are being moved.
 func (j *Journal) seqBefore(end uint64) (seq uint64) {
-	for pos := j.pumped; pos < end; {
-		fr, ok := j.ring.frame(pos)
-		if !ok {
-			break
-		}
+	var fr frame
+	for pos := j.pumped; pos < end && j.ring.frame(pos, &fr); {
 		seq = fr.seq
 		pos += frameSize(int(fr.length))
 	}

@@ -96,10 +96,19 @@ func (r *ring) head() *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(&r
 // tail is up to where everything is in the text.
 func (r *ring) tail() *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(&r.mem[offTail])) }
 
+// place is where a position lies in the data area. Rings have a power of two, as a
+// rule: dividing takes ten times as long.
+func (r *ring) place(at uint64) uint64 {
+	if mask := r.size - 1; r.size&mask == 0 {
+		return at & mask
+	}
+	return at % r.size
+}
+
 // put copies a frame to a position. The caller has made sure of the space and
 // publishes the head afterwards.
 func (r *ring) put(at uint64, f *frame, body []byte) {
-	place := at % r.size
+	place := r.place(at)
 	f.put(r.data[place : place+frameHeader])
 	place += frameHeader
 	n := copy(r.data[place:], body)
@@ -125,15 +134,17 @@ func (r *ring) release(upto, seq uint64) (err error) {
 	return nil
 }
 
-// frame reads the header at a position; false when there is none.
-func (r *ring) frame(at uint64) (frame, bool) {
-	place := at % r.size
-	parse := parseFrame
+// frame reads the header at a position into f; false when there is none.
+func (r *ring) frame(at uint64, f *frame) bool {
+	place := r.place(at)
+	header := r.data[place : place+frameHeader]
+	ok := false
 	if r.crcs {
-		parse = parseFrameCRC
+		ok = f.parseCRC(header)
+	} else {
+		ok = f.parse(header)
 	}
-	f, ok := parse(r.data[place : place+frameHeader])
-	return f, ok && frameSize(int(f.length)) <= r.size
+	return ok && frameSize(int(f.length)) <= r.size
 }
 
 // whole reports whether a body is the one that a frame was made with.
@@ -146,7 +157,7 @@ func (r *ring) whole(f *frame, body []byte) bool {
 
 // body appends the body of the frame at a position to dst.
 func (r *ring) body(dst []byte, at uint64, f *frame) []byte {
-	place := at%r.size + frameHeader
+	place := r.place(at) + frameHeader
 	end := place + uint64(f.length)
 	if end <= r.size {
 		return append(dst, r.data[place:end]...)

@@ -59,7 +59,9 @@ func (f *File) put(o *Owner, m *Meta, body []byte, sum uint64) (uint64, error) {
 		f.turn()
 	}
 	at := j.head
-	fr := frame{length: uint32(len(body)), file: f.code, turn: uint16(f.turns), seq: seq, sum: sum}
+	var fr frame // and row below: see frame.parse
+	fr.length, fr.file, fr.turn = uint32(len(body)), f.code, uint16(f.turns)
+	fr.seq, fr.sum = seq, sum
 	if err := j.ring.publish(at, &fr, body, at+frameSize(len(body))); err != nil {
 		return 0, j.fault(err)
 	}
@@ -67,9 +69,11 @@ func (f *File) put(o *Owner, m *Meta, body []byte, sum uint64) (uint64, error) {
 		j.marks = append(j.marks, mark{seq, at})
 	}
 	j.head = at + frameSize(len(body))
-	j.tables.publish(f.seg, Row{
-		Seq: seq, Time: m.Time.UnixNano(), Offset: uint32(f.size), Len: uint32(size - 1), Level: int8(m.Level), Kind: m.Kind,
-	}, o, m.Lifecycle)
+	var row Row
+	row.Seq, row.Time = seq, m.Time.UnixNano()
+	row.Offset, row.Len = uint32(f.size), uint32(size-1)
+	row.Level, row.Kind = int8(m.Level), m.Kind
+	j.tables.publishRow(f.seg, &row, o, m.Lifecycle)
 	f.size += size
 	f.records++
 	f.bytes += size
@@ -218,7 +222,8 @@ func (j *Journal) copyLine(seg *segment, seq uint64, buf []byte, hint *uint64) (
 // caller holds tailMu.
 func (j *Journal) copyFrom(at, seq uint64, buf []byte, hint *uint64) ([]byte, bool) {
 	for {
-		fr, ok := j.ring.frame(at)
+		var fr frame
+		ok := j.ring.frame(at, &fr)
 		next := at + frameSize(int(fr.length))
 		switch {
 		case !ok || fr.seq > seq:

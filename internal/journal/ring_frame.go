@@ -41,26 +41,23 @@ func (f *frame) put(b []byte) {
 	binary.LittleEndian.PutUint64(p[24:], headerCheck(first, f.seq, f.sum))
 }
 
-// parseFrame reads a header; false when its check is wrong.
-func parseFrame(b []byte) (frame, bool) {
+// parse reads a header; false when its check is wrong. It fills f in place: a copy
+// of what was written in smaller parts has the processor wait until they are in the
+// cache, behind all that was written before.
+func (f *frame) parse(b []byte) bool {
 	p := (*[frameHeader]byte)(b)
-	first := binary.LittleEndian.Uint64(p[0:])
-	f := frame{
-		length: uint32(first),
-		file:   uint16(first >> 32),
-		turn:   uint16(first >> 48),
-		seq:    binary.LittleEndian.Uint64(p[8:]),
-		sum:    binary.LittleEndian.Uint64(p[16:]),
-	}
-	return f, binary.LittleEndian.Uint64(p[24:]) == headerCheck(first, f.seq, f.sum)
+	first, seq, sum := binary.LittleEndian.Uint64(p[0:]), binary.LittleEndian.Uint64(p[8:]), binary.LittleEndian.Uint64(p[16:])
+	f.length, f.file, f.turn = uint32(first), uint16(first>>32), uint16(first>>48)
+	f.seq, f.sum = seq, sum
+	return binary.LittleEndian.Uint64(p[24:]) == headerCheck(first, seq, sum)
 }
 
-// parseFrameCRC is parseFrame for rings of version 1: 16 is 0 there, 24 the CRC of
-// the body, 4 bytes, and 28 that of bytes 0 to 27.
-func parseFrameCRC(b []byte) (frame, bool) {
-	f, _ := parseFrame(b)
+// parseCRC is parse for rings of version 1: 16 is 0 there, 24 the CRC of the body, 4
+// bytes, and 28 that of bytes 0 to 27.
+func (f *frame) parseCRC(b []byte) bool {
+	f.parse(b)
 	f.sum = uint64(binary.LittleEndian.Uint32(b[24:]))
-	return f, binary.LittleEndian.Uint32(b[28:]) == crc32.Checksum(b[:28], castagnoli)
+	return binary.LittleEndian.Uint32(b[28:]) == crc32.Checksum(b[:28], castagnoli)
 }
 
 // In rings of version 1 a body of padFrom bytes or more, but fewer than laneBytes,

@@ -223,7 +223,7 @@ func (j *Journal) framesLeft() []leftFrame {
 		var fr frame
 		var ok bool
 		err := guarded(func() {
-			if fr, ok = r.frame(at); ok {
+			if ok = r.frame(at, &fr); ok {
 				body = r.body(body[:0], at, &fr)
 			}
 		})

@@ -71,11 +71,17 @@ func (t *tables) stock() {
 	}
 }
 
-func (r *rows) append(row Row) {
+func (r *rows) append(row Row) { r.add(&row) }
+
+// add is append, field by field: see frame.parse.
+func (r *rows) add(row *Row) {
 	if r.n == len(r.chunks)*chunkRows {
 		r.chunks = append(r.chunks, new(chunk))
 	}
-	r.chunks[r.n/chunkRows][r.n%chunkRows] = row
+	to := &r.chunks[r.n/chunkRows][r.n%chunkRows]
+	to.Seq, to.Time = row.Seq, row.Time
+	to.Offset, to.Len, to.Owner = row.Offset, row.Len, row.Owner
+	to.Level, to.Kind = row.Level, row.Kind
 	r.n++
 }
 

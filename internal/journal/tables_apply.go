@@ -29,12 +29,17 @@ func newTables() *tables {
 // publish adds the record to the rows of seg and to what is derived from it.
 // It makes the record visible to every snapshot taken afterwards.
 func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
+	t.publishRow(seg, &row, o, lc)
+}
+
+// publishRow is publish for who has a row that may be changed.
+func (t *tables) publishRow(seg *segment, row *Row, o *Owner, lc *line.Lifecycle) {
 	t.mu.Lock()
 	o = t.current(o)
 	t.owners.rows[o.code]++
 	row.Owner = o.code
 	seg.rows.grow(&t.chunks)
-	seg.rows.append(row)
+	seg.rows.add(row)
 	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
 	if row.Seq > t.settled {
 		t.grown += int64(row.Len) + 1
@@ -42,11 +47,11 @@ func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
 	switch {
 	case row.Seq <= t.settled:
 	case row.counts():
-		t.count(o, &row, 1)
+		t.count(o, row, 1)
 	case row.Kind == line.KindRun:
-		t.applyRun(seg, &row, o, lc)
+		t.applyRun(seg, row, o, lc)
 	case row.Kind == line.KindStep:
-		t.applyStep(seg, &row, o, lc)
+		t.applyStep(seg, row, o, lc)
 	}
 	if row.Seq > t.asOf {
 		t.asOf = row.Seq
