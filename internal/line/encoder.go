@@ -64,6 +64,10 @@ func AppendPrefix(dst []byte, seq uint64) []byte {
 	return append(appendUint(append(dst, `{"seq":`...), seq), ',')
 }
 
+// topicApplication is the topic of what is logged outside runs: no other fixed key
+// has the same text so often.
+const topicApplication = "application"
+
 // state is what one call of Append keeps between its parts.
 type state struct {
 	version   uint64 // of the registered secrets
@@ -122,7 +126,9 @@ func (e *Encoder) body(dst []byte, en *Entry, fields []zap.Field) []byte {
 
 	b := e.head(dst, en)
 	b = append(b, en.Identity...)
-	if st.topic != "" {
+	if st.topic == topicApplication && !st.secrets {
+		b = append(b, `"topic":"`+topicApplication+`",`...)
+	} else if st.topic != "" {
 		b = e.fixed(b, `"topic":`, st.topic, &st)
 	}
 	if len(en.Trace)|len(en.Span)|len(en.Logger)|len(en.Caller)|len(en.Label)|len(c.label)|len(en.Phase) != 0 || en.Lifecycle != nil {

@@ -57,6 +57,21 @@ func BenchmarkAppend(b *testing.B) {
 	appendBench(b, line.NewEncoder(line.Options{Mask: m}), line.AppendIdentity(nil, &benchIdentity, m))
 }
 
+// What does one line cost outside a run, with the topic that it has there?
+func BenchmarkAppendEvent(b *testing.B) {
+	e := line.NewEncoder(line.Options{Mask: mask.New(nil)})
+	buf := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		f := benchFields(i)
+		en := line.Entry{Time: benchTime, Kind: line.KindEvent, Topic: "application", Message: "fetched prices from ERP"}
+		buf = e.Append(buf[:0], &en, f[:])
+		i++
+	}
+	sinkBytes = buf
+}
+
 // What do 16 registered secrets add?
 func BenchmarkAppendSecrets(b *testing.B) {
 	m := mask.New(nil)
