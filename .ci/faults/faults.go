@@ -149,7 +149,7 @@ var faults = []fault{
 	{"what was found right in a sidecar is not looked at again", "internal/segment",
 		"if crc32.Checksum(x.b[e.at:e.at+e.size], castagnoli) != e.crc {", "if _, err := x.section(id); err != nil && e.size > 0 {", "internal/segment", "^TestCheckAllLooksAgain$"},
 	{"a sealed file counts nothing for its runs", inJournal,
-		"\tt.countSealed(x, 1)\n\tt.taken", "\tt.taken", inJournal, "^TestKillAtEveryOperation$"},
+		"\tt.countSealed(x, t.settled, 1)\n\tt.taken", "\tt.taken", inJournal, "^TestKillAtEveryOperation$"},
 
 	// Lines and queries.
 	{"the mask is left out of values", inLine,
