@@ -135,6 +135,20 @@ func (f *Folder) Close() error { return f.root.Close() }
 // written: the active one is the last of its log. A file that is there plain
 // and compressed, while its compression ends, is listed once.
 func (f *Folder) List() ([]Info, error) {
+	list, err := f.list(f.times)
+	if err == nil {
+		f.forget(list)
+	}
+	return list, err
+}
+
+// Files is List without the times, for which it would read the start and the end of
+// each file.
+func (f *Folder) Files() ([]Info, error) {
+	return f.list(func(*stored) (first, last time.Time) { return first, last })
+}
+
+func (f *Folder) list(times func(s *stored) (first, last time.Time)) ([]Info, error) {
 	infos, err := f.root.ReadDir()
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", f.dir, err)
@@ -143,10 +157,9 @@ func (f *Folder) List() ([]Info, error) {
 	list := make([]Info, 0, len(files))
 	for _, s := range files {
 		info := Info{Name: s.file(), Log: s.log, Bytes: s.info.Size(), Active: s.active(), Compressed: s.ext != ""}
-		info.First, info.Last = f.times(s)
+		info.First, info.Last = times(s)
 		list = append(list, info)
 	}
-	f.forget(list)
 	return list, nil
 }
 

@@ -218,6 +218,10 @@ func TestOnlyLogFiles(t *testing.T) {
 	require.Len(t, list, 1)
 	require.Equal(t, "user.log", list[0].Name)
 	require.True(t, list[0].Active)
+	files, err := d.Files()
+	require.NoError(t, err)
+	list[0].First, list[0].Last = time.Time{}, time.Time{}
+	require.Equal(t, list, files)
 	before := names(t, vfs.OS(), dir)
 	for _, bad := range []string{"", ".", "..", "/", "notes.txt", ".hidden.log", "Upper.log", "audit.key", "user.log.broken",
 		"../" + filepath.Base(outside), outside, "./user.log", "x/../user.log", "user.log/", "user.log\x00", "..%2fuser.log",

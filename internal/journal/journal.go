@@ -328,7 +328,7 @@ func (j *Journal) load(believed, clean bool) error {
 	}
 	j.folder = folder
 	j.dropOrphans()
-	infos, err := folder.List()
+	infos, err := folder.Files()
 	if err != nil {
 		return err
 	}
