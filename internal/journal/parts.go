@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -24,6 +25,10 @@ const (
 	partMost = 1 << 16
 	// partLeast is how many rows are worth an index: fewer are read faster.
 	partLeast = 64
+	// saveLeast is how many rows of runs and steps Close indexes: fewer are indexed
+	// by who asks. saveFor bounds how long it works on them.
+	saveLeast = 1000
+	saveFor   = 2 * time.Second
 	// A burst is burstBytes or more in one go of the writer, which are twenty
 	// thousand records a second, and lasts until burstOver after the last such go.
 	burstBytes = 64 << 10
@@ -213,4 +218,33 @@ func (t *tables) setParts(seg *segment, view *rows, parts []rowsIndex) {
 	if seg.index == nil && !seg.removed && seg.rows.n >= n && len(view.chunks) > 0 && seg.rows.chunks[0] == view.chunks[0] {
 		seg.lookUpIn(nil, parts)
 	}
+}
+
+// indexLifecycle indexes the rows of the logs of runs and steps before the folder is
+// closed: the next process asks for them first.
+func (j *Journal) indexLifecycle() error {
+	ctx, cancel := context.WithTimeout(context.Background(), saveFor)
+	defer cancel()
+	j.indexing.Lock()
+	defer j.indexing.Unlock()
+	for _, f := range *j.fileTable.Load() {
+		view, parts := j.tables.unindexed(f.writing)
+		if view.n < saveLeast || withoutLifecycle(&view, indexedRows(parts)) {
+			continue
+		}
+		if err := j.indexRows(ctx, f.writing); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withoutLifecycle reports whether no row from one on is a record of a run or step.
+func withoutLifecycle(r *rows, from int) bool {
+	for i := from; i < r.n; i++ {
+		if kind := r.at(i).Kind; kind == line.KindRun || kind == line.KindStep {
+			return false
+		}
+	}
+	return true
 }

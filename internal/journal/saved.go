@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
@@ -37,10 +35,6 @@ const (
 	// saveLive bounds how many runs and steps that go on are written down in one
 	// moment, during which those who log wait: a few milliseconds.
 	saveLive = 1 << 13
-	// saveLeast is how many rows of runs and steps Close indexes: fewer are indexed
-	// by who asks. saveFor bounds how long it works on them.
-	saveLeast = 1000
-	saveFor   = 2 * time.Second
 )
 
 // saving is what is known of the file of tables. The zero value is of none.
@@ -470,33 +464,4 @@ func (t *tables) loaded() {
 	}
 	t.late = nil
 	t.owners.sweep()
-}
-
-// indexLifecycle indexes the rows of the logs of runs and steps before the folder is
-// closed: the next process asks for them first.
-func (j *Journal) indexLifecycle() error {
-	ctx, cancel := context.WithTimeout(context.Background(), saveFor)
-	defer cancel()
-	j.indexing.Lock()
-	defer j.indexing.Unlock()
-	for _, f := range *j.fileTable.Load() {
-		view, parts := j.tables.unindexed(f.writing)
-		if view.n < saveLeast || withoutLifecycle(&view, indexedRows(parts)) {
-			continue
-		}
-		if err := j.indexRows(ctx, f.writing); err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// withoutLifecycle reports whether no row from one on is a record of a run or step.
-func withoutLifecycle(r *rows, from int) bool {
-	for i := from; i < r.n; i++ {
-		if kind := r.at(i).Kind; kind == line.KindRun || kind == line.KindStep {
-			return false
-		}
-	}
-	return true
 }
