@@ -19,8 +19,17 @@ import (
 // anybody from the records that can still be read: those of the other blocks.
 func TestDamagedData(t *testing.T) {
 	t.Parallel()
+	for ext, c := range map[string]rotation.Compression{".gz": rotation.Gzip, ".zst": rotation.Zstd} {
+		t.Run(ext, func(t *testing.T) {
+			t.Parallel()
+			testDamagedData(t, ext, rotation.Rule{MaxBytes: 300 << 10, Compression: c})
+		})
+	}
+}
+
+func testDamagedData(t *testing.T, ext string, rule rotation.Rule) {
 	dir := filepath.Join(t.TempDir(), "logs")
-	j := openIndexed(t, dir, rotation.Rule{MaxBytes: 300 << 10}, func(err error) { t.Error(err) })
+	j := openIndexed(t, dir, rule, func(err error) { t.Error(err) })
 	g := querytest.NewGenerator(61)
 	for i := 0; i < 10; i++ {
 		appendEntries(t, j, g.Entries(400))
@@ -60,7 +69,7 @@ func TestDamagedData(t *testing.T) {
 			t.Parallel()
 			copied := filepath.Join(t.TempDir(), "logs")
 			require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
-			names, err := filepath.Glob(filepath.Join(copied, "user-*.log.gz"))
+			names, err := filepath.Glob(filepath.Join(copied, "user-*.log"+ext))
 			require.NoError(t, err)
 			require.NotEmpty(t, names)
 			b, err := os.ReadFile(names[0])
@@ -103,7 +112,7 @@ func TestDamagedData(t *testing.T) {
 
 			var mu sync.Mutex
 			var problems []string
-			j := openIndexed(t, copied, rotation.Rule{MaxBytes: 300 << 10}, func(err error) {
+			j := openIndexed(t, copied, rule, func(err error) {
 				mu.Lock()
 				defer mu.Unlock()
 				problems = append(problems, err.Error())
@@ -115,7 +124,7 @@ func TestDamagedData(t *testing.T) {
 			defer mu.Unlock()
 			about := 0
 			for _, p := range problems {
-				if strings.Contains(p, strings.TrimSuffix(filepath.Base(names[0]), ".gz")) {
+				if strings.Contains(p, strings.TrimSuffix(filepath.Base(names[0]), ext)) {
 					about++
 				}
 			}

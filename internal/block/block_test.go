@@ -304,6 +304,49 @@ func TestFilesOfOtherPrograms(t *testing.T) {
 	}
 }
 
+// What lost its end can be read up to the last whole block, wherever that is.
+func TestLostEnd(t *testing.T) {
+	text := lines(400_000)
+	for _, f := range formats {
+		t.Run(f.name, func(t *testing.T) {
+			data := compress(t, f.format, text)
+			whole := open(t, data)
+			var readable int64
+			for cut := 1; cut < len(data); cut = max(cut+1, min(cut+1+cut%997, len(data)-1)) {
+				r, err := block.OpenDamaged(bytes.NewReader(data[:cut]), int64(cut))
+				var corrupt *block.CorruptError
+				if err != nil {
+					require.True(t, errors.Is(err, block.ErrFormat) || errors.As(err, &corrupt), "%v", err)
+				}
+				if r == nil {
+					require.Zero(t, readable, "cut at %d of %d", cut, len(data))
+					continue
+				}
+				require.GreaterOrEqual(t, r.Size(), readable)
+				readable = r.Size()
+				got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(text[:r.Size()], got))
+				if n := whole.Find(r.Size()); n < whole.Blocks() {
+					from, _ := whole.Span(n)
+					require.Equal(t, from, r.Size(), "it ends with a block")
+				}
+			}
+			require.Equal(t, int64(len(text)), readable)
+		})
+	}
+	t.Run("zstd, a table that contradicts itself", func(t *testing.T) {
+		data := compress(t, block.Zstd, text)
+		data[len(data)-9]++
+		r, err := block.OpenDamaged(bytes.NewReader(data), int64(len(data)))
+		var corrupt *block.CorruptError
+		require.ErrorAs(t, err, &corrupt)
+		got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(text, got))
+	})
+}
+
 func TestLimits(t *testing.T) {
 	t.Run("a zstd table that claims blocks it has no room for", func(t *testing.T) {
 		data := compress(t, block.Zstd, lines(100_000))

@@ -2,6 +2,7 @@ package block
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -59,8 +60,28 @@ func (e *zstdEncoder) tail(spans []span, _ int64, grouped bool) []byte {
 	return binary.LittleEndian.AppendUint32(out, tableMagic)
 }
 
-// zstdSpans reads the table.
-func zstdSpans(r io.ReaderAt, size int64) (list []span, grouped bool, err error) {
+// zstdSpans finds the blocks of a file: from its table, or, where there is none or one
+// that contradicts itself, from the headers of all frames. Beside a CorruptError it
+// returns those before the damage.
+func zstdSpans(r io.ReaderAt, size int64) (spans []span, grouped bool, err error) {
+	spans, grouped, terr := readZstdTable(r, size)
+	var damage *CorruptError
+	damaged := errors.As(terr, &damage)
+	if !damaged && !errors.Is(terr, errNoBlocks) {
+		return spans, grouped, terr
+	}
+	spans, grouped, err = walkZstd(r, size)
+	switch {
+	case err == nil && damaged || errors.Is(err, errNoBlocks):
+		return spans, grouped, terr
+	case err == nil && len(spans) < 2:
+		return nil, false, errNoBlocks // as the tools make it
+	}
+	return spans, grouped, err
+}
+
+// readZstdTable returns errNoBlocks for a file without a table.
+func readZstdTable(r io.ReaderAt, size int64) (list []span, grouped bool, err error) {
 	if size < tableHeader+tableFooter {
 		return nil, false, errNoBlocks
 	}
@@ -113,6 +134,93 @@ func zstdSpans(r io.ReaderAt, size int64) (list []span, grouped bool, err error)
 		return nil, false, &CorruptError{at, errTable}
 	}
 	return spans, grouped, nil
+}
+
+// walkZstd goes from frame to frame. It returns errNoBlocks where one does not say how
+// much text it holds, or holds more than a block may.
+func walkZstd(r io.ReaderAt, size int64) (spans []span, grouped bool, err error) {
+	var text int64
+	defer func() {
+		// What stands behind the blocks is none.
+		for len(spans) > 0 && spans[len(spans)-1].text == 0 {
+			spans = spans[:len(spans)-1]
+		}
+	}()
+	for at := int64(0); at < size; {
+		f, err := zstdFrame(r, at, size)
+		if errors.Is(err, errNoBlocks) {
+			return nil, false, err
+		}
+		if err != nil {
+			return spans, grouped, err
+		}
+		if f.text == 0 && int(f.data) == len(groupFrame) {
+			var mark [len(groupFrame)]byte
+			if err := readFull(r, mark[:], at); err != nil {
+				return spans, grouped, err
+			}
+			grouped = grouped || string(mark[:]) == groupFrame
+		}
+		if text += int64(f.text); text > maxText {
+			return spans, grouped, &CorruptError{at, errTooLarge}
+		}
+		spans = append(spans, f)
+		at += int64(f.data)
+	}
+	return spans, grouped, nil
+}
+
+// zstdFrame reads the headers of one frame: RFC 8878, section 3.1.
+func zstdFrame(r io.ReaderAt, at, size int64) (span, error) {
+	var head [zstd.HeaderMaxSize]byte
+	in := head[:min(size-at, int64(len(head)))]
+	if err := readFull(r, in, at); err != nil {
+		return span{}, err
+	}
+	var h zstd.Header
+	switch err := h.Decode(in); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return span{}, &CorruptError{at, errCut}
+	case err != nil:
+		return span{}, &CorruptError{at, errHeader}
+	case h.Skippable && int64(h.SkippableSize) > size-at-int64(h.HeaderSize):
+		return span{}, &CorruptError{at, errCut}
+	case h.Skippable && int64(h.SkippableSize) > maxZstdData:
+		return span{}, errNoBlocks
+	case h.Skippable:
+		return span{data: uint32(h.HeaderSize) + h.SkippableSize}, nil
+	case !h.HasFCS || h.FrameContentSize > maxZstdText:
+		return span{}, errNoBlocks
+	}
+	end := at + int64(h.HeaderSize)
+	for last := false; !last; {
+		var b [4]byte // three are the header
+		if end+3 > size {
+			return span{}, &CorruptError{at, errCut}
+		}
+		if err := readFull(r, b[:3], end); err != nil {
+			return span{}, err
+		}
+		v := binary.LittleEndian.Uint32(b[:])
+		last = v&1 == 1
+		length := int64(v >> 3)
+		switch v >> 1 & 3 {
+		case 1:
+			length = 1 // one byte that repeats
+		case 3:
+			return span{}, &CorruptError{at, errHeader}
+		}
+		if end += 3 + length; end-at > maxZstdData {
+			return span{}, &CorruptError{at, errTooLarge}
+		}
+	}
+	if h.HasCheckSum {
+		end += 4
+	}
+	if end > size {
+		return span{}, &CorruptError{at, errCut}
+	}
+	return span{uint32(end - at), uint32(h.FrameContentSize)}, nil
 }
 
 type zstdDecoder struct{ z *zstd.Decoder }
