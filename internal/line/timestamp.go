@@ -155,6 +155,9 @@ func (s *secondCache) put(p *[timestampRoom]byte, sec int64) {
 	}
 }
 
+// surely is how many days a month has in every year.
+var surely = [13]int{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31} // immutable
+
 // parseTimestamp reads the form that appendTimestamp writes, and any other form
 // of RFC 3339.
 func parseTimestamp(s []byte) (time.Time, bool) {
@@ -172,7 +175,7 @@ func parseTimestamp(s []byte) (time.Time, bool) {
 			okn = okn && c-'0' <= 9
 			ns = ns*10 + int(c-'0')
 		}
-		if ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7 && okn && mo >= 1 && mo <= 12 && d >= 1 && d <= 28 && h < 24 && mi < 60 && se < 60 {
+		if ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7 && okn && mo >= 1 && mo <= 12 && d >= 1 && d <= surely[mo] && h < 24 && mi < 60 && se < 60 {
 			return time.Unix(unixSeconds(y1*100+y2, mo, d)+int64(h*3600+mi*60+se), int64(ns)).UTC(), true
 		}
 	}
