@@ -97,6 +97,7 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	s := &j.saving
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	faulted := j.faulted.Load()
 	c, ok := j.tables.cut(live)
 	if !ok || c.of() == s.of {
 		return nil
@@ -108,7 +109,7 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 		return err
 	})
 	if err == nil {
-		err = j.inText()
+		err = j.inText(faulted)
 	}
 	if err == nil {
 		err = j.fs.Rename(path+tempExt, path)
@@ -121,16 +122,16 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 }
 
 // inText returns when all that was accepted is in the text: what is saved must not
-// know of more than that. A record that was lost with a ring that cannot be used is
-// an error.
-func (j *Journal) inText() error {
+// know of more than that. A ring that cannot be used since, with which records may have
+// been lost, is an error.
+func (j *Journal) inText(faulted bool) error {
 	if j.ring == nil {
 		return nil
 	}
 	if err := j.drain(); err != nil {
 		return err
 	}
-	if j.faulted.Load() {
+	if !faulted && j.faulted.Load() {
 		return errRingDamaged
 	}
 	return nil
