@@ -221,7 +221,7 @@ func (j *Journal) copyLine(seg *segment, seq uint64, buf []byte, hint *uint64) (
 // copyFrom is copyLine for a record whose frame lies at a position or behind it. The
 // caller holds tailMu.
 func (j *Journal) copyFrom(at, seq uint64, buf []byte, hint *uint64) ([]byte, bool) {
-	for {
+	for head := j.ring.head().Load(); at < head; {
 		var fr frame
 		ok := j.ring.frame(at, &fr)
 		next := at + frameSize(int(fr.length))
@@ -234,6 +234,7 @@ func (j *Journal) copyFrom(at, seq uint64, buf []byte, hint *uint64) ([]byte, bo
 		}
 		at = next
 	}
+	return buf, false
 }
 
 // place returns a position at or before a record's that is in the ring. The
