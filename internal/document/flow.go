@@ -229,8 +229,29 @@ func levelName(r query.Record) string { return strings.ToUpper(levels.Name(r.Lev
 func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
 // iso is the time of sub and line logs: ISO 8601 in UTC with microseconds,
-// whose trailing zeros are cut.
-func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999999-07:00") }
+// whose trailing zeros are cut. A page has a hundred of them, for which
+// [time.Time.Format] takes a tenth of the page's time.
+func iso(t time.Time) string {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.Format("2006-01-02T15:04:05.999999-07:00")
+	}
+	hour, minute, second := t.Clock()
+	text := [...]byte{'0' + byte(year/1000), '0' + byte(year/100%10), '0' + byte(year/10%10), '0' + byte(year%10), '-',
+		'0' + byte(month/10), '0' + byte(month%10), '-', '0' + byte(day/10), '0' + byte(day%10), 'T',
+		'0' + byte(hour/10), '0' + byte(hour%10), ':', '0' + byte(minute/10), '0' + byte(minute%10), ':',
+		'0' + byte(second/10), '0' + byte(second%10), '.', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	const point = 19
+	end := point
+	for i, micro := point+6, t.Nanosecond()/1000; i > point; i, micro = i-1, micro/10 {
+		text[i] = '0' + byte(micro%10)
+		if end == point && micro%10 != 0 {
+			end = i + 1
+		}
+	}
+	return string(append(text[:end], "+00:00"...))
+}
 
 func textOrNull(s string) *string {
 	if s == "" {
