@@ -110,6 +110,9 @@ func FuzzParse(f *testing.F) {
 		Lifecycle: &line.Lifecycle{Phase: line.PhaseEnd, ID: 1, Started: testTime, Counted: true, Iterated: true}}, []zap.Field{zap.Int("a", 1)}))
 	f.Add([]byte(`{"seq":1,"error":{"message":"x","code":"y","causes":["z"]},"details":{"a.b":[1,{"c":"\ud800"}]}}`))
 	f.Add([]byte(` { "details" : {} , "seq" : 0 } `))
+	f.Add([]byte("{\"seq\":0,\"\x05b\":{}}")) // a control character that an escape's letter follows
+	f.Add([]byte(`{"seq":1,"x":{"message":"m","details":{"a":1}},"message":"n","details":{"b":2}}`))
+	f.Add([]byte(`{"seq":1,"details":{"a":1},"error":{"message":"e"},"message":"n","label":"l"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var r line.Record
 		err := line.Parse(raw, &r)

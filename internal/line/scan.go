@@ -106,7 +106,7 @@ found:
 
 // escapeLen returns the length of the escape that b begins with, 0 if it is none.
 func escapeLen(b []byte) int {
-	if len(b) < 2 {
+	if len(b) < 2 || b[0] != '\\' { // a control character stands for itself
 		return 0
 	}
 	switch b[1] {
