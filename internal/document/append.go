@@ -169,11 +169,11 @@ func appendText(dst []byte, key, s string) []byte {
 	return append(append(dst, s[from:]...), '"')
 }
 
-func appendOptional(dst []byte, key string, s *string) []byte {
-	if s == nil {
+func appendOptional(dst []byte, key string, s optional) []byte {
+	if s == "" {
 		return append(append(dst, key...), `null`...)
 	}
-	return appendText(dst, key, *s)
+	return appendText(dst, key, string(s))
 }
 
 func appendInt(dst []byte, key string, n int64) []byte {
@@ -184,11 +184,11 @@ func appendUint(dst []byte, key string, n uint64) []byte {
 	return strconv.AppendUint(append(dst, key...), n, 10)
 }
 
-func appendCount(dst []byte, key string, n *int64) []byte {
-	if n == nil {
+func appendCount(dst []byte, key string, n count) []byte {
+	if n == 0 {
 		return append(append(dst, key...), `null`...)
 	}
-	return appendInt(dst, key, *n)
+	return appendInt(dst, key, int64(n))
 }
 
 func appendBool(dst []byte, key string, b bool) []byte {

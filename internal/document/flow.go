@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
@@ -29,54 +31,54 @@ const (
 
 // Main is a main log: one run of a flow.
 type Main struct {
-	Created      string  `json:"created"` // Unix milliseconds
-	ID           uint64  `json:"id"`
-	Group        string  `json:"process_group_id"` // the flow
-	GroupName    string  `json:"process_group_name"`
-	ParentGroup  *string `json:"parent_process_group_id"`
-	OriginalUUID string  `json:"original_filename_uuid"` // the execution, as is filename_uuid
-	UUID         string  `json:"filename_uuid"`
-	State        int     `json:"state"`
-	Status       int     `json:"status"`
-	Finished     *string `json:"finished"`
-	Fragments    *int64  `json:"fragment_count"`
-	Processed    int64   `json:"process_count"`
-	Succeeded    int64   `json:"success_count"`
-	Failed       int64   `json:"fail_count"`
-	Inbound      bool    `json:"in_bound"`
-	Schedule     *string `json:"schedule"`
-	Triggered    bool    `json:"is_triggered"`
-	TriggeredBy  string  `json:"triggered_by"`
-	Type         int     `json:"log_type"`
-	Order        int     `json:"flow_order"`
-	Archived     int     `json:"is_send_S3"`
-	SubFlows     []Sub   `json:"sub_flows"`
+	Created      string   `json:"created"` // Unix milliseconds
+	ID           uint64   `json:"id"`
+	Group        string   `json:"process_group_id"` // the flow
+	GroupName    string   `json:"process_group_name"`
+	ParentGroup  optional `json:"parent_process_group_id"`
+	OriginalUUID string   `json:"original_filename_uuid"` // the execution, as is filename_uuid
+	UUID         string   `json:"filename_uuid"`
+	State        int      `json:"state"`
+	Status       int      `json:"status"`
+	Finished     optional `json:"finished"`
+	Fragments    count    `json:"fragment_count"`
+	Processed    int64    `json:"process_count"`
+	Succeeded    int64    `json:"success_count"`
+	Failed       int64    `json:"fail_count"`
+	Inbound      bool     `json:"in_bound"`
+	Schedule     optional `json:"schedule"`
+	Triggered    bool     `json:"is_triggered"`
+	TriggeredBy  string   `json:"triggered_by"`
+	Type         int      `json:"log_type"`
+	Order        int      `json:"flow_order"`
+	Archived     int      `json:"is_send_S3"`
+	SubFlows     []Sub    `json:"sub_flows"`
 }
 
 // Sub is a sub log: one step of a run.
 type Sub struct {
-	Created      string  `json:"created"` // ISO 8601
-	ID           uint64  `json:"id"`
-	Group        string  `json:"process_group_id"` // the action
-	GroupName    string  `json:"process_group_name"`
-	ParentGroup  *string `json:"parent_process_group_id"` // the flow
-	OriginalUUID string  `json:"original_filename_uuid"`  // the execution
-	UUID         string  `json:"filename_uuid"`           // the step
-	State        int     `json:"state"`
-	Status       int     `json:"status"`
-	Finished     *string `json:"finished"`
-	Processed    int64   `json:"process_count"`
-	Succeeded    int64   `json:"success_count"`
-	Failed       int64   `json:"fail_count"`
-	Inbound      bool    `json:"in_bound"`
-	Schedule     *string `json:"schedule"`
-	Triggered    bool    `json:"is_triggered"`
-	TriggeredBy  string  `json:"triggered_by"`
-	Type         int     `json:"log_type"`
-	Order        int     `json:"flow_order"`
-	Archived     int     `json:"is_send_S3"`
-	Fragments    *int64  `json:"fragment_count"`
-	Row          int     `json:"row_num"`
+	Created      string   `json:"created"` // ISO 8601
+	ID           uint64   `json:"id"`
+	Group        string   `json:"process_group_id"` // the action
+	GroupName    string   `json:"process_group_name"`
+	ParentGroup  optional `json:"parent_process_group_id"` // the flow
+	OriginalUUID string   `json:"original_filename_uuid"`  // the execution
+	UUID         string   `json:"filename_uuid"`           // the step
+	State        int      `json:"state"`
+	Status       int      `json:"status"`
+	Finished     optional `json:"finished"`
+	Processed    int64    `json:"process_count"`
+	Succeeded    int64    `json:"success_count"`
+	Failed       int64    `json:"fail_count"`
+	Inbound      bool     `json:"in_bound"`
+	Schedule     optional `json:"schedule"`
+	Triggered    bool     `json:"is_triggered"`
+	TriggeredBy  string   `json:"triggered_by"`
+	Type         int      `json:"log_type"`
+	Order        int      `json:"flow_order"`
+	Archived     int      `json:"is_send_S3"`
+	Fragments    count    `json:"fragment_count"`
+	Row          int      `json:"row_num"`
 }
 
 // Line is a line log: one entry in a run. Its process group is the action when
@@ -86,7 +88,7 @@ type Line struct {
 	ID           uint64          `json:"id"`
 	Group        string          `json:"process_group_id"`
 	GroupName    string          `json:"process_group_name"`
-	ParentGroup  *string         `json:"parent_process_group_id"`
+	ParentGroup  optional        `json:"parent_process_group_id"`
 	OriginalUUID string          `json:"original_filename_uuid"` // the execution
 	UUID         string          `json:"filename_uuid"`          // the step, else the execution
 	Type         int             `json:"log_type"`
@@ -103,16 +105,16 @@ type Line struct {
 func MakeMain(m query.MainLog) Main {
 	d := Main{
 		Created: milliseconds(m.Started), ID: m.ID,
-		Group: m.Operation, GroupName: cmp.Or(m.OperationName, m.Operation), ParentGroup: textOrNull(m.ParentOperation),
+		Group: m.Operation, GroupName: cmp.Or(m.OperationName, m.Operation), ParentGroup: optional(m.ParentOperation),
 		OriginalUUID: m.Run, UUID: m.Run,
 		State: m.State, Status: m.Status,
-		Fragments: fragments(m.Counts), Processed: m.Counts.Processed, Succeeded: m.Counts.Succeeded, Failed: m.Counts.Failed,
-		Inbound: m.Inbound, Schedule: textOrNull(m.Schedule), Triggered: m.Triggered(), TriggeredBy: m.TriggeredBy,
+		Fragments: count(m.Counts.Fragments), Processed: m.Counts.Processed, Succeeded: m.Counts.Succeeded, Failed: m.Counts.Failed,
+		Inbound: m.Inbound, Schedule: optional(m.Schedule), Triggered: m.Triggered(), TriggeredBy: m.TriggeredBy,
 		Type: TypeMain, Order: m.Order, Archived: number(m.Archived),
 		SubFlows: make([]Sub, 0, len(m.SubLogs)),
 	}
 	if !m.Ended.IsZero() {
-		d.Finished = new(milliseconds(m.Ended))
+		d.Finished = optional(milliseconds(m.Ended))
 	}
 	for _, s := range m.SubLogs {
 		d.SubFlows = append(d.SubFlows, MakeSub(s))
@@ -124,15 +126,15 @@ func MakeMain(m query.MainLog) Main {
 func MakeSub(s query.SubLog) Sub {
 	d := Sub{
 		Created: iso(s.Started), ID: s.ID,
-		Group: s.Action, GroupName: cmp.Or(s.ActionName, s.Action), ParentGroup: textOrNull(s.Operation),
+		Group: s.Action, GroupName: cmp.Or(s.ActionName, s.Action), ParentGroup: optional(s.Operation),
 		OriginalUUID: s.Run, UUID: s.Step,
 		State: s.State, Status: s.Status,
 		Processed: s.Counts.Processed, Succeeded: s.Counts.Succeeded, Failed: s.Counts.Failed,
-		Inbound: s.Inbound, Schedule: textOrNull(s.Schedule), Triggered: s.Triggered(), TriggeredBy: s.TriggeredBy,
-		Type: TypeSub, Order: s.Order, Archived: number(s.Archived), Fragments: fragments(s.Counts), Row: s.RowNum,
+		Inbound: s.Inbound, Schedule: optional(s.Schedule), Triggered: s.Triggered(), TriggeredBy: s.TriggeredBy,
+		Type: TypeSub, Order: s.Order, Archived: number(s.Archived), Fragments: count(s.Counts.Fragments), Row: s.RowNum,
 	}
 	if !s.Ended.IsZero() {
-		d.Finished = new(iso(s.Ended))
+		d.Finished = optional(iso(s.Ended))
 	}
 	return d
 }
@@ -189,14 +191,14 @@ func makeLine(r query.Record, p place) (Line, error) {
 	}
 	d := Line{
 		Created: iso(r.Time), ID: r.Seq,
-		Group: r.Operation, GroupName: cmp.Or(r.OperationName, r.Operation), ParentGroup: textOrNull(r.ParentOperation),
+		Group: r.Operation, GroupName: cmp.Or(r.OperationName, r.Operation), ParentGroup: optional(r.ParentOperation),
 		OriginalUUID: r.Run, UUID: r.Run,
 		Type: TypeLine, Order: p.order, Row: p.row,
 		Level: levelName(r), Label: r.Label, Message: r.Message,
 		Fields: details, Error: failure,
 	}
 	if r.Step != "" {
-		d.Group, d.GroupName, d.ParentGroup = r.Action, cmp.Or(r.ActionName, r.Action), textOrNull(r.Operation)
+		d.Group, d.GroupName, d.ParentGroup = r.Action, cmp.Or(r.ActionName, r.Action), optional(r.Operation)
 		d.UUID = r.Step
 	}
 	if d.Fields == nil {
@@ -223,7 +225,16 @@ func parse(r query.Record) (line.Record, error) {
 }
 
 // levelName returns the level as both documents print it.
-func levelName(r query.Record) string { return strings.ToUpper(levels.Name(r.Level)) }
+func levelName(r query.Record) string {
+	if name, known := upper[r.Level]; known {
+		return name
+	}
+	return strings.ToUpper(levels.Name(r.Level))
+}
+
+// upper are the names of the levels in the documents. immutable.
+var upper = map[zapcore.Level]string{levels.Trace: "TRACE", levels.Debug: "DEBUG", levels.Info: "INFO", levels.Warn: "WARN",
+	levels.Error: "ERROR", levels.Fatal: "FATAL"}
 
 // milliseconds is the timestamp of main logs.
 func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
@@ -253,19 +264,26 @@ func iso(t time.Time) string {
 	return string(append(text[:end], "+00:00"...))
 }
 
-func textOrNull(s string) *string {
-	if s == "" {
-		return nil
+// optional is a text that is null when it is empty.
+type optional string
+
+// MarshalJSON implements [json.Marshaler].
+func (o optional) MarshalJSON() ([]byte, error) {
+	if o == "" {
+		return []byte("null"), nil
 	}
-	return &s
+	return json.Marshal(string(o))
 }
 
-// fragments is null for a host that does not count them.
-func fragments(c query.Counts) *int64 {
-	if c.Fragments == 0 {
-		return nil
+// count is null for a host that does not count.
+type count int64
+
+// MarshalJSON implements [json.Marshaler].
+func (c count) MarshalJSON() ([]byte, error) {
+	if c == 0 {
+		return []byte("null"), nil
 	}
-	return &c.Fragments
+	return strconv.AppendInt(nil, int64(c), 10), nil
 }
 
 func number(b bool) int {

@@ -1,6 +1,9 @@
 package line
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Field calls yield with the text of each scalar that path leads to in details,
 // a JSON object or nil, until yield returns false.
@@ -42,13 +45,21 @@ func Fields(details []byte, paths []string, yield func(path int, scalar string) 
 }
 
 // Objects returns the error and the details of a line, both JSON objects and
-// parts of raw, nil where it has none. It is what [Parse] finds of them, for a
-// small part of the time, of a line that has a seq; that it does not look for. It
-// returns [ErrNotRecord] for what is not a JSON object.
+// parts of raw, nil where it has none. It is what [Parse] finds of them in a record,
+// for a small part of the time: what stands before the message it mostly passes over,
+// unchecked. It returns [ErrNotRecord] where it sees that it is no JSON object.
 func Objects(raw []byte) (failure, details []byte, err error) {
 	var found [2][]byte
-	if !findAll(raw, []string{"error", "details"}, found[:]) {
-		return nil, nil, ErrNotRecord
+	keys := [...]string{"error", "details"}
+	// They stand behind the message, and to what is before it there is more of most
+	// lines. A message that is not the line's own, but part of a value, is not
+	// followed by the line's end.
+	at := bytes.Index(raw, []byte(behindIdentifiers))
+	if at < 0 || bytes.Contains(raw[:at], []byte(`"error"`)) || bytes.Contains(raw[:at], []byte(`"details"`)) ||
+		bytes.IndexByte(raw[:at], '\\') >= 0 || !findFrom(raw, at+1, keys[:], found[:]) || raw[0] != '{' {
+		if found = [2][]byte{}; !findAll(raw, keys[:], found[:]) {
+			return nil, nil, ErrNotRecord
+		}
 	}
 	for i, v := range found {
 		if len(v) > 0 && v[0] != '{' {
@@ -65,7 +76,17 @@ func findAll(object []byte, keys []string, found [][]byte) bool {
 	if !s.take('{') {
 		return false
 	}
-	for more := !s.take('}'); more; {
+	if s.take('}') {
+		s.peek()
+		return s.i == len(object)
+	}
+	return findFrom(object, s.i, keys, found)
+}
+
+// findFrom is findAll from a member of the object on.
+func findFrom(object []byte, from int, keys []string, found [][]byte) bool {
+	s := scanner{b: object, i: from}
+	for more := true; more; {
 		l, ok := s.str()
 		if !ok || !s.take(':') {
 			clear(found)
