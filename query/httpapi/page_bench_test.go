@@ -19,8 +19,8 @@ import (
 // What does a page cost over HTTP, beside the engine's own time for it? Engine,
 // handler and a connection over loopback are asked in turns, so that a busy
 // machine slows all of them; "over" is what the last two add, in milliseconds, by
-// their medians. Pages are of the size that one gets who gives no limit. "empty"
-// is what a request takes over that connection for which nothing is looked up.
+// their medians. "empty" is what a request takes over that connection that nothing is
+// looked for.
 func BenchmarkPage(b *testing.B) {
 	s := serve(b, nil)
 	flow := s.Server("edge-1").Service("orders").Operation("flow-1")
@@ -37,10 +37,10 @@ func BenchmarkPage(b *testing.B) {
 	l := live(b, s)
 	lines := []query.Kind{query.KindLine}
 	ordinary := []query.Kind{query.KindLine, query.KindCapture, query.KindRun, query.KindStep, query.KindEvent}
-	records := func(f query.Filter, limit int) func() error {
+	records := func(f query.Filter) func() error {
 		return func() error {
-			page, err := s.Query().Records(b.Context(), f, query.Paging{Limit: limit})
-			if err == nil && len(page.Items) != limit {
+			page, err := s.Query().Records(b.Context(), f, query.Paging{Limit: 50})
+			if err == nil && len(page.Items) != 50 {
 				err = fmt.Errorf("%d items", len(page.Items))
 			}
 			return err
@@ -50,12 +50,12 @@ func BenchmarkPage(b *testing.B) {
 		name, target string
 		engine       func() error
 	}{
-		{"entries", "/entries?runId=run-7", records(query.Filter{Run: "run-7", Kinds: ordinary}, 100)},
-		{"api", "/logs?service=orders", records(query.Filter{Service: "orders", Kinds: []query.Kind{query.KindLine, query.KindEvent}}, 50)},
-		{"lines", "/logs?log_type=3&flowId=flow-1&projectid=p-1&original_filename_uuid=run-7",
-			records(query.Filter{Run: "run-7", Project: "p-1", Operation: "flow-1", Kinds: lines}, 25)},
-		{"main", "/logs?log_type=1&flowId=flow-1&projectid=p-1", func() error {
-			_, err := s.Query().MainLogs(b.Context(), query.RunFilter{Project: "p-1", Operation: "flow-1"}, query.Paging{Limit: 25})
+		{"entries", "/entries?limit=50&runId=run-7", records(query.Filter{Run: "run-7", Kinds: ordinary})},
+		{"api", "/logs?limit=50&service=orders", records(query.Filter{Service: "orders", Kinds: []query.Kind{query.KindLine, query.KindEvent}})},
+		{"lines", "/logs?limit=50&log_type=3&flowId=flow-1&projectid=p-1&original_filename_uuid=run-7",
+			records(query.Filter{Run: "run-7", Project: "p-1", Operation: "flow-1", Kinds: lines})},
+		{"main", "/logs?limit=50&log_type=1&flowId=flow-1&projectid=p-1", func() error {
+			_, err := s.Query().MainLogs(b.Context(), query.RunFilter{Project: "p-1", Operation: "flow-1"}, query.Paging{Limit: 50})
 			return err
 		}},
 	} {
