@@ -2,8 +2,11 @@ package document
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strconv"
+
+	"github.com/steplog/steplog/query"
 )
 
 // A page has a thousand small values, and encoding/json looks at the type of each
@@ -38,7 +41,8 @@ func (m *Main) AppendJSON(dst []byte) []byte {
 	if m.SubFlows == nil {
 		return append(dst, `null}`...)
 	}
-	return append(AppendArray(dst, m.SubFlows, (*Sub).AppendJSON), '}')
+	dst, _ = appendArray(dst, m.SubFlows, func(dst []byte, s *Sub) ([]byte, error) { return s.AppendJSON(dst), nil })
+	return append(dst, '}')
 }
 
 // AppendJSON appends what [json.Marshal] gives for s.
@@ -103,16 +107,60 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// AppendArray appends a JSON array of documents.
-func AppendArray[T any](dst []byte, documents []T, appendJSON func(*T, []byte) []byte) []byte {
+// AppendMains appends the documents of runs as an array.
+func AppendMains(dst []byte, runs []query.MainLog) ([]byte, error) {
+	room := []Sub{}
+	return appendArray(dst, runs, func(dst []byte, m *query.MainLog) ([]byte, error) {
+		d := makeMain(m, room)
+		room = d.SubFlows[:0]
+		return d.AppendJSON(dst), nil
+	})
+}
+
+// AppendSubs appends the documents of steps as an array.
+func AppendSubs(dst []byte, steps []query.SubLog) ([]byte, error) {
+	return appendArray(dst, steps, func(dst []byte, s *query.SubLog) ([]byte, error) {
+		d := makeSub(s)
+		return d.AppendJSON(dst), nil
+	})
+}
+
+// AppendLines appends the documents of records as an array. It asks e for the
+// steps that they were logged in, and returns the first error.
+func AppendLines(ctx context.Context, dst []byte, e *query.Engine, records []query.Record) ([]byte, error) {
+	steps := newPlaces(ctx, e)
+	return appendArray(dst, records, func(dst []byte, r *query.Record) ([]byte, error) {
+		p, err := steps.of(r)
+		if err != nil {
+			return dst, err
+		}
+		d, err := makeLine(r, p)
+		return d.AppendJSON(dst), err
+	})
+}
+
+// AppendEntries appends the API's documents of records as an array.
+func AppendEntries(dst []byte, records []query.Record) ([]byte, error) {
+	return appendArray(dst, records, func(dst []byte, r *query.Record) ([]byte, error) {
+		d, err := makeEntry(r)
+		return d.AppendJSON(dst), err
+	})
+}
+
+// appendArray appends a JSON array of documents, one at a time: a page of them
+// would be as much memory again as its text.
+func appendArray[T any](dst []byte, items []T, document func([]byte, *T) ([]byte, error)) ([]byte, error) {
 	dst = append(dst, '[')
-	for i := range documents {
+	for i := range items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendJSON(&documents[i], dst)
+		var err error
+		if dst, err = document(dst, &items[i]); err != nil {
+			return dst, err
+		}
 	}
-	return append(dst, ']')
+	return append(dst, ']'), nil
 }
 
 // AppendHTML appends JSON with the characters escaped that encoding/json escapes

@@ -17,11 +17,11 @@ type Entry struct {
 	Details   json.RawMessage `json:"details,omitempty"` // an object
 }
 
-// MakeEntry returns the document of a record. Its details are those of the
+// makeEntry returns the document of a record. Its details are those of the
 // record, with the record's error ahead of them under "error", because the
 // document has no other place for it; details that have a key of that name
 // themselves stay as they are.
-func MakeEntry(r query.Record) (Entry, error) {
+func makeEntry(r *query.Record) (Entry, error) {
 	failure, details, err := objects(r)
 	if err != nil {
 		return Entry{}, err

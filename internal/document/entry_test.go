@@ -17,7 +17,7 @@ import (
 	"github.com/steplog/steplog/query"
 )
 
-func TestMakeEntry(t *testing.T) {
+func TestAppendEntries(t *testing.T) {
 	t.Parallel()
 	sink := loggertest.New(t)
 	service := sink.Server("edge-1").Service("user-service")
@@ -27,11 +27,9 @@ func TestMakeEntry(t *testing.T) {
 		page, err := sink.Query().Records(t.Context(), query.Filter{}, query.Paging{Limit: 1})
 		require.NoError(t, err)
 		page.Items[0].Time = time.Date(2023, 10, 27, 10, 35, 15, 0, time.UTC)
-		e, err := document.MakeEntry(page.Items[0])
+		text, err := document.AppendEntries(nil, append(page.Items, page.Items...))
 		require.NoError(t, err)
-		text, err := json.Marshal(e)
-		require.NoError(t, err)
-		require.JSONEq(t, want, string(text))
+		require.JSONEq(t, "["+want+","+want+"]", string(text))
 	}
 	const head = `{"timestamp":"2023-10-27T10:35:15Z","service":"user-service","message":"Failed to <authenticate>",`
 	f(service.Logger, levels.Error, head+`"level":"ERROR","details":{"user_id":12345,"ip_address":"192.168.1.100"}}`,
@@ -50,20 +48,22 @@ func TestMakeEntry(t *testing.T) {
 		bad, zap.Dict("error", zap.Int("own", 1)))
 }
 
-func TestMakeEntryOfOtherText(t *testing.T) {
+func TestAppendEntriesOfOtherText(t *testing.T) {
 	t.Parallel()
 	// What a remote engine or a hand has written: blanks, other keys, no details.
 	f := func(raw, want string) {
 		t.Helper()
-		e, err := document.MakeEntry(query.Record{Seq: 1, Raw: []byte(raw)})
+		text, err := document.AppendEntries(nil, []query.Record{{Seq: 1, Raw: []byte(raw)}})
 		require.NoError(t, err)
-		require.Equal(t, want, string(e.Details))
+		var got []document.Entry
+		require.NoError(t, json.Unmarshal(text, &got))
+		require.Equal(t, want, string(got[0].Details))
 	}
 	f(`{"seq":1}`, "")
 	f(`{"seq":1,"details":{}}`, "")
 	f(`{"seq":1,"error":{"message":"m"},"details":{}}`, `{"error":{"message":"m"}}`)
 	f(`{ "error" : {"message":"m"}, "details" : { "a" : 1 }, "seq":1 }`, `{"error":{"message":"m"}, "a" : 1 }`)
-	_, err := document.MakeEntry(query.Record{Seq: 7, Raw: []byte(`not JSON`)})
+	_, err := document.AppendEntries(nil, []query.Record{{Seq: 7, Raw: []byte(`not JSON`)}})
 	require.ErrorContains(t, err, "record 7")
 }
 
@@ -92,7 +92,7 @@ func TestFind(t *testing.T) {
 	require.ErrorIs(t, err, query.ErrNotFound)
 }
 
-func TestMakeLines(t *testing.T) {
+func TestAppendLines(t *testing.T) {
 	t.Parallel()
 	sink := loggertest.New(t)
 	ctx, run := sink.Server("edge-1").Service("orders").Operation("flow-1").Start(t.Context())
@@ -104,13 +104,15 @@ func TestMakeLines(t *testing.T) {
 	run.Info("outside")
 	records := sink.LineLogs()
 	records = append(records, query.Record{Run: "gone", Step: "gone", Action: "fetch", Raw: []byte(`{"seq":1}`)})
-	lines, err := document.MakeLines(t.Context(), sink.Query(), records)
+	text, err := document.AppendLines(t.Context(), nil, sink.Query(), records)
 	require.NoError(t, err)
+	var lines []document.Line
+	require.NoError(t, json.Unmarshal(text, &lines))
 	var got [][2]int
 	for _, l := range lines {
 		got = append(got, [2]int{l.Order, l.Row})
 	}
 	require.Equal(t, [][2]int{{10, 1}, {10, 1}, {11, 2}, {11, 2}, {12, 3}, {12, 3}, {1, 1}, {1, 1}}, got)
-	_, err = document.MakeLines(t.Context(), sink.Query(), []query.Record{{Raw: []byte(`{`)}})
+	_, err = document.AppendLines(t.Context(), nil, sink.Query(), []query.Record{{Raw: []byte(`{`)}})
 	require.Error(t, err)
 }

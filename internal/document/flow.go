@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,8 +102,8 @@ type Line struct {
 	Error        json.RawMessage `json:"error,omitempty"` // an object; no document has it, and an error must not get lost
 }
 
-// MakeMain returns the document of a run.
-func MakeMain(m query.MainLog) Main {
+// makeMain returns the document of a run, whose steps it puts behind room.
+func makeMain(m *query.MainLog, room []Sub) Main {
 	d := Main{
 		Created: milliseconds(m.Started), ID: m.ID,
 		Group: m.Operation, GroupName: cmp.Or(m.OperationName, m.Operation), ParentGroup: optional(m.ParentOperation),
@@ -111,19 +112,19 @@ func MakeMain(m query.MainLog) Main {
 		Fragments: count(m.Counts.Fragments), Processed: m.Counts.Processed, Succeeded: m.Counts.Succeeded, Failed: m.Counts.Failed,
 		Inbound: m.Inbound, Schedule: optional(m.Schedule), Triggered: m.Triggered(), TriggeredBy: m.TriggeredBy,
 		Type: TypeMain, Order: m.Order, Archived: number(m.Archived),
-		SubFlows: make([]Sub, 0, len(m.SubLogs)),
+		SubFlows: slices.Grow(room, len(m.SubLogs)),
 	}
 	if !m.Ended.IsZero() {
 		d.Finished = optional(milliseconds(m.Ended))
 	}
-	for _, s := range m.SubLogs {
-		d.SubFlows = append(d.SubFlows, MakeSub(s))
+	for i := range m.SubLogs {
+		d.SubFlows = append(d.SubFlows, makeSub(&m.SubLogs[i]))
 	}
 	return d
 }
 
-// MakeSub returns the document of a step.
-func MakeSub(s query.SubLog) Sub {
+// makeSub returns the document of a step.
+func makeSub(s *query.SubLog) Sub {
 	d := Sub{
 		Created: iso(s.Started), ID: s.ID,
 		Group: s.Action, GroupName: cmp.Or(s.ActionName, s.Action), ParentGroup: optional(s.Operation),
@@ -139,38 +140,37 @@ func MakeSub(s query.SubLog) Sub {
 	return d
 }
 
-// MakeLines returns the documents of records, in their order. It asks e for the
-// steps that they were logged in, each once, for flow_order and row_num. Lines
-// outside a step, and those whose step's history has expired, have 1 for both.
-func MakeLines(ctx context.Context, e *query.Engine, records []query.Record) ([]Line, error) {
-	ctx = query.PartOf(ctx)
-	places := make(map[stepKey]place)
-	lines := make([]Line, 0, len(records))
-	for _, r := range records {
-		p := outside
-		if r.Step != "" {
-			key := stepKey{r.Run, r.Step}
-			known, ok := places[key]
-			if !ok {
-				page, err := e.SubLogs(ctx, query.StepFilter{Run: r.Run, Step: r.Step}, query.Paging{Limit: 1})
-				if err != nil {
-					return nil, err
-				}
-				known = outside
-				if len(page.Items) > 0 {
-					known = placeOf(page.Items[0])
-				}
-				places[key] = known
-			}
-			p = known
-		}
-		l, err := makeLine(r, p)
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, l)
+// places finds what lines repeat of the steps that they were logged in.
+type places struct {
+	ctx    context.Context
+	engine *query.Engine
+	known  map[stepKey]place
+}
+
+func newPlaces(ctx context.Context, e *query.Engine) *places {
+	return &places{query.PartOf(ctx), e, make(map[stepKey]place)}
+}
+
+// of asks for the step of a record, each once. Lines outside a step, and those
+// whose step's history has expired, have 1 for both.
+func (p *places) of(r *query.Record) (place, error) {
+	if r.Step == "" {
+		return outside, nil
 	}
-	return lines, nil
+	key := stepKey{r.Run, r.Step}
+	known, ok := p.known[key]
+	if !ok {
+		page, err := p.engine.SubLogs(p.ctx, query.StepFilter{Run: r.Run, Step: r.Step}, query.Paging{Limit: 1})
+		if err != nil {
+			return place{}, err
+		}
+		known = outside
+		if len(page.Items) > 0 {
+			known = placeOf(&page.Items[0])
+		}
+		p.known[key] = known
+	}
+	return known, nil
 }
 
 // stepKey names a step: hosts may give steps of two runs one id.
@@ -182,9 +182,9 @@ type place struct{ order, row int }
 // outside is the place of a line that was logged outside a step.
 var outside = place{order: 1, row: 1}
 
-func placeOf(s query.SubLog) place { return place{s.Order, s.RowNum} }
+func placeOf(s *query.SubLog) place { return place{s.Order, s.RowNum} }
 
-func makeLine(r query.Record, p place) (Line, error) {
+func makeLine(r *query.Record, p place) (Line, error) {
 	failure, details, err := objects(r)
 	if err != nil {
 		return Line{}, err
@@ -208,7 +208,7 @@ func makeLine(r query.Record, p place) (Line, error) {
 }
 
 // objects returns the error and the details of a record, nil where it has none.
-func objects(r query.Record) (failure, details []byte, err error) {
+func objects(r *query.Record) (failure, details []byte, err error) {
 	if failure, details, err = line.Objects(r.Raw); err != nil {
 		err = fmt.Errorf("document: record %d: %w", r.Seq, err)
 	}
@@ -216,7 +216,7 @@ func objects(r query.Record) (failure, details []byte, err error) {
 }
 
 // parse takes the line of a record apart.
-func parse(r query.Record) (line.Record, error) {
+func parse(r *query.Record) (line.Record, error) {
 	var parsed line.Record
 	if err := line.Parse(r.Raw, &parsed); err != nil {
 		return parsed, fmt.Errorf("document: record %d: %w", r.Seq, err)
@@ -225,7 +225,7 @@ func parse(r query.Record) (line.Record, error) {
 }
 
 // levelName returns the level as both documents print it.
-func levelName(r query.Record) string {
+func levelName(r *query.Record) string {
 	if name, known := upper[r.Level]; known {
 		return name
 	}

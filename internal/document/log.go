@@ -54,29 +54,35 @@ func Find(ctx context.Context, e *query.Engine, id uint64) (*Log, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range runs.Items {
+		for i := range runs.Items {
+			m := &runs.Items[i]
 			return &Log{ID: m.ID, Type: TypeMain, Project: m.Project, Operation: m.Operation, Created: m.Started,
-				engine: e, own: MakeMain(m), run: m.Run}, nil
+				engine: e, own: makeMain(m, []Sub{}), run: m.Run}, nil
 		}
 	}
 	steps, err := e.SubLogs(ctx, query.StepFilter{ID: id, Run: r.Run}, query.Paging{Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range steps.Items {
+	for i := range steps.Items {
+		s := &steps.Items[i]
 		return &Log{ID: s.ID, Type: TypeSub, Project: s.Project, Operation: s.Operation, Created: s.Started,
-			engine: e, own: MakeSub(s), run: s.Run, step: s.Step}, nil
+			engine: e, own: makeSub(s), run: s.Run, step: s.Step}, nil
 	}
 	return nil, query.ErrNotFound
 }
 
 func findLine(ctx context.Context, e *query.Engine, r query.Record) (*Log, error) {
-	lines, err := MakeLines(ctx, e, []query.Record{r})
+	p, err := newPlaces(ctx, e).of(&r)
+	if err != nil {
+		return nil, err
+	}
+	own, err := makeLine(&r, p)
 	if err != nil {
 		return nil, err
 	}
 	return &Log{ID: r.Seq, Type: TypeLine, Project: r.Project, Operation: r.Operation, Created: r.Time,
-		engine: e, own: lines[0], record: &r, run: r.Run, step: r.Step}, nil
+		engine: e, own: own, record: &r, run: r.Run, step: r.Step}, nil
 }
 
 // Error is an element of errors: what a record of level error or above, or one
@@ -185,7 +191,7 @@ func (l *Log) captured(ctx context.Context, id uint64) (json.RawMessage, error) 
 	case err != nil:
 		return nil, err
 	}
-	parsed, err := parse(r)
+	parsed, err := parse(&r)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +213,7 @@ func (l *Log) captured(ctx context.Context, id uint64) (json.RawMessage, error) 
 func (l *Log) errors(ctx context.Context) iter.Seq2[Error, error] {
 	return func(yield func(Error, error) bool) {
 		if l.record != nil {
-			if e, found, err := makeError(*l.record); found || err != nil {
+			if e, found, err := makeError(l.record); found || err != nil {
 				yield(e, err)
 			}
 			return
@@ -219,9 +225,9 @@ func (l *Log) errors(ctx context.Context) iter.Seq2[Error, error] {
 				yield(Error{}, err)
 				return
 			}
-			e, found, err := makeError(r)
+			e, found, err := makeError(&r)
 			if found && err == nil {
-				found, err = l.holds(ctx, r)
+				found, err = l.holds(ctx, &r)
 			}
 			if (found || err != nil) && !yield(e, err) || err != nil {
 				return
@@ -231,7 +237,7 @@ func (l *Log) errors(ctx context.Context) iter.Seq2[Error, error] {
 }
 
 // makeError returns what r says went wrong, and whether anything did.
-func makeError(r query.Record) (Error, bool, error) {
+func makeError(r *query.Record) (Error, bool, error) {
 	if r.Level < levels.Error && r.ErrorMessage == "" && r.ErrorCode == "" {
 		return Error{}, false, nil
 	}
@@ -256,7 +262,7 @@ func makeError(r query.Record) (Error, bool, error) {
 
 // holds reports whether the failure that r tells of still stands: an end that
 // the library wrote because nobody else did is replaced by a later one.
-func (l *Log) holds(ctx context.Context, r query.Record) (bool, error) {
+func (l *Log) holds(ctx context.Context, r *query.Record) (bool, error) {
 	if r.Kind != query.KindStep && r.Kind != query.KindRun {
 		return true, nil
 	}
@@ -285,9 +291,10 @@ func (l *Log) steps(ctx context.Context, captures map[string]captureIDs, places 
 				yield(Step{}, err)
 				return
 			}
-			for _, s := range page.Items {
+			for i := range page.Items {
+				s := &page.Items[i]
 				places[s.Step] = placeOf(s)
-				d := Step{Sub: MakeSub(s)}
+				d := Step{Sub: makeSub(s)}
 				c := captures[s.Step]
 				d.Request, err = l.captured(ctx, c.input)
 				if err == nil {
@@ -325,7 +332,7 @@ func (l *Log) lines(ctx context.Context, places map[string]place) iter.Seq2[Line
 			if !known {
 				p = outside
 			}
-			d, err := makeLine(r, p)
+			d, err := makeLine(&r, p)
 			if !yield(d, err) || err != nil {
 				return
 			}

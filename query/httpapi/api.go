@@ -23,6 +23,7 @@ type api struct {
 
 	questions, streams places
 	tails              tails
+	rooms              sync.Pool  // of *[]byte: the bodies of pages that were sent
 	settingsMu         sync.Mutex // held from the look at If-Match to the end of a change
 }
 

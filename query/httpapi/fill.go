@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/steplog/steplog/internal/document"
 	"github.com/steplog/steplog/query"
@@ -35,28 +36,46 @@ func (q *request) successWith(data any, records []query.Record) error {
 	for i := range records {
 		size += len(records[i].Raw)
 	}
-	return q.filled(success{"success", data}, len(records), size+size/16, func(dst []byte, n int) []byte {
-		return document.AppendHTML(dst, records[n].Raw)
+	return q.filled(success{"success", data}, len(records), size+size/16, func(dst []byte, n int) ([]byte, error) {
+		return document.AppendHTML(dst, records[n].Raw), nil
 	})
 }
 
 // filled answers with a document whose holes put fills, one by one, with size bytes
 // or so in all.
-func (q *request) filled(v any, holes, size int, put func(dst []byte, n int) []byte) error {
-	body, err := encode(v)
+func (q *request) filled(v any, holes, size int, put func(dst []byte, n int) ([]byte, error)) error {
+	page, err := encode(v)
 	if err != nil {
 		return err
 	}
-	return q.answer(fill(body, holes, size, put))
+	room, _ := q.rooms.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	body, err := fill(slices.Grow((*room)[:0], len(page)+size), page, holes, put)
+	if err != nil {
+		return err
+	}
+	err = q.answer(body)
+	if cap(body) <= maxRoom {
+		*room = body
+		q.rooms.Put(room)
+	}
+	return err
 }
 
-// fill puts what put appends into the holes of a page.
-func fill(page []byte, holes, size int, put func(dst []byte, n int) []byte) []byte {
-	filled := make([]byte, 0, len(page)+size)
+// maxRoom bounds the memory that is kept for the next page.
+const maxRoom = 1 << 20
+
+// fill appends a page to dst with what put appends in its holes.
+func fill(dst, page []byte, holes int, put func(dst []byte, n int) ([]byte, error)) ([]byte, error) {
 	for n := range holes {
 		at := bytes.Index(page, hole)
-		filled = put(append(filled, page[:at]...), n)
+		var err error
+		if dst, err = put(append(dst, page[:at]...), n); err != nil {
+			return nil, err
+		}
 		page = page[at+len(hole):]
 	}
-	return append(filled, page...)
+	return append(dst, page...), nil
 }

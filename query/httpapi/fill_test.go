@@ -33,7 +33,9 @@ func FuzzFill(f *testing.F) {
 		empty, err := encode(page{`{"":0}`, holes(records), string(line)})
 		require.NoError(t, err)
 		var got, want page
-		require.NoError(t, json.Unmarshal(fill(empty, len(records), 0, lines(records)), &got))
+		text, err := fill([]byte("before"), empty, len(records), lines(records))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(text[len("before"):], &got))
 		full, err := encode(page{`{"":0}`, []json.RawMessage{line, records[1].Raw, line}, string(line)})
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(full, &want))
@@ -54,10 +56,12 @@ func TestFillNothing(t *testing.T) {
 	t.Parallel()
 	text, err := encode(holes(nil))
 	require.NoError(t, err)
-	require.Equal(t, "[]\n", string(fill(text, 0, 0, nil)))
+	text, err = fill(nil, text, 0, nil)
+	require.NoError(t, err)
+	require.Equal(t, "[]\n", string(text))
 }
 
 // lines puts in the lines of records.
-func lines(records []query.Record) func([]byte, int) []byte {
-	return func(dst []byte, n int) []byte { return document.AppendHTML(dst, records[n].Raw) }
+func lines(records []query.Record) func([]byte, int) ([]byte, error) {
+	return func(dst []byte, n int) ([]byte, error) { return document.AppendHTML(dst, records[n].Raw), nil }
 }

@@ -91,7 +91,7 @@ func (q *request) flowLogs() error {
 	if int64(f.paging.Offset+limit) < found.total {
 		answer.Next = q.link(p.values, page+1, found.snapshot)
 	}
-	return q.filled(answer, 1, limit*documentSize, found.appendJSON)
+	return q.filled(answer, 1, limit*documentSize, func(dst []byte, _ int) ([]byte, error) { return found.put(dst) })
 }
 
 // documentSize is what room is made for, in bytes, for each document of a page.
@@ -99,14 +99,9 @@ const documentSize = 1024
 
 // results are a page of documents.
 type results struct {
-	total      int64
-	snapshot   uint64
-	appendJSON func(dst []byte, _ int) []byte // the documents as one array
-}
-
-// newResults makes documents of the items of a page.
-func newResults[T, D any](page query.Page[T], documents []D, appendJSON func(*D, []byte) []byte) results {
-	return results{page.Total.N, page.AsOf, func(dst []byte, _ int) []byte { return document.AppendArray(dst, documents, appendJSON) }}
+	total    int64
+	snapshot uint64
+	put      func(dst []byte) ([]byte, error) // appends the documents as one array
 }
 
 // flowList is what the integrator's list is asked for.
@@ -128,11 +123,7 @@ func (q *request) mainLogs(f *flowList) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	documents := make([]document.Main, 0, len(page.Items))
-	for _, m := range page.Items {
-		documents = append(documents, document.MakeMain(m))
-	}
-	return newResults(page, documents, (*document.Main).AppendJSON), nil
+	return results{page.Total.N, page.AsOf, func(dst []byte) ([]byte, error) { return document.AppendMains(dst, page.Items) }}, nil
 }
 
 func (q *request) subLogs(f *flowList) (results, error) {
@@ -141,11 +132,7 @@ func (q *request) subLogs(f *flowList) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	documents := make([]document.Sub, 0, len(page.Items))
-	for _, s := range page.Items {
-		documents = append(documents, document.MakeSub(s))
-	}
-	return newResults(page, documents, (*document.Sub).AppendJSON), nil
+	return results{page.Total.N, page.AsOf, func(dst []byte) ([]byte, error) { return document.AppendSubs(dst, page.Items) }}, nil
 }
 
 func (q *request) lineLogs(f *flowList) (results, error) {
@@ -154,8 +141,9 @@ func (q *request) lineLogs(f *flowList) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	documents, err := document.MakeLines(q.ctx, q.engine, page.Items)
-	return newResults(page, documents, (*document.Line).AppendJSON), err
+	return results{page.Total.N, page.AsOf, func(dst []byte) ([]byte, error) {
+		return document.AppendLines(q.ctx, dst, q.engine, page.Items)
+	}}, nil
 }
 
 // link returns the URL of another page of this list: with every parameter, and
@@ -215,18 +203,11 @@ func (q *request) apiLogs() error {
 		return err
 	}
 	data := apiPage{Logs: hole, Pagination: pagination{Total: page.Total.N, Limit: paging.Limit, Offset: paging.Offset}}
-	entries := make([]document.Entry, 0, len(page.Items))
-	for _, r := range page.Items {
-		entry, err := document.MakeEntry(r)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, entry)
-	}
 	if next := paging.Offset + paging.Limit; int64(next) < page.Total.N {
 		data.Pagination.NextOffset = &next
 	}
 	q.w.Header().Set("Steplog-Snapshot", strconv.FormatUint(page.AsOf, 10))
-	found := newResults(page, entries, (*document.Entry).AppendJSON)
-	return q.filled(success{"success", data}, 1, len(entries)*documentSize, found.appendJSON)
+	return q.filled(success{"success", data}, 1, len(page.Items)*documentSize, func(dst []byte, _ int) ([]byte, error) {
+		return document.AppendEntries(dst, page.Items)
+	})
 }
