@@ -93,7 +93,10 @@ type stepCollector struct {
 	found  []foundStep
 	bar    uint64 // seq of the last one that a window may need, 0 while that is not known
 	rows   []journal.StepRow
-	runs   map[uint64]*journal.Run // by seq
+
+	reading journal.Reading
+	last    *journal.Run            // of which run read last
+	runs    map[uint64]*journal.Run // those of the page, by seq, without last
 }
 
 func (c *stepCollector) collect(ctx context.Context) error {
@@ -127,7 +130,8 @@ func (c *stepCollector) runID() string {
 	if s == nil || s.Run() == nil || !wanted(f.Run, s.Run().Identity.Run) {
 		return ""
 	}
-	return s.Run().Identity.Run
+	c.last = s.Run()
+	return c.last.Identity.Run
 }
 
 // take takes the steps of a run that match.
@@ -142,7 +146,7 @@ func (c *stepCollector) take(row *journal.RunRow) {
 		}
 		if !c.q.exact {
 			if run == nil {
-				if run = c.snap.Of(row.Ref()); run == nil {
+				if run = c.run(row.Ref()); run == nil {
 					return
 				}
 			}
@@ -159,6 +163,15 @@ func (c *stepCollector) take(row *journal.RunRow) {
 		c.found = c.sorted()[:need]
 		c.bar = c.found[need-1].seq
 	}
+}
+
+// run returns a run that a row told of, nil when it was removed meanwhile. It holds
+// until the next call.
+func (c *stepCollector) run(ref journal.RunRef) *journal.Run {
+	if c.last == nil || c.last.Seq != ref.Seq {
+		c.last = c.snap.Read(ref, &c.reading)
+	}
+	return c.last
 }
 
 // full reports whether enough was found before this seq in the order of the window.
@@ -192,7 +205,9 @@ func stepAt(r *journal.Run, seq uint64, place int) *journal.Step {
 // fill makes the answer from a step that was found, false when it is gone.
 func (c *stepCollector) fill(sub *SubLog, s *foundStep) bool {
 	r := c.runs[s.run.Seq]
-	if r == nil {
+	if c.last != nil && c.last.Seq == s.run.Seq {
+		r = c.last
+	} else if r == nil {
 		if r = c.snap.Of(s.run); r == nil {
 			return false
 		}
