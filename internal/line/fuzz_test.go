@@ -113,6 +113,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("{\"seq\":0,\"\x05b\":{}}")) // a control character that an escape's letter follows
 	f.Add([]byte(`{"seq":1,"x":{"message":"m","details":{"a":1}},"message":"n","details":{"b":2}}`))
 	f.Add([]byte(`{"seq":1,"details":{"a":1},"error":{"message":"e"},"message":"n","label":"l"}`))
+	f.Add([]byte(`{"seq":1,"error":{"message":"e"},"details":{"a":1}}`))
+	f.Add([]byte(`{"seq":1,"x":{"details":{"a":1}}}`))
+	f.Add([]byte(`{"seq":1,"details":{"a":1},"details":{"b":"{}"}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var r line.Record
 		err := line.Parse(raw, &r)
