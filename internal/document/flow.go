@@ -145,10 +145,12 @@ type places struct {
 	ctx    context.Context
 	engine *query.Engine
 	known  map[stepKey]place
+	last   stepKey // of the record before, and its place: lines of a step follow each other
+	place  place
 }
 
 func newPlaces(ctx context.Context, e *query.Engine) *places {
-	return &places{query.PartOf(ctx), e, make(map[stepKey]place)}
+	return &places{ctx: query.PartOf(ctx), engine: e, known: make(map[stepKey]place)}
 }
 
 // of asks for the step of a record, each once. Lines outside a step, and those
@@ -158,6 +160,9 @@ func (p *places) of(r *query.Record) (place, error) {
 		return outside, nil
 	}
 	key := stepKey{r.Run, r.Step}
+	if key == p.last {
+		return p.place, nil
+	}
 	known, ok := p.known[key]
 	if !ok {
 		page, err := p.engine.SubLogs(p.ctx, query.StepFilter{Run: r.Run, Step: r.Step}, query.Paging{Limit: 1})
@@ -170,6 +175,7 @@ func (p *places) of(r *query.Record) (place, error) {
 		}
 		p.known[key] = known
 	}
+	p.last, p.place = key, known
 	return known, nil
 }
 
