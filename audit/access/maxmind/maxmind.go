@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"os"
 	"sync"
@@ -31,8 +32,19 @@ type DB struct {
 	loaded  atomic.Pointer[databases]
 }
 
-// databases are files as they were read once; immutable.
-type databases []*database
+// databases are files as they were read once, and the answers given last.
+type databases struct {
+	files   []*database // immutable
+	seed    maphash.Seed
+	answers [places]atomic.Pointer[answer]
+}
+
+// answer is what the files know of an address; immutable. To find it in the files
+// takes a step for each bit of the address, in memory that is seldom in a cache.
+type answer struct {
+	address netip.Addr
+	access.Attribution
+}
 
 // database is a file, and the records of it that were decoded last. Files have far
 // fewer records than networks, and to decode one takes longer than to find it.
@@ -41,8 +53,9 @@ type database struct {
 	decoded [places]atomic.Pointer[record]
 }
 
-// places is how many records are remembered of a file, some 100 bytes each: each in
-// the one place that its hash says, where it takes that of the one before.
+// places is how many records of a file are remembered, and how many answers, some
+// 100 bytes each: each in the one place that its hash says, where it takes that of
+// the one before.
 const places = 4096
 
 // record is what is read of a record of a database; immutable.
@@ -69,7 +82,7 @@ func Open(files ...string) (*DB, error) {
 func (db *DB) Reload() error {
 	db.loading.Lock()
 	defer db.loading.Unlock()
-	var loaded databases
+	loaded := &databases{seed: maphash.MakeSeed()}
 	for _, name := range db.files {
 		// In memory and not mapped: a file that is replaced in place must not
 		// change, or end, under a reader.
@@ -81,9 +94,9 @@ func (db *DB) Reload() error {
 		if err != nil {
 			return fmt.Errorf("maxmind: %s: %w", name, err)
 		}
-		loaded = append(loaded, &database{reader: r})
+		loaded.files = append(loaded.files, &database{reader: r})
 	}
-	db.loaded.Store(&loaded)
+	db.loaded.Store(loaded)
 	return nil
 }
 
@@ -104,11 +117,21 @@ type fields struct {
 // Attribute returns what the files know of an address: each detail from the first
 // that has it. City names are English.
 func (db *DB) Attribute(a netip.Addr) access.Attribution {
-	var found access.Attribution
 	if !a.IsValid() {
-		return found
+		return access.Attribution{}
 	}
-	for _, d := range *db.loaded.Load() {
+	loaded := db.loaded.Load()
+	place := &loaded.answers[maphash.Comparable(loaded.seed, a)%places]
+	known := place.Load()
+	if known == nil || known.address != a {
+		known = &answer{a, loaded.attribute(a)}
+		place.Store(known)
+	}
+	return known.Attribution
+}
+
+func (loaded *databases) attribute(a netip.Addr) (found access.Attribution) {
+	for _, d := range loaded.files {
 		at := d.reader.Lookup(a)
 		if !at.Found() {
 			continue
