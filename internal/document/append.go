@@ -16,7 +16,7 @@ import (
 
 // AppendJSON appends what [json.Marshal] gives for m.
 func (m *Main) AppendJSON(dst []byte) []byte {
-	dst = appendText(dst, `{"created":`, m.Created)
+	dst = m.Created.append(append(dst, `{"created":`...))
 	dst = appendUint(dst, `,"id":`, m.ID)
 	dst = appendText(dst, `,"process_group_id":`, m.Group)
 	dst = appendText(dst, `,"process_group_name":`, m.GroupName)
@@ -25,7 +25,7 @@ func (m *Main) AppendJSON(dst []byte) []byte {
 	dst = appendText(dst, `,"filename_uuid":`, m.UUID)
 	dst = appendInt(dst, `,"state":`, int64(m.State))
 	dst = appendInt(dst, `,"status":`, int64(m.Status))
-	dst = appendOptional(dst, `,"finished":`, m.Finished)
+	dst = m.Finished.append(append(dst, `,"finished":`...))
 	dst = appendCount(dst, `,"fragment_count":`, m.Fragments)
 	dst = appendInt(dst, `,"process_count":`, m.Processed)
 	dst = appendInt(dst, `,"success_count":`, m.Succeeded)
@@ -47,7 +47,7 @@ func (m *Main) AppendJSON(dst []byte) []byte {
 
 // AppendJSON appends what [json.Marshal] gives for s.
 func (s *Sub) AppendJSON(dst []byte) []byte {
-	dst = appendText(dst, `{"created":`, s.Created)
+	dst = s.Created.append(append(dst, `{"created":`...))
 	dst = appendUint(dst, `,"id":`, s.ID)
 	dst = appendText(dst, `,"process_group_id":`, s.Group)
 	dst = appendText(dst, `,"process_group_name":`, s.GroupName)
@@ -56,7 +56,7 @@ func (s *Sub) AppendJSON(dst []byte) []byte {
 	dst = appendText(dst, `,"filename_uuid":`, s.UUID)
 	dst = appendInt(dst, `,"state":`, int64(s.State))
 	dst = appendInt(dst, `,"status":`, int64(s.Status))
-	dst = appendOptional(dst, `,"finished":`, s.Finished)
+	dst = s.Finished.append(append(dst, `,"finished":`...))
 	dst = appendInt(dst, `,"process_count":`, s.Processed)
 	dst = appendInt(dst, `,"success_count":`, s.Succeeded)
 	dst = appendInt(dst, `,"fail_count":`, s.Failed)
@@ -74,7 +74,7 @@ func (s *Sub) AppendJSON(dst []byte) []byte {
 // AppendJSON appends what [json.Marshal] gives for l, whose Fields and Error must
 // be JSON without blanks.
 func (l *Line) AppendJSON(dst []byte) []byte {
-	dst = appendText(dst, `{"created":`, l.Created)
+	dst = l.Created.append(append(dst, `{"created":`...))
 	dst = appendUint(dst, `,"id":`, l.ID)
 	dst = appendText(dst, `,"process_group_id":`, l.Group)
 	dst = appendText(dst, `,"process_group_name":`, l.GroupName)
@@ -97,7 +97,7 @@ func (l *Line) AppendJSON(dst []byte) []byte {
 // AppendJSON appends what [json.Marshal] gives for e, whose Details must be JSON
 // without blanks.
 func (e *Entry) AppendJSON(dst []byte) []byte {
-	dst = appendText(dst, `{"timestamp":`, e.Timestamp)
+	dst = e.Timestamp.append(append(dst, `{"timestamp":`...))
 	dst = appendText(dst, `,"level":`, e.Level)
 	dst = appendText(dst, `,"service":`, e.Service)
 	dst = appendText(dst, `,"message":`, e.Message)

@@ -3,14 +3,13 @@ package document
 import (
 	"bytes"
 	"encoding/json"
-	"time"
 
 	"github.com/steplog/steplog/query"
 )
 
 // Entry is an entry of the API's logs.
 type Entry struct {
-	Timestamp string          `json:"timestamp"` // RFC 3339 in UTC, trailing zeros cut
+	Timestamp stamp           `json:"timestamp"` // RFC 3339 in UTC, trailing zeros cut
 	Level     string          `json:"level"`     // upper case
 	Service   string          `json:"service"`   // "" for what no service logged
 	Message   string          `json:"message"`
@@ -33,7 +32,7 @@ func makeEntry(r *query.Record) (Entry, error) {
 		details = withError(details, failure)
 	}
 	return Entry{
-		Timestamp: r.Time.UTC().Format(time.RFC3339Nano),
+		Timestamp: rfc3339(r.Time),
 		Level:     levelName(r),
 		Service:   r.Service,
 		Message:   r.Message,

@@ -1,6 +1,7 @@
 package document_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -55,7 +56,7 @@ func TestAppendEntriesOfOtherText(t *testing.T) {
 		t.Helper()
 		text, err := document.AppendEntries(nil, []query.Record{{Seq: 1, Raw: []byte(raw)}})
 		require.NoError(t, err)
-		var got []document.Entry
+		var got []struct{ Details json.RawMessage }
 		require.NoError(t, json.Unmarshal(text, &got))
 		require.Equal(t, want, string(got[0].Details))
 	}
@@ -88,8 +89,32 @@ func TestFind(t *testing.T) {
 		require.False(t, log.Created.IsZero())
 	}
 	run.End(nil)
-	_, err := document.Find(t.Context(), sink.Query(), 0)
+	// What a list shows of a log is what its download does.
+	step.End(nil, nil)
+	main = sink.MainLogs()[0]
+	listed, err := document.AppendMains(nil, []query.MainLog{main})
+	require.NoError(t, err)
+	require.Equal(t, string(listed), "["+own(t, sink, main.ID)+"]")
+	listed, err = document.AppendSubs(nil, main.SubLogs)
+	require.NoError(t, err)
+	require.Equal(t, string(listed), "["+own(t, sink, main.SubLogs[0].ID)+"]")
+	listed, err = document.AppendLines(t.Context(), nil, sink.Query(), sink.LineLogs())
+	require.NoError(t, err)
+	require.Equal(t, string(listed), "["+own(t, sink, sink.LineLogs()[0].Seq)+"]")
+	_, err = document.Find(t.Context(), sink.Query(), 0)
 	require.ErrorIs(t, err, query.ErrNotFound)
+}
+
+// own is the document of a log in its download.
+func own(t *testing.T, sink *loggertest.Sink, id uint64) string {
+	t.Helper()
+	log, err := document.Find(t.Context(), sink.Query(), id)
+	require.NoError(t, err)
+	var text bytes.Buffer
+	require.NoError(t, log.WriteJSON(t.Context(), &text))
+	var parts struct{ Log json.RawMessage }
+	require.NoError(t, json.Unmarshal(text.Bytes(), &parts))
+	return string(parts.Log)
 }
 
 func TestAppendLines(t *testing.T) {
@@ -106,7 +131,10 @@ func TestAppendLines(t *testing.T) {
 	records = append(records, query.Record{Run: "gone", Step: "gone", Action: "fetch", Raw: []byte(`{"seq":1}`)})
 	text, err := document.AppendLines(t.Context(), nil, sink.Query(), records)
 	require.NoError(t, err)
-	var lines []document.Line
+	var lines []struct {
+		Order int `json:"flow_order"`
+		Row   int `json:"row_num"`
+	}
 	require.NoError(t, json.Unmarshal(text, &lines))
 	var got [][2]int
 	for _, l := range lines {

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.uber.org/zap/zapcore"
 
@@ -32,7 +31,7 @@ const (
 
 // Main is a main log: one run of a flow.
 type Main struct {
-	Created      string   `json:"created"` // Unix milliseconds
+	Created      stamp    `json:"created"` // Unix milliseconds, as text
 	ID           uint64   `json:"id"`
 	Group        string   `json:"process_group_id"` // the flow
 	GroupName    string   `json:"process_group_name"`
@@ -41,7 +40,7 @@ type Main struct {
 	UUID         string   `json:"filename_uuid"`
 	State        int      `json:"state"`
 	Status       int      `json:"status"`
-	Finished     optional `json:"finished"`
+	Finished     stamp    `json:"finished"`
 	Fragments    count    `json:"fragment_count"`
 	Processed    int64    `json:"process_count"`
 	Succeeded    int64    `json:"success_count"`
@@ -58,7 +57,7 @@ type Main struct {
 
 // Sub is a sub log: one step of a run.
 type Sub struct {
-	Created      string   `json:"created"` // ISO 8601
+	Created      stamp    `json:"created"` // ISO 8601
 	ID           uint64   `json:"id"`
 	Group        string   `json:"process_group_id"` // the action
 	GroupName    string   `json:"process_group_name"`
@@ -67,7 +66,7 @@ type Sub struct {
 	UUID         string   `json:"filename_uuid"`           // the step
 	State        int      `json:"state"`
 	Status       int      `json:"status"`
-	Finished     optional `json:"finished"`
+	Finished     stamp    `json:"finished"`
 	Processed    int64    `json:"process_count"`
 	Succeeded    int64    `json:"success_count"`
 	Failed       int64    `json:"fail_count"`
@@ -85,7 +84,7 @@ type Sub struct {
 // Line is a line log: one entry in a run. Its process group is the action when
 // it was logged inside a step, else the flow.
 type Line struct {
-	Created      string          `json:"created"` // ISO 8601
+	Created      stamp           `json:"created"` // ISO 8601
 	ID           uint64          `json:"id"`
 	Group        string          `json:"process_group_id"`
 	GroupName    string          `json:"process_group_name"`
@@ -115,7 +114,7 @@ func makeMain(m *query.MainLog, room []Sub) Main {
 		SubFlows: slices.Grow(room, len(m.SubLogs)),
 	}
 	if !m.Ended.IsZero() {
-		d.Finished = optional(milliseconds(m.Ended))
+		d.Finished = milliseconds(m.Ended)
 	}
 	for i := range m.SubLogs {
 		d.SubFlows = append(d.SubFlows, makeSub(&m.SubLogs[i]))
@@ -135,7 +134,7 @@ func makeSub(s *query.SubLog) Sub {
 		Type: TypeSub, Order: s.Order, Archived: number(s.Archived), Fragments: count(s.Counts.Fragments), Row: s.RowNum,
 	}
 	if !s.Ended.IsZero() {
-		d.Finished = optional(iso(s.Ended))
+		d.Finished = iso(s.Ended)
 	}
 	return d
 }
@@ -241,34 +240,6 @@ func levelName(r *query.Record) string {
 // upper are the names of the levels in the documents. immutable.
 var upper = map[zapcore.Level]string{levels.Trace: "TRACE", levels.Debug: "DEBUG", levels.Info: "INFO", levels.Warn: "WARN",
 	levels.Error: "ERROR", levels.Fatal: "FATAL"}
-
-// milliseconds is the timestamp of main logs.
-func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
-
-// iso is the time of sub and line logs: ISO 8601 in UTC with microseconds,
-// whose trailing zeros are cut. A page has a hundred of them, for which
-// [time.Time.Format] takes a tenth of the page's time.
-func iso(t time.Time) string {
-	t = t.UTC()
-	year, month, day := t.Date()
-	if year < 0 || year > 9999 {
-		return t.Format("2006-01-02T15:04:05.999999-07:00")
-	}
-	hour, minute, second := t.Clock()
-	text := [...]byte{'0' + byte(year/1000), '0' + byte(year/100%10), '0' + byte(year/10%10), '0' + byte(year%10), '-',
-		'0' + byte(month/10), '0' + byte(month%10), '-', '0' + byte(day/10), '0' + byte(day%10), 'T',
-		'0' + byte(hour/10), '0' + byte(hour%10), ':', '0' + byte(minute/10), '0' + byte(minute%10), ':',
-		'0' + byte(second/10), '0' + byte(second%10), '.', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-	const point = 19
-	end := point
-	for i, micro := point+6, t.Nanosecond()/1000; i > point; i, micro = i-1, micro/10 {
-		text[i] = '0' + byte(micro%10)
-		if end == point && micro%10 != 0 {
-			end = i + 1
-		}
-	}
-	return string(append(text[:end], "+00:00"...))
-}
 
 // optional is a text that is null when it is empty.
 type optional string

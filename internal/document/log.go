@@ -88,7 +88,7 @@ func findLine(ctx context.Context, e *query.Engine, r query.Record) (*Log, error
 // Error is an element of errors: what a record of level error or above, or one
 // that was given an error, says of it.
 type Error struct {
-	Created string   `json:"created"` // ISO 8601
+	Created stamp    `json:"created"` // ISO 8601
 	ID      uint64   `json:"id"`      // of the record
 	Level   string   `json:"level"`   // upper case
 	Group   string   `json:"process_group_id"`
