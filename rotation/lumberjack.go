@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"sync"
@@ -98,7 +99,12 @@ func (a *lumberjackAppender) Write(p []byte) (int, error) {
 	if a.logger == nil {
 		return 0, os.ErrClosed // a closed Logger would open the file again
 	}
-	return a.logger.Write(p)
+	n, err := a.logger.Write(p)
+	// The name in it may be the descriptor's, which says nothing to anybody.
+	if named := (*fs.PathError)(nil); errors.As(err, &named) {
+		err = named.Err
+	}
+	return n, err
 }
 
 func (a *lumberjackAppender) Sync() error { return a.file.Sync() }

@@ -272,6 +272,11 @@ func runOutOfSpace() error {
 	if h.Stats().Dropped == 0 {
 		return errors.New("nothing was dropped")
 	}
+	for range len(h.problems) {
+		if err := <-h.problems; strings.Contains(err.Error(), "/proc/") {
+			return fmt.Errorf("a problem that names no file: %w", err)
+		}
+	}
 	for _, file := range []string{"email", "database"} {
 		n, err := h.visible(file)
 		if accepted := h.offered[file] - h.Stats().Files[file].Dropped; err != nil || n != accepted {

@@ -134,8 +134,8 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p.engine = &Engine{flows: flows, actions: actions, service: store.Server(engineServer).Service("flows")}
 	status := p.run(ctx, stdout, stderr)
 	err = store.Close()
-	if dropped := store.Stats().Dropped; err == nil && dropped > 0 {
-		err = fmt.Errorf("%d records were not logged", dropped)
+	if dropped := store.Stats().Dropped; dropped > 0 {
+		err = errors.Join(err, fmt.Errorf("%d records were not logged", dropped))
 	}
 	if err == nil {
 		err = printVerified(context.WithoutCancel(ctx), p.progress, c.dir, key)

@@ -79,6 +79,24 @@ func TestFullDisk(t *testing.T) {
 	require.ErrorIs(t, problems[0], syscall.ENOSPC)
 }
 
+// Where nothing can be left for the next one to say, the error of Close says what
+// was dropped.
+func TestCloseSaysWhatWasDropped(t *testing.T) {
+	t.Parallel()
+	fsys := vfs.NewMem()
+	f := open(t, fsys, func(o *journal.Options) { o.Mode = journal.ModeWrite })
+	fsys.SetSpace(fsys.Used() + 64<<10)
+	var err error
+	for n := 0; n < 10_000 && err == nil; n++ {
+		_, err = f.log("user", run, zapcore.ErrorLevel, "short")
+	}
+	for range 2 {
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		_, err = f.log("user", run, zapcore.ErrorLevel, "short")
+	}
+	require.ErrorContains(t, f.Close(), "user: 3 records were dropped")
+}
+
 // Every operation of the file system fails in turn, once and from then on.
 // What was accepted must be found afterwards, what was dropped must not.
 func TestEveryOperationFails(t *testing.T) {

@@ -211,11 +211,12 @@ func written(header []byte) (seq uint64, alive int64, ok bool) {
 
 // limit is how much of the ring records of a level may fill, so that on a full
 // disk the less important ones are dropped first. Errors and the records of
-// runs and steps may have all of it.
+// runs and steps may have all of it but what is kept for the records that say what
+// was dropped: a log that is closed before the disk has room again leaves them there.
 func (r *ring) limit(kind line.Kind, level zapcore.Level) uint64 {
 	switch {
 	case level >= zapcore.ErrorLevel || kind == line.KindRun || kind == line.KindStep:
-		return r.size
+		return r.size - min(r.size/64, 16<<10)
 	case level >= zapcore.WarnLevel:
 		return r.size / 100 * 90
 	case level >= zapcore.InfoLevel:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,6 +88,40 @@ func TestFullDiskWithRing(t *testing.T) {
 		return list[len(list)-1] == fmt.Sprintf("dropped %d", dropped)
 	}, 5*time.Second, 10*time.Millisecond)
 	require.Equal(t, accepted, withoutNotices(messages(t, f.Journal, "user")))
+}
+
+// A log that is closed while the disk is still full leaves word in the ring of what
+// was dropped, and whoever opens it next has it in the text.
+func TestCloseOnFullDisk(t *testing.T) {
+	t.Parallel()
+	fsys := vfs.NewMem()
+	f := open(t, fsys, func(o *journal.Options) { o.RingBytes = 1 << 20 })
+	accepted, dropped := []string{"first"}, map[string]int{}
+	for _, log := range []string{"user", "application"} {
+		_, err := f.log(log, run, zapcore.InfoLevel, "first")
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Sync(t.Context()))
+	fsys.SetSpace(fsys.Used())
+	for n := 0; dropped["user"] < 7; n++ {
+		message := fmt.Sprint(n, strings.Repeat("x", 100))
+		if _, err := f.log("user", run, zapcore.ErrorLevel, message); err == nil {
+			accepted = append(accepted, message)
+		} else {
+			require.ErrorIs(t, err, journal.ErrFull)
+			dropped["user"]++
+		}
+	}
+	for range 3 {
+		_, err := f.log("application", run, zapcore.ErrorLevel, strings.Repeat("y", 1000))
+		require.ErrorIs(t, err, journal.ErrFull)
+	}
+	require.ErrorIs(t, f.Close(), syscall.ENOSPC)
+
+	fsys.SetSpace(-1)
+	g := open(t, fsys)
+	require.Equal(t, append(accepted, "dropped 7"), messages(t, g.Journal, "user"))
+	require.Equal(t, []string{"first", "dropped 3"}, messages(t, g.Journal, "application"))
 }
 
 // A writer that is only behind makes callers wait, not lose.

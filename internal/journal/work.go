@@ -217,6 +217,9 @@ func (j *Journal) closeWriter() error {
 		} else {
 			errs = append(errs, f.writeLost())
 		}
+		if n := f.lost.count; n > 0 {
+			errs = append(errs, fmt.Errorf("%s: %d records were dropped, and the log does not say so", f.name, n))
+		}
 	}
 	j.closed = true
 	if j.space != nil {
