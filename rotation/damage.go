@@ -114,6 +114,26 @@ func (f *File) inspect() *DamageError {
 	return d
 }
 
+// lookAfter is how long a look at the active file is believed by those who write:
+// to look costs as much as to write a record.
+const lookAfter = time.Millisecond
+
+// ready is mend, with a look at where the next line goes to: behind half a line, as
+// somebody else's cut leaves one, it would be lost. The caller holds mu.
+func (f *File) ready() error {
+	now := f.opts.Clock()
+	if since := now.Sub(f.lookedAt); (since < 0 || since >= lookAfter) && f.torn == 0 && f.damage == nil {
+		f.lookedAt = now
+		// What cannot be told now is found at the next tick.
+		if actual, err := f.text.Size(); err == nil && actual != f.size.Load() {
+			if f.damage = f.inspect(); f.damage != nil {
+				f.problem(f.damage)
+			}
+		}
+	}
+	return f.mend()
+}
+
 // mend brings the active file into a state in which the next line is safe.
 // The caller holds mu.
 func (f *File) mend() error {

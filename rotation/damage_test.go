@@ -52,7 +52,7 @@ func TestDamage(t *testing.T) {
 		}, "old\nnew\nthe\nnext\n", rotation.DamageError{Damage: rotation.Grown, Bytes: 3, From: 4}},
 	}
 	for _, tt := range tests {
-		for _, when := range []string{"tick", "rotation"} {
+		for _, when := range []string{"tick", "write", "rotation"} {
 			t.Run(tt.name+", seen at a "+when, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					fsys := vfs.NewMem()
@@ -65,13 +65,27 @@ func TestDamage(t *testing.T) {
 					write(t, f, "new")
 					tt.do(t, fsys)
 					want := tt.want
-					if when == "tick" {
+					switch when {
+					case "tick":
 						<-time.After(tick)
 						synctest.Wait()
 						require.Len(t, h.Problems(), 1, "noticed without a write")
 						require.Empty(t, h.Damage(), "and mended with the next one")
 						write(t, f, "next")
-					} else {
+					case "write":
+						<-time.After(time.Millisecond)
+						write(t, f, "next")
+						if tt.damage.Damage == rotation.Removed {
+							// Noticed at a tick, and what was written meanwhile is kept.
+							<-time.After(tick)
+							synctest.Wait()
+							require.NoError(t, f.Sync())
+							write(t, f, "and")
+							require.NoError(t, f.Close())
+							require.Contains(t, readFile(t, openFolder(t, fsys, "logs"), "user.log"), "and\n")
+							return
+						}
+					default:
 						require.NoError(t, f.SetRule(rotation.Rule{MaxBytes: 9, Compression: rotation.None}))
 						write(t, f, "next")
 						want = "next\n"

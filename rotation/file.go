@@ -82,8 +82,8 @@ type Options struct {
 	// plain form is removed after it returned. It is called by the goroutine
 	// that called Seal.
 	OnSealed func(c Closed)
-	// Clock tells the time for the names of closed files and for their age,
-	// nil for time.Now.
+	// Clock tells the time for the names of closed files and for their age, and
+	// whether Write looks at the file again; nil for time.Now.
 	Clock func() time.Time
 }
 
@@ -115,8 +115,9 @@ type File struct {
 	retryAt   time.Time  // a failed rotation is not tried before
 	checked   int64      // this many bytes were seen in the file under path
 	damage    *DamageError
-	retired   []*text // closed files that are not synced yet
-	newNames  bool    // the folder has entries that are not synced yet
+	lookedAt  time.Time // when Write last looked
+	retired   []*text   // closed files that are not synced yet
+	newNames  bool      // the folder has entries that are not synced yet
 	closed    bool
 	torncount int64 // immutable after Open
 
@@ -325,7 +326,7 @@ func (f *File) Write(p []byte) (int, error) {
 	if f.closed {
 		return 0, ErrClosed
 	}
-	if err := f.mend(); err != nil {
+	if err := f.ready(); err != nil {
 		return 0, fmt.Errorf("write %s: %w", f.path, err)
 	}
 	if err := f.makeRoom(int64(len(p))); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -297,6 +298,73 @@ func TestDamagedText(t *testing.T) {
 			require.NoError(t, f.Close())
 			require.Subset(t, messages(t, open(t, fsys).Journal, "user"), want)
 		})
+	}
+}
+
+// Somebody cuts the text within its last line, while it is open or while it is
+// not, or adds half a line, and the next record comes at once, before anybody looks
+// at the file: every record is a line of its own, and what was torn is told.
+func TestCutWithinALine(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []journal.Mode{journal.ModeJournal, journal.ModeWrite} {
+		for _, damage := range []string{"cut", "grown", "cut while closed", "cut after a kill"} {
+			t.Run(mode.String()+", "+damage, func(t *testing.T) {
+				t.Parallel()
+				var fsys vfs.FS = vfs.NewMem()
+				var now atomic.Int64 // a second goes by between two records
+				set := func(o *journal.Options) {
+					o.Mode = mode
+					o.Clock = func() time.Time { return time.Unix(now.Add(1), 0) }
+				}
+				f := open(t, fsys, set)
+				var want []string
+				say := func(message string) {
+					_, err := f.log("user", run, zapcore.InfoLevel, message)
+					require.NoError(t, err)
+					want = append(want, message)
+				}
+				for round := range 20 {
+					say(fmt.Sprintf("kept %d", round))
+					_, err := f.log("user", run, zapcore.InfoLevel, "torn")
+					require.NoError(t, err)
+					require.NoError(t, f.Sync(t.Context()))
+					switch damage {
+					case "cut while closed":
+						require.NoError(t, f.Close())
+					case "cut after a kill":
+						fsys = fsys.(*vfs.Mem).Kill()
+					}
+					text, err := fsys.OpenFile(dir+"/user.log", os.O_RDWR, 0)
+					require.NoError(t, err)
+					info, err := text.Stat()
+					require.NoError(t, err)
+					if damage == "grown" {
+						_, err = text.WriteAt([]byte("half a line"), info.Size())
+					} else {
+						err = text.Truncate(info.Size() - 1 - int64(3*round))
+					}
+					if damage == "grown" || damage == "cut" && round == 0 {
+						want = append(want, "torn") // no more than its newline is missing
+					}
+					require.NoError(t, errors.Join(err, text.Close()))
+					if damage == "cut while closed" || damage == "cut after a kill" {
+						f = open(t, fsys, set)
+						require.Positive(t, f.Recovery().TornBytes)
+					}
+					say(fmt.Sprintf("after %d", round))
+					require.NoError(t, f.Sync(t.Context()))
+					list := messages(t, f.Journal, "user")
+					require.Equal(t, want, list, "round %d", round)
+				}
+				if damage == "cut" || damage == "grown" {
+					require.Positive(t, f.Recovery().Foreign, "what is left of torn lines")
+					require.Eventually(t, f.problemSeen, 5*time.Second, time.Millisecond)
+				}
+				require.NoError(t, f.Close())
+				f = open(t, fsys)
+				require.Equal(t, want, messages(t, f.Journal, "user"))
+			})
+		}
 	}
 }
 
