@@ -18,6 +18,16 @@ func (j *Journal) Live() (runs, steps int) {
 	return len(j.tables.history.live), len(j.tables.history.steps)
 }
 
+// Tallies returns for how many runs and steps without records lines are counted.
+func (j *Journal) Tallies() (runs, steps int) {
+	j.tables.mu.Lock()
+	defer j.tables.mu.Unlock()
+	return len(j.tables.unlinked), len(j.tables.stray)
+}
+
+// Unsealed returns how many closed files are not sealed.
+func (j *Journal) Unsealed() int { return j.tables.unsealed() }
+
 // TookSaved reports whether the tables were read when the folder was opened.
 func (j *Journal) TookSaved() bool {
 	j.saving.mu.Lock()

@@ -332,6 +332,16 @@ func (h *history) findStep(id string) (uint32, bool) {
 	})
 }
 
+func (h *history) knowsRun(id string) bool {
+	_, over := h.findRun(id)
+	return over || h.runs[id] != nil
+}
+
+func (h *history) knowsStep(id string) bool {
+	_, over := h.findStep(id)
+	return over || h.steps[id] != nil
+}
+
 func (h *history) openSlot(slot uint32) pastRun {
 	row := h.row(slot)
 	return h.openIDs(row, h.past.get(row.past))

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
+	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -164,10 +165,19 @@ func seqOf(raw []byte) (uint64, bool) {
 func (j *Journal) fileDeleted(name string) {
 	for _, seg := range j.tables.all() {
 		if seg.baseName() == baseName(name) {
-			j.tables.remove(seg)
-			j.readers.drop(seg)
+			j.removed(seg)
 		}
 	}
+}
+
+// removed takes out a segment whose file is gone.
+func (j *Journal) removed(seg *segment) {
+	if x := j.tables.remove(seg); x != nil {
+		if err := guarded(func() { j.tables.forgetCounts(x) }); err != nil {
+			j.problem(fmt.Errorf("%s: %w", seg.baseName()+sidecar.Ext, err)) // it stays counted
+		}
+	}
+	j.readers.drop(seg)
 }
 
 // dropVanished takes out the segments whose files somebody else removed, and
@@ -181,8 +191,7 @@ func (j *Journal) dropVanished() {
 		// A compressed file appears before the plain one goes.
 		plain := j.exists(name)
 		if !plain && !j.exists(name+".gz") && !j.exists(name+".zst") {
-			j.tables.remove(seg)
-			j.readers.drop(seg)
+			j.removed(seg)
 		} else if !plain {
 			j.readers.dropPlain(seg)
 		}

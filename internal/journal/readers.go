@@ -71,7 +71,7 @@ func (j *Journal) readerOf(seg *segment) (*reader, error) {
 	rd, err := j.readers.get(j, seg)
 	if errors.Is(err, fs.ErrNotExist) {
 		if j.lock != nil {
-			j.tables.remove(seg)
+			j.removed(seg)
 		}
 		return nil, fmt.Errorf("%w: %w", ErrGone, err)
 	}

@@ -411,6 +411,8 @@ func (j *Journal) takeTables(s *saved) {
 			gone := &segment{file: f.log, name: f.name, t: t, serial: f.serial, removed: true}
 			t.serials[f.serial] = gone
 			t.late = append(t.late, gone)
+		} else if !f.found {
+			t.lost = true
 		}
 	}
 	j.tables, j.saved = t, s
@@ -464,5 +466,9 @@ func (t *tables) loaded() {
 		delete(t.serials, seg.serial)
 	}
 	t.late = nil
+	if t.lost {
+		t.lost = false
+		t.recount()
+	}
 	t.owners.sweep()
 }

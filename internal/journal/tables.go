@@ -30,6 +30,7 @@ type tables struct {
 	serials  map[uint32]*segment
 	reserved map[string]uint32 // serials of files, by name, while a folder is opened
 	late     []*segment        // removed while a folder is opened; their runs expire afterwards
+	lost     bool              // files went away that lines were counted of, while a folder is opened
 	settled  uint64            // up to this seq the tables know of all records, while a folder is opened
 	grown    int64             // bytes of text that was taken in
 	wake     chan struct{}     // closed at the next publication when somebody waits

@@ -1,77 +1,10 @@
 package journal
 
 import (
-	"strings"
-
-	"go.uber.org/zap/zapcore"
-
 	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/rotation"
 )
-
-// tally is what rows of sealed files add to a run or step.
-type tally struct {
-	lines line.Levels
-	bytes int64
-}
-
-func (n *tally) add(lines *line.Levels, bytes int64) {
-	for i, k := range lines {
-		n.lines[i] += k
-	}
-	n.bytes += bytes
-}
-
-func (s *RunState) tell(n *tally) {
-	for i, k := range n.lines {
-		s.logged[i] += k
-	}
-	s.loggedBytes += n.bytes
-}
-
-// tell adds to a run and to a step of it. The caller holds mu.
-func (t *tables) tell(r *Run, step string, n *tally) {
-	r.state.tell(n)
-	if step != "" {
-		t.tellStep(step, n)
-	}
-}
-
-// tellStep adds to a step, or to what is kept for it until its first record is
-// read. The caller holds mu.
-func (t *tables) tellStep(step string, n *tally) {
-	if s := t.history.liveStep(step); s != nil {
-		s.state.tell(n)
-		return
-	}
-	addTo(t.stray, step, n)
-}
-
-// addTo adds to one of several sums; one that is zero is no longer there.
-func addTo(sums map[string]*tally, key string, n *tally) {
-	sum := sums[key]
-	if sum == nil {
-		sum = &tally{}
-		sums[strings.Clone(key)] = sum
-	}
-	sum.add(&n.lines, n.bytes)
-	if *sum == (tally{}) {
-		delete(sums, key)
-	}
-}
-
-// keep adds to what is known of a run without records. The caller holds mu.
-func (t *tables) keep(run, step string, n *tally) {
-	u := t.unlinkedOf(run)
-	if u.sealed == nil {
-		u.sealed = map[string]*tally{}
-	}
-	addTo(u.sealed, step, n)
-	if u.empty() {
-		delete(t.unlinked, run)
-	}
-}
 
 // indexOf returns the sidecar of a sealed file, nil of another.
 func (t *tables) indexOf(seg *segment) *sidecar.Index {
@@ -223,63 +156,4 @@ func (t *tables) taken(seg *segment, x *sidecar.Index) {
 		close(t.wake)
 		t.wake = nil
 	}
-}
-
-// countSealed adds what the rows of a sealed file after a seq count for runs and
-// steps, or, with a sign of -1, takes it back. The caller holds mu.
-func (t *tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
-	var id line.Identity
-	sums, seen := sealedCounts(x, after)
-	for o := range sums {
-		sum := &sums[o]
-		if *sum == (tally{}) {
-			continue
-		}
-		x.Identity(uint32(o), &id)
-		if id.Run == "" {
-			continue
-		}
-		n := tally{bytes: sign * sum.bytes}
-		for i, k := range sum.lines {
-			n.lines[i] = sign * k
-		}
-		r := t.history.liveRun(id.Run)
-		if r == nil {
-			t.keep(strings.Clone(id.Run), id.Step, &n)
-			continue
-		}
-		t.tell(r, id.Step, &n)
-		r.state.seen = max(r.state.seen, seen(uint32(o)))
-		t.history.rest(r)
-	}
-}
-
-// sealedCounts returns what the rows of a sealed file after a seq count, by owner, and
-// what tells the time of the newest of them.
-func sealedCounts(x *sidecar.Index, after uint64) (sums []tally, seen func(owner uint32) int64) {
-	sums = make([]tally, x.Owners())
-	if after < x.First() {
-		for o := range sums {
-			_, sums[o].lines, sums[o].bytes = x.OwnerCounts(uint32(o))
-		}
-		return sums, func(o uint32) int64 {
-			_, last := x.ScopeTimes(x.ScopeOf(o))
-			return last
-		}
-	}
-	times := make([]int64, len(sums))
-	for i := x.Search(after); i < x.Len(); i++ {
-		row := sealedRow(x, i)
-		if !row.counts() {
-			continue
-		}
-		_, size := x.Place(i)
-		sum := &sums[row.Owner]
-		sum.bytes += int64(size)
-		if row.Kind == line.KindLine {
-			sum.lines[line.LevelIndex(zapcore.Level(row.Level))]++
-		}
-		times[row.Owner] = max(times[row.Owner], row.Time)
-	}
-	return sums, func(o uint32) int64 { return times[o] }
 }

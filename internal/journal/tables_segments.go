@@ -78,13 +78,16 @@ func compareNames(logA, nameA, logB, nameB string) int {
 }
 
 // remove takes a segment out, and with it the runs and steps of which no
-// record is left.
-func (t *tables) remove(seg *segment) {
+// record is left. It returns the sidecar that the segment had, for forgetCounts.
+func (t *tables) remove(seg *segment) *sidecar.Index {
+	x := t.indexOf(seg)
 	gone := t.unlist(seg)
 	if seg.file == FileUsage {
 		t.expire(seg)
 	}
+	t.forgetCounted(&gone)
 	t.forget(gone)
+	return x
 }
 
 // unlist takes a segment out of the list, and returns its rows.
