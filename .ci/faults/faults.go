@@ -11,6 +11,7 @@ type fault struct {
 
 const (
 	inJournal  = "internal/journal"
+	inRuns     = "internal/runs"
 	inRotation = "rotation"
 	inLine     = "internal/line"
 	inQuery    = "query"
@@ -134,7 +135,7 @@ var faults = []fault{
 		"left > rule.MaxFiles", "left >= rule.MaxFiles", inRotation, "^TestRetain$"},
 	{"two rotations in a millisecond get one name", inRotation,
 		"err := f.fs.RenameNew(from, to)", "err := f.fs.Rename(from, to)", inRotation, "^TestRotate$|^TestEveryRotationIsKept$|^TestRotationFails$|^TestHookOrder$"},
-	{"identities are kept for ever", inJournal,
+	{"identities are kept for ever", inRuns,
 		"\tt.free = append(t.free, code)\n", "", inJournal, "^TestOwnersGoWithTheirRows$"},
 	{"what lines count for runs without records is kept for ever", inJournal,
 		"\tt.forgetCounted(&gone)\n", "", inJournal, "^TestTalliesEnd$"},
@@ -142,7 +143,7 @@ var faults = []fault{
 		"j.tables.forgetCounts(x)", "_ = x", inJournal, "^TestTalliesEnd$"},
 	{"tallies of files that are gone are taken from saved tables", inJournal,
 		"\t\t\tt.lost = true\n", "\t\t\tt.lost = false\n", inJournal, "^TestTalliesEnd$"},
-	{"a snapshot's identities change under it", inJournal,
+	{"a snapshot's identities change under it", inRuns,
 		"page.epoch < t.epoch {", "page.epoch > t.epoch {", inJournal, "^TestOwnersGoWithTheirRows$"},
 	{"rows of the next segment keep the offsets of the last", inJournal,
 		"\tf.size = 0\n", "", inJournal, "^TestRotation$"},
@@ -152,7 +153,7 @@ var faults = []fault{
 		"if w.disorders(j, seg, appends) {", "if false {", inJournal, "^TestReaderFindsAFileSealed$"},
 	{"a reader keeps the runs of a file that was deleted", inJournal,
 		"w.amiss = w.amiss || seg.file == FileUsage && j.tables.lastOf(seg) > 0", "_ = seg", inJournal, "^TestReaderForgetsDeletedRuns$"},
-	{"lines that are read before their step are not counted for it", inJournal,
+	{"lines that are read before their step are not counted for it", inRuns,
 		"delete(t.stray, o.identity.Step)\n\t\t\ts.state.tell(n)\n", "delete(t.stray, o.identity.Step)\n", inJournal, "^TestReaderSeesLinesBeforeTheirStep$"},
 	{"a sidecar that was damaged is believed again", inJournal,
 		"j.damaged.Store(seg.baseName(), true)", "_ = seg", inQuery, "^TestDamagedWhileOpen$"},

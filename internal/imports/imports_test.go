@@ -33,6 +33,7 @@ var order = []string{
 	"internal/vfs/vfstest",
 	"internal/mask",
 	"internal/line",
+	"internal/runs",
 	"internal/block",
 	"rotation",
 	"internal/segment",

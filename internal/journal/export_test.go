@@ -9,21 +9,11 @@ import (
 )
 
 // Settle keeps all runs that are over in few bytes, now.
-func (j *Journal) Settle() { j.tables.settle(true) }
+func (j *Journal) Settle() { j.tables.runs.Settle(true) }
 
-// Live returns how many runs and steps are objects.
-func (j *Journal) Live() (runs, steps int) {
-	j.tables.mu.Lock()
-	defer j.tables.mu.Unlock()
-	return len(j.tables.history.live), len(j.tables.history.steps)
-}
-
-// Tallies returns for how many runs and steps without records lines are counted.
-func (j *Journal) Tallies() (runs, steps int) {
-	j.tables.mu.Lock()
-	defer j.tables.mu.Unlock()
-	return len(j.tables.unlinked), len(j.tables.stray)
-}
+// Held returns how many runs and steps are objects, and for how many without records
+// lines are counted.
+func (j *Journal) Held() (runs, steps, aside int) { return j.tables.runs.Held() }
 
 // Unsealed returns how many closed files are not sealed.
 func (j *Journal) Unsealed() int { return j.tables.unsealed() }
@@ -73,14 +63,14 @@ func ReadSaved(b []byte) (runs int, ok bool) {
 	for _, r := range snap.Runs() {
 		runs++
 		for _, st := range r.Steps() {
-			t.step(st.Identity.Step)
+			t.runs.Step(st.Identity.Step)
 		}
-		t.run(r.Identity.Run)
+		t.runs.Run(r.Identity.Run)
 	}
 	for i := range snap.Segments {
 		for k := range snap.Segments[i].Len() {
 			if row := snap.Segments[i].Row(k); snap.Segments[i].rows.n > 0 {
-				t.identityAt(row.Owner)
+				t.runs.Identity(row.Owner)
 			}
 		}
 	}

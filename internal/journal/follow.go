@@ -220,7 +220,7 @@ func (w *follower) refresh(j *Journal) error {
 			known[seg.baseName()] = seg
 		}
 	}
-	j.tables.settle(true)
+	j.tables.runs.Settle(true)
 	return nil
 }
 

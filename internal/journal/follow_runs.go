@@ -49,20 +49,14 @@ func (t *tables) usageAfter(seg *segment) bool {
 func (t *tables) forgetRuns() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.history = t.history.again()
-	t.unlinked, t.stray = map[string]*unlinked{}, map[string]*tally{}
-	for code := range t.owners.view.n {
-		if o := t.owners.view.at(uint32(code)).o; o != nil {
-			t.link(o)
-		}
-	}
+	t.runs.Restart()
 	for _, seg := range t.segments {
 		if seg.index != nil {
 			t.countSealed(seg.index, 0, 1)
 		}
 		for i := range seg.rows.n {
 			if row := seg.rows.at(i); row.counts() {
-				t.count(t.ownerAt(row.Owner), row, 1)
+				t.count(t.runs.OwnerAt(row.Owner), row, 1)
 			}
 		}
 	}

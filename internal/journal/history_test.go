@@ -249,7 +249,7 @@ func (m *model) settle() {
 			live++
 		}
 	}
-	runs, _ := m.f.Live()
+	runs, _, _ := m.f.Held()
 	require.Equal(m.t, live, runs, "runs that are objects")
 }
 
@@ -477,7 +477,7 @@ func TestHistoryBytes(t *testing.T) {
 		require.NoError(t, err)
 		after := heap()
 		require.Equal(t, int64(runs), j.Snapshot().AllRuns().Count(journal.AnyClass(), j.Snapshot().AsOf))
-		live, steps := j.Live()
+		live, steps, _ := j.Held()
 		require.Zero(t, live)
 		require.Zero(t, steps)
 		require.NoError(t, j.Close())

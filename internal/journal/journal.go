@@ -186,7 +186,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	j.noteGaps()
 	j.endDeadRuns()
-	j.tables.settle(true)
+	j.tables.runs.Settle(true)
 	return j, nil
 }
 
@@ -419,10 +419,10 @@ func (j *Journal) Snapshot() *Snapshot {
 }
 
 // Run returns the run with this id, nil when it is not known.
-func (j *Journal) Run(id string) *Run { return j.tables.run(line.CutID(id)) }
+func (j *Journal) Run(id string) *Run { return j.tables.runs.Run(line.CutID(id)) }
 
 // Step returns the step with this id, nil when it is not known.
-func (j *Journal) Step(id string) *Step { return j.tables.step(line.CutID(id)) }
+func (j *Journal) Step(id string) *Step { return j.tables.runs.Step(line.CutID(id)) }
 
 // Folder returns the folder of text files. It stays open until Close.
 func (j *Journal) Folder() *rotation.Folder { return j.folder }

@@ -6,13 +6,14 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 )
 
 // endDeadRuns ends, as failed, every run that has no end and that the host does
 // not claim, and the steps that are open in it. What cannot be written stays
 // open and is ended at the next open.
 func (j *Journal) endDeadRuns() {
-	for _, r := range j.tables.going() {
+	for _, r := range j.tables.runs.Going() {
 		state := r.State()
 		if state.Ended || j.keepOpen(r) {
 			continue
@@ -57,14 +58,14 @@ func (j *Journal) endImplied(kind line.Kind, id *line.Identity, seq uint64, star
 	}
 	now := j.opts.Clock().UTC()
 	lc := EndLifecycle(seq, start, state)
-	lc.Outcome, lc.Reason, lc.Implied = outcomeFailed, reason, true
+	lc.Outcome, lc.Reason, lc.Implied = runs.OutcomeFailed, reason, true
 	if kind == line.KindRun {
 		lc.Started = j.Run(id.Run).Started
 	} else {
 		lc.Started = j.Step(id.Step).Started
 	}
 	// How long the process lived is known only as far as it logged.
-	lc.Duration = max(time.Duration(state.seen-lc.Started.UnixNano()), 0)
+	lc.Duration = max(time.Duration(state.Seen-lc.Started.UnixNano()), 0)
 	owner := j.Owner(*id)
 	message := "run ended"
 	if kind == line.KindStep {

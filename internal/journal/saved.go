@@ -14,6 +14,7 @@ import (
 
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/internal/wire"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -190,19 +191,19 @@ func (j *Journal) writeTables(out io.Writer, c *cut) (int64, error) {
 		}
 		f.unordered = f.unordered || data[i] != f.name
 	}
-	return j.tables.write(out, c, data, sizes)
+	return c.write(out, data, sizes)
 }
 
 // write writes a cut of tables whose files have these names and sizes.
-func (t *tables) write(out io.Writer, c *cut, data []string, sizes []int64) (int64, error) {
+func (c *cut) write(out io.Writer, data []string, sizes []int64) (int64, error) {
 	w, err := newSavedWriter(out)
 	if err != nil {
 		return 0, err
 	}
-	if err := c.writeRuns(w); err != nil {
+	if err := c.runs.WriteRuns(w); err != nil {
 		return 0, err
 	}
-	codes, err := t.writeOwners(w, c)
+	codes, owners, err := c.writeOwners(w)
 	if err != nil {
 		return 0, err
 	}
@@ -216,7 +217,7 @@ func (t *tables) write(out io.Writer, c *cut, data []string, sizes []int64) (int
 		}
 		files = f.describe(files, data[i], sizes[i], size)
 	}
-	w.end()
+	w.End()
 	for i := range c.files {
 		if f := &c.files[i]; f.saveable() {
 			for _, p := range f.parts {
@@ -226,18 +227,13 @@ func (t *tables) write(out io.Writer, c *cut, data []string, sizes []int64) (int
 			}
 		}
 	}
-	w.end()
-	head := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, c.seed[0]), c.seed[1])
-	head = c.appendTexts(binary.AppendUvarint(head, c.asOf))
-	owners := 0
-	for _, code := range codes {
-		owners = max(owners, int(code))
-	}
-	head = binary.AppendUvarint(head, uint64(owners))
-	if _, err := w.Write(append(append(head, c.sums...), files...)); err != nil {
+	w.End()
+	head := c.runs.AppendNames(binary.AppendUvarint(c.runs.AppendSeed(nil), c.asOf))
+	head = c.runs.AppendAside(binary.AppendUvarint(head, uint64(owners)))
+	if _, err := w.Write(append(head, files...)); err != nil {
 		return 0, err
 	}
-	w.end()
+	w.End()
 	return w.close()
 }
 
@@ -272,26 +268,23 @@ func readTables(r io.ReaderAt, size int64) (*saved, error) {
 	}
 	s := &saved{tables: newTables()}
 	t := s.tables
-	w := readWire(head)
-	if seed := w.Bytes(16); !w.Bad {
-		t.history.pastIDs.seed = idSeed{binary.LittleEndian.Uint64(seed), binary.LittleEndian.Uint64(seed[8:])}
-		t.owners.byID.seed = t.history.pastIDs.seed
-	}
+	w := wire.Reader{B: head}
+	t.runs.LoadSeed(&w)
 	t.settled = w.Uvarint()
-	if !t.history.loadTexts(&w) {
+	if !t.runs.LoadNames(&w) {
 		if w.Bad {
 			return nil, errTables
 		}
 		return nil, nil // of another version
 	}
-	runs := make(chan error, 1)
-	go func() { runs <- t.history.read(f) }()
+	read := make(chan error, 1)
+	go func() { read <- t.readRuns(f) }()
 	err = s.readRows(f, &w)
-	return s, errors.Join(err, <-runs)
+	return s, errors.Join(err, <-read)
 }
 
-// read takes in the runs.
-func (h *history) read(f *savedFile) error {
+// readRuns takes in the runs.
+func (t *tables) readRuns(f *savedFile) error {
 	rows, err := f.section(savedRuns)
 	if err != nil {
 		return err
@@ -301,23 +294,17 @@ func (h *history) read(f *savedFile) error {
 		return err
 	}
 	ids, err := f.section(savedIDs)
-	if err == nil && !h.load(rows, content, ids) {
+	if err == nil && !t.runs.LoadRuns(rows, content, ids) {
 		err = errTables
 	}
 	return err
 }
 
 // readRows takes in owners and rows, and what is said of the files.
-func (s *saved) readRows(f *savedFile, w *wireReader) error {
+func (s *saved) readRows(f *savedFile, w *wire.Reader) error {
 	t := s.tables
 	n := w.Uvarint()
-	for range w.Count() {
-		run := string(w.Bytes(w.Count()))
-		for step, sum := range w.tallies() {
-			t.keep(run, step, sum)
-		}
-	}
-	t.stray = w.tallies()
+	t.runs.LoadAside(w)
 	var parts [savedSections][]byte
 	for _, i := range [...]int{savedOwners, savedOwnerIDs, savedRows, savedParts} {
 		var err error
@@ -325,7 +312,7 @@ func (s *saved) readRows(f *savedFile, w *wireReader) error {
 			return err
 		}
 	}
-	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.owners.load(parts[savedOwners], parts[savedOwnerIDs], int(n)) {
+	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.runs.LoadOwners(parts[savedOwners], parts[savedOwnerIDs], int(n)) {
 		return errTables
 	}
 	var ok bool
@@ -408,9 +395,7 @@ func (j *Journal) takeTables(s *saved) {
 		t.serial = max(t.serial, f.serial)
 		if !f.found && f.log == FileUsage {
 			// It was deleted since: the runs that it was the last of expire.
-			gone := &segment{file: f.log, name: f.name, t: t, serial: f.serial, removed: true}
-			t.serials[f.serial] = gone
-			t.late = append(t.late, gone)
+			t.late = append(t.late, f.serial)
 		} else if !f.found {
 			t.lost = true
 		}
@@ -453,22 +438,15 @@ func (s *saving) settled(t *tables) {
 func (t *tables) loaded() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	h := t.history
 	t.settled, t.reserved = 0, nil
-	for _, slot := range h.going {
-		if row := h.row(slot); row.used && row.past != (place{}) {
-			h.revive(slot)
-		}
-	}
-	h.going = nil
-	for _, seg := range t.late {
-		h.expire(seg)
-		delete(t.serials, seg.serial)
+	t.runs.Loaded()
+	for _, serial := range t.late {
+		t.runs.Expire(serial)
 	}
 	t.late = nil
 	if t.lost {
 		t.lost = false
 		t.recount()
 	}
-	t.owners.sweep()
+	t.runs.Sweep()
 }

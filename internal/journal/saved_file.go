@@ -70,8 +70,8 @@ func (s *savedWriter) Write(b []byte) (int, error) {
 
 var errTooMuch = errors.New("journal: the tables are too large to be saved")
 
-// end ends the section.
-func (s *savedWriter) end() {
+// End ends the section.
+func (s *savedWriter) End() {
 	s.foot = binary.LittleEndian.AppendUint64(s.foot, uint64(s.size))
 	s.foot = binary.LittleEndian.AppendUint32(s.foot, s.crc)
 	s.crc, s.size = 0, 0

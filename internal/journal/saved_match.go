@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/wire"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -48,7 +49,7 @@ func (f *cutFile) describe(b []byte, data string, size, rowBytes int64) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(f.serial))
 	for _, s := range [...]string{f.log, f.name, data} {
-		b = appendBytes(b, []byte(s))
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	for _, v := range [...]uint64{uint64(size), first, last, uint64(n), uint64(f.parsed), uint64(lastAt), uint64(rowBytes)} {
 		b = binary.AppendUvarint(b, v)
@@ -66,7 +67,7 @@ func (f *cutFile) describe(b []byte, data string, size, rowBytes int64) []byte {
 
 // readSegments undoes describe for all files, of which the rows and the sidecars of
 // rows are cut out of their sections.
-func readSegments(w *wireReader, rowBytes, parts []byte, owners int) (list []*savedSegment, ok bool) {
+func readSegments(w *wire.Reader, rowBytes, parts []byte, owners int) (list []*savedSegment, ok bool) {
 	for range w.Count() {
 		f := &savedSegment{serial: uint32(w.Uvarint())}
 		for _, s := range [...]*string{&f.log, &f.name, &f.data} {

@@ -10,7 +10,7 @@ import (
 // Rows of files that are not sealed are saved as they are, behind each other. Their
 // owners are numbered anew, as they come, and have a packed identity each:
 //
-//	owner = length | packed identity (history.pack)
+//	owner = length | packed identity (internal/runs)
 //	row = seq less that of the row before | time less that, signed | length of the line | owner
 //	      | start of the line less the end of the line before, signed | level (1) | kind (1)
 
@@ -38,9 +38,10 @@ func (r *rows) inOrder() bool {
 	return true
 }
 
-// writeOwners writes the sections of owners and of what finds them, and returns the new codes by the old ones.
-func (t *tables) writeOwners(w *savedWriter, c *cut) (codes []uint32, err error) {
-	codes = make([]uint32, c.owners.n)
+// writeOwners writes the sections of owners, and returns the new codes by the old ones
+// and how many there are.
+func (c *cut) writeOwners(w *savedWriter) (codes []uint32, owners int, err error) {
+	codes = make([]uint32, c.runs.Owners())
 	var order []uint32
 	for i := range c.files {
 		f := &c.files[i]
@@ -54,21 +55,7 @@ func (t *tables) writeOwners(w *savedWriter, c *cut) (codes []uint32, err error)
 			}
 		}
 	}
-	x := newIDIndex(c.seed)
-	x.reserve(len(order))
-	var buf []byte
-	err = t.packed(c, order, func(packed []byte) error {
-		x.add(packed, uint32(x.n))
-		buf = append(binary.AppendUvarint(buf[:0], uint64(len(packed))), packed...)
-		_, err := w.Write(buf)
-		return err
-	})
-	w.end()
-	if err == nil {
-		_, err = w.Write(x.appendTo(nil))
-	}
-	w.end()
-	return codes, err
+	return codes, len(order), c.runs.WriteOwners(w, order)
 }
 
 // writeRows writes the rows of a file, and returns how many bytes they take.
@@ -144,41 +131,13 @@ func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
 	return list, len(b) == 0
 }
 
-// load takes in owners that were saved, into an empty table; false when they are damaged.
-// None has rows.
-func (t *ownerTable) load(b, ids []byte, n int) bool {
-	if n > len(b) || !t.byID.load(ids, n) {
-		return false
-	}
-	text := string(b)
-	for range n {
-		size, k := binary.Uvarint(b)
-		if k <= 0 || size == 0 || size > uint64(len(b)-k) {
-			return false
-		}
-		from := len(text) - len(b) + k
-		t.enter(ownerEntry{packed: text[from : from+int(size)]})
-		b = b[k+int(size):]
-	}
-	return len(b) == 0
-}
-
-// sweep takes back the codes that no row has.
-func (t *ownerTable) sweep() {
-	for code := range t.view.n {
-		if e := t.view.at(uint32(code)); t.rows[code] == 0 && e.o == nil && e.packed != "" {
-			t.drop(uint32(code), []byte(e.packed))
-		}
-	}
-}
-
 // takeSaved gives a segment the rows that were saved of it.
 func (t *tables) takeSaved(seg *segment, f *savedSegment, parts []rowsIndex) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	seg.rows, seg.parsed = f.rows, f.parsed
 	for i := range seg.rows.n {
-		t.owners.rows[seg.rows.at(i).Owner]++
+		t.runs.AddRow(seg.rows.at(i).Owner)
 	}
 	seg.lookUpIn(nil, parts)
 	t.asOf = max(t.asOf, f.last)

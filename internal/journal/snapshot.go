@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -16,14 +17,11 @@ var ErrGone = errors.New("journal: the record's file was deleted")
 // concurrent use; records that arrive later do not show in it. It holds no
 // file open, so a segment that is deleted later answers ErrGone.
 type Snapshot struct {
-	// AsOf is the largest seq in the snapshot, 0 when it is empty.
-	AsOf uint64
+	// View is what is known of runs and steps, up to the largest seq in the
+	// snapshot.
+	runs.View
 	// Segments are ordered by log name, then by age, oldest first.
 	Segments []Segment
-
-	owners  ownerView
-	tables  *tables
-	history *history // guarded by tables.mu
 }
 
 // Segment is the view of one file, or of a part of one that has been indexed: its
@@ -104,7 +102,7 @@ func (s *Segment) Owners() int {
 	if s.index != nil {
 		return s.index.Owners()
 	}
-	return s.snap.owners.n
+	return s.snap.View.Owners()
 }
 
 // Identity returns the identifiers of an owner. They must not be changed, and of
@@ -115,14 +113,7 @@ func (s *Segment) Identity(owner uint32) *line.Identity {
 		s.index.Identity(owner, id)
 		return id
 	}
-	if o := s.snap.owners.at(owner).o; o != nil {
-		return &o.identity
-	}
-	t := s.snap.tables
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	id := t.history.unpack(s.snap.owners.at(owner).packed)
-	return &id
+	return s.snap.Owner(owner)
 }
 
 // Read appends the line of row i, without its newline, to buf and returns it.
@@ -176,49 +167,6 @@ func (s *Segment) readSince(x *sidecar.Index, seq uint64, buf []byte) ([]byte, e
 		return buf, fmt.Errorf("%w: %s was sealed without record %d", ErrGone, s.Name(), seq)
 	}
 	return now.readSealed(n-1, buf)
-}
-
-// Runs returns the runs in the order in which they started: all of them, for
-// tests and for few.
-func (s *Snapshot) Runs() (runs []*Run) {
-	s.AllRuns().Each(true, 0, 0, AnyClass(), func(row *RunRow) bool {
-		if r := s.Of(row.Ref()); r != nil {
-			runs = append(runs, r)
-		}
-		return true
-	})
-	return runs
-}
-
-// Run returns the run with this id, nil when it is not known.
-func (s *Snapshot) Run(id string) *Run {
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
-	if r := s.history.run(id); r != nil && r.Seq <= s.AsOf {
-		return r
-	}
-	return nil
-}
-
-// Step returns the step with this id, nil when it is not known.
-func (s *Snapshot) Step(id string) *Step {
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
-	if st := s.history.step(id); st != nil && st.Seq <= s.AsOf {
-		return st
-	}
-	return nil
-}
-
-// Of returns a run that a row told of, nil when it was removed meanwhile.
-func (s *Snapshot) Of(run RunRef) *Run { return s.Read(run, new(Reading)) }
-
-// Read is Of for who looks at one run after the other: what it returns, with its
-// steps, holds until the next Read with the same Reading.
-func (s *Snapshot) Read(run RunRef, in *Reading) *Run {
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
-	return s.history.of(run, in)
 }
 
 // BySeq finds the record with this seq. The segment is nil when there is none.

@@ -1,13 +1,14 @@
 package journal
 
 import (
-	"bytes"
 	"math"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -18,33 +19,25 @@ import (
 // instructions at a time, never over disk work.
 type tables struct {
 	mu       sync.Mutex
+	runs     *runs.Table
 	asOf     uint64
 	segments []*segment // ordered by file, then by age; replaced, never changed in place
-	owners   ownerTable
-	history  *history
-	unlinked map[string]*unlinked // by run id: what was seen before the run
-	stray    map[string]*tally    // by step id: what was seen before the step, after its run
-	begun    uint64               // segments so far
+	begun    uint64     // segments so far
 	chunks   chunkStock
-	serial   uint32 // of the segment that was added last
-	serials  map[uint32]*segment
+	serial   uint32            // of the segment that was added last
 	reserved map[string]uint32 // serials of files, by name, while a folder is opened
-	late     []*segment        // removed while a folder is opened; their runs expire afterwards
+	late     []uint32          // serials of those removed while a folder is opened; their runs expire afterwards
 	lost     bool              // files went away that lines were counted of, while a folder is opened
 	settled  uint64            // up to this seq the tables know of all records, while a folder is opened
 	grown    int64             // bytes of text that was taken in
 	wake     chan struct{}     // closed at the next publication when somebody waits
 }
 
-// unlinked holds the owners and steps of a run whose own records are not known:
-// they expired, or stand in a file that is read later.
-type unlinked struct {
-	owners []*Owner
-	steps  []*Step
-	sealed map[string]*tally // by step, "" for none: rows that stand in sealed files
+func newTables() *tables {
+	t := &tables{}
+	t.runs = runs.New(&t.mu)
+	return t
 }
-
-func (u *unlinked) empty() bool { return len(u.owners) == 0 && len(u.steps) == 0 && len(u.sealed) == 0 }
 
 // allInText says of a segment that nothing of it is in the ring.
 const allInText = math.MaxUint64
@@ -73,141 +66,115 @@ type segment struct {
 	removed bool
 }
 
-// id returns the segment's serial, 0 for none.
-func (s *segment) id() uint32 {
-	if s == nil {
-		return 0
-	}
-	return s.serial
-}
-
 func (s *segment) baseName() string {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	return s.name
 }
 
-// Owner is an identity that was given a number. Loggers keep the pointer.
-type Owner struct {
-	identity line.Identity // immutable
-	encoded  atomic.Pointer[[]byte]
-
-	// guarded by tables.mu
-	code     uint32 // in the rows
-	released bool   // the code is not its own any more: see tables.current
-	run      *Run
-	step     *Step
-	place    int         // in run.owners
-	lines    line.Levels // before run was linked
-	bytes    int64
+// publish adds the record to the rows of seg and to what is derived from it.
+// It makes the record visible to every snapshot taken afterwards.
+func (t *tables) publish(seg *segment, row Row, o *Owner, lc *line.Lifecycle) {
+	t.publishRow(seg, &row, o, lc)
 }
 
-// Identity returns the identifiers; they must not be changed.
-func (o *Owner) Identity() *line.Identity { return &o.identity }
-
-// Encoded returns the identity as it stands in a line, see
-// [line.AppendIdentity]. It must not be changed.
-func (o *Owner) Encoded() []byte {
-	if b := o.encoded.Load(); b != nil {
-		return *b
+// publishRow is publish for who has a row that may be changed.
+func (t *tables) publishRow(seg *segment, row *Row, o *Owner, lc *line.Lifecycle) {
+	t.mu.Lock()
+	o = t.runs.Current(o)
+	row.Owner = o.Code()
+	t.runs.AddRow(row.Owner)
+	seg.rows.grow(&t.chunks)
+	seg.rows.add(row)
+	seg.parsed = int64(row.Offset) + int64(row.Len) + 1
+	if row.Seq > t.settled {
+		t.grown += int64(row.Len) + 1
 	}
-	var buf [512]byte
-	b := bytes.Clone(line.AppendIdentity(buf[:0], &o.identity, nil))
-	o.encoded.Store(&b)
-	return b
-}
-
-// Run is a run as its records tell it. One that is over may be made for who asks:
-// two answers about the same run are two of them then.
-type Run struct {
-	Seq      uint64         // of the start record: the main log's id
-	Identity *line.Identity // immutable
-	Start    line.Lifecycle // what the start record said, immutable
-	Started  time.Time      // immutable
-	t        *tables
-
-	// guarded by tables.mu
-	state  RunState
-	steps  []*Step // append-only, in start order
-	last   *segment
-	slot   uint32   // in the history
-	owners []*Owner // that have it
-	idle   bool     // in history.idle
-	since  uint32   // history.turn when it got there
-}
-
-// Step is a step as its records tell it.
-type Step struct {
-	Seq      uint64
-	Identity *line.Identity
-	Start    line.Lifecycle
-	Started  time.Time
-	t        *tables
-
-	// guarded by tables.mu
-	run   *Run
-	state RunState
-	last  *segment
-}
-
-// RunState is what changes in a run or step while it goes on.
-type RunState struct {
-	Ended    bool
-	Implied  bool // ended by the library, not by the host
-	End      time.Time
-	Duration time.Duration
-	Outcome  string
-	Reason   string
-
-	Processed, Succeeded, Failed, Fragments int64
-	Counted                                 bool
-
-	Lines line.Levels // records of kind line
-	Bytes int64       // of lines and captures
-	Steps int         // runs only: steps started
-
-	logged      line.Levels // lines that were seen; Lines is made from it when it is asked for
-	loggedBytes int64
-	seen        int64 // time of the newest record but ends of the library's, Unix nanoseconds
-	Archived    bool
-}
-
-// State returns the state as it is now.
-func (r *Run) State() RunState {
-	r.t.mu.Lock()
-	defer r.t.mu.Unlock()
-	return r.state.whole()
-}
-
-// Steps returns the steps in the order in which they started. The slice must
-// not be changed.
-func (r *Run) Steps() []*Step {
-	r.t.mu.Lock()
-	defer r.t.mu.Unlock()
-	return r.steps[:len(r.steps):len(r.steps)]
-}
-
-// Run returns the run, nil when its own records are not known.
-func (s *Step) Run() *Run {
-	s.t.mu.Lock()
-	defer s.t.mu.Unlock()
-	return s.run
-}
-
-// State returns the state as it is now. Steps is always 0.
-func (s *Step) State() RunState {
-	s.t.mu.Lock()
-	defer s.t.mu.Unlock()
-	return s.state.whole()
-}
-
-// whole settles how much was logged. Lines may have expired since an end
-// record counted them, and lines may have come after it: the larger count is
-// the better one.
-func (s RunState) whole() RunState {
-	for i, n := range s.logged {
-		s.Lines[i] = max(s.Lines[i], n)
+	switch {
+	case row.Seq <= t.settled:
+	case row.counts():
+		t.count(o, row, 1)
+	case row.Kind == line.KindRun:
+		t.runs.ApplyRun(seg.serial, o, row.Seq, row.Time, lc)
+	case row.Kind == line.KindStep:
+		t.runs.ApplyStep(seg.serial, o, row.Seq, row.Time, lc)
 	}
-	s.Bytes = max(s.Bytes, s.loggedBytes)
-	return s
+	if row.Seq > t.asOf {
+		t.asOf = row.Seq
+	}
+	if t.wake != nil {
+		close(t.wake)
+		t.wake = nil
+	}
+	t.mu.Unlock()
+}
+
+// counts reports whether a run or step counts a row: lines and captures.
+func (r *Row) counts() bool { return r.Kind == line.KindLine || r.Kind == line.KindCapture }
+
+// count adds a line or capture to what its run and step logged, or, with a sign
+// of -1, takes it back. The caller holds mu.
+func (t *tables) count(o *Owner, row *Row, sign int64) {
+	lines := int64(0)
+	if row.Kind == line.KindLine {
+		lines = sign
+	}
+	t.runs.Count(o, zapcore.Level(row.Level), lines, sign*(int64(row.Len)+1), row.Time)
+}
+
+// uncount takes back what the rows of a segment added, because the segment is
+// going to be read again.
+func (t *tables) uncount(seg *segment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seg.index != nil {
+		t.countSealed(seg.index, t.settled, -1)
+	}
+	for i := range seg.rows.n {
+		if row := seg.rows.at(i); row.counts() && row.Seq > t.settled {
+			t.count(t.runs.OwnerAt(row.Owner), row, -1)
+		}
+	}
+}
+
+// ownerOf returns the owner of an identity, making it when it is new.
+func (t *tables) ownerOf(id *line.Identity) *Owner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.runs.Owner(id)
+}
+
+// ownerRead is ownerOf for the identity of a record that was read from a file.
+func (t *tables) ownerRead(id *line.Identity, seq uint64) *Owner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seq <= t.settled {
+		return t.runs.OwnerOfRows(id)
+	}
+	return t.runs.OwnerRead(id)
+}
+
+// forgetStep is how many rows are given up at a time, so that nobody waits long
+// for mu.
+const forgetStep = 4096
+
+// forget gives up the rows of a segment that was removed, and the owners of which
+// they were the last.
+func (t *tables) forget(gone rows) { t.giveUp(gone, t.runs.DropRow) }
+
+// forgetSealed gives up rows that stand in a sidecar now. What they counted for
+// runs whose records are not known is kept.
+func (t *tables) forgetSealed(gone rows) { t.giveUp(gone, t.runs.SealRow) }
+
+func (t *tables) giveUp(gone rows, row func(code uint32)) {
+	for i := 0; i < gone.n; {
+		t.mu.Lock()
+		for end := min(i+forgetStep, gone.n); i < end; i++ {
+			row(gone.at(i).Owner)
+		}
+		t.mu.Unlock()
+	}
+	if gone.n > 0 {
+		t.runs.Settle(false)
+	}
 }

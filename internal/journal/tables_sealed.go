@@ -2,6 +2,7 @@ package journal
 
 import (
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/rotation"
 )
@@ -88,29 +89,6 @@ func (t *tables) clearRows(seg *segment) (gone rows) {
 	return gone
 }
 
-// forgetSealed gives up rows that stand in a sidecar now. What they counted for
-// runs whose records are not known is kept.
-func (t *tables) forgetSealed(gone rows) {
-	for i := 0; i < gone.n; {
-		t.mu.Lock()
-		for end := min(i+forgetStep, gone.n); i < end; i++ {
-			code := gone.at(i).Owner
-			if t.owners.rows[code]--; t.owners.rows[code] > 0 {
-				continue
-			}
-			if o := t.owners.view.at(code).o; o != nil && o.run == nil && o.identity.Run != "" && (o.bytes != 0 || o.lines != line.Levels{}) {
-				t.keep(o.identity.Run, o.identity.Step, &tally{o.lines, o.bytes})
-				o.lines, o.bytes = line.Levels{}, 0
-			}
-			t.release(code)
-		}
-		t.mu.Unlock()
-	}
-	if gone.n > 0 {
-		t.settle(false)
-	}
-}
-
 // adopt takes in a sealed file by its sidecar alone: its runs and steps, and what
 // its rows count for them.
 func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
@@ -128,13 +106,13 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 		}
 		o := owners[row.Owner]
 		if o == nil {
-			o = &Owner{identity: x.CloneIdentity(row.Owner), released: true}
+			o = runs.OwnerOfRecords(x.CloneIdentity(row.Owner))
 			owners[row.Owner] = o
 		}
 		if row.Kind == line.KindRun {
-			t.applyRun(seg, &row, o, l)
+			t.runs.ApplyRun(seg.serial, o, row.Seq, row.Time, l)
 		} else {
-			t.applyStep(seg, &row, o, l)
+			t.runs.ApplyStep(seg.serial, o, row.Seq, row.Time, l)
 		}
 		return nil
 	})

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -35,7 +34,6 @@ func (t *tables) insert(file, name string, number uint64) *segment {
 	}
 	delete(t.reserved, name)
 	seg := &segment{file: file, name: name, t: t, number: number, serial: serial}
-	t.serials[seg.serial] = seg
 	seg.inText.Store(allInText)
 	segments := slices.Clone(t.segments)
 	at, _ := slices.BinarySearchFunc(segments, seg, compareSegments)
@@ -101,9 +99,6 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 	gone, seg.rows, seg.parsed = seg.rows, rows{}, 0
 	seg.lookUpIn(nil, nil)
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == seg })
-	if seg.file != FileUsage {
-		delete(t.serials, seg.serial) // of the others it is needed once more, to expire runs
-	}
 	return gone
 }
 
@@ -111,23 +106,11 @@ func (t *tables) unlist(seg *segment) (gone rows) {
 func (t *tables) expire(seg *segment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for run, u := range t.unlinked {
-		u.steps = slices.DeleteFunc(u.steps, func(s *Step) bool {
-			if s.last == seg {
-				delete(t.history.steps, s.Identity.Step)
-			}
-			return s.last == seg
-		})
-		if u.empty() {
-			delete(t.unlinked, run)
-		}
-	}
 	if t.settled > 0 {
-		t.late = append(t.late, seg) // not all files are known
+		t.late = append(t.late, seg.serial) // not all files are known
 		return
 	}
-	t.history.expire(seg)
-	delete(t.serials, seg.serial)
+	t.runs.Expire(seg.serial)
 }
 
 // lookUpIn gives a segment the sidecar that stands for its rows, or those of parts
@@ -151,12 +134,8 @@ const everything = math.MaxUint64
 func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := &Snapshot{AsOf: t.asOf, owners: t.owners.snapshot(), tables: t, history: t.history}
-	s.Segments = make([]Segment, 0, len(t.segments))
+	s := &Snapshot{View: t.runs.View(min(t.asOf, asOf)), Segments: make([]Segment, 0, len(t.segments))}
 	limited := asOf < t.asOf
-	if limited {
-		s.AsOf = asOf
-	}
 	for _, seg := range t.segments {
 		view := Segment{rows: seg.rows, index: seg.index, seg: seg, from: from, snap: s}
 		if view.index != nil {
@@ -325,7 +304,8 @@ func (t *tables) split(from, to *segment, after uint64) int64 {
 	n := from.rows.search(after)
 	size := to.rows.rebase(&from.rows, n, 0)
 	for i := n; i < from.rows.n; i++ {
-		t.movedLast(from.rows.at(i), from, to)
+		row := from.rows.at(i)
+		t.runs.MovedRecord(row.Kind, row.Owner, from.serial, to.serial)
 	}
 	from.rows.n = n
 	from.lookUpIn(nil, nil)
@@ -339,22 +319,6 @@ func (t *tables) split(from, to *segment, after uint64) int64 {
 	return size
 }
 
-// movedLast notes that a record of a run or step stands in another segment. The
-// caller holds mu.
-func (t *tables) movedLast(row *Row, from, to *segment) {
-	id := t.identityAt(row.Owner)
-	switch row.Kind {
-	case line.KindRun:
-		if r := t.history.liveRun(id.Run); r != nil && r.last == from {
-			r.last = to
-		}
-	case line.KindStep:
-		if s := t.history.liveStep(id.Step); s != nil && s.last == from {
-			s.last = to
-		}
-	}
-}
-
 // merge moves the rows of a segment behind the text of the one before it, takes
 // it out, and returns how much text there is then.
 func (t *tables) merge(into, next *segment, text int64) int64 {
@@ -363,16 +327,8 @@ func (t *tables) merge(into, next *segment, text int64) int64 {
 	size := into.rows.rebase(&next.rows, 0, text)
 	into.parsed = size
 	next.removed = true
-	delete(t.serials, next.serial)
 	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *segment) bool { return s == next })
-	t.history.moved(next, into)
-	for _, u := range t.unlinked {
-		for _, s := range u.steps {
-			if s.last == next {
-				s.last = into
-			}
-		}
-	}
+	t.runs.Moved(next.serial, into.serial)
 	return size
 }
 
@@ -387,18 +343,17 @@ func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end in
 		return end
 	}
 	for i, o := range owners {
-		o = t.current(o)
-		found.at(n + i).Owner = o.code
+		found.at(n + i).Owner = t.runs.Current(o).Code()
 	}
 	old := seg.rows
 	size := found.rebase(&old, old.search(after), end)
 	for i := range found.n {
-		t.owners.rows[found.at(i).Owner]++
+		t.runs.AddRow(found.at(i).Owner)
 	}
 	seg.rows, seg.parsed = found, size
 	seg.lookUpIn(nil, nil)
 	for i := range old.n {
-		t.uncountRow(old.at(i))
+		t.runs.DropRow(old.at(i).Owner)
 	}
 	return size
 }

@@ -106,7 +106,7 @@ func (j *Journal) work() {
 			j.seen()
 			j.sayLost()
 			j.reserveAhead()
-			j.tables.tick()
+			j.tables.runs.Tick()
 		case <-syncing.C:
 			j.syncQuietly()
 			j.dropVanished()

@@ -1,8 +1,9 @@
-package journal
+package runs
 
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"math/bits"
 	"math/rand/v2"
 )
 
@@ -14,6 +15,12 @@ const (
 	uuidText = 36
 	uuidSize = 16
 )
+
+// fold multiplies two words into one.
+func fold(x, y uint64) uint64 {
+	hi, lo := bits.Mul64(x, y)
+	return hi ^ lo
+}
 
 // appendID appends the kept form of an id.
 func appendID(dst []byte, id string) []byte {

@@ -1,4 +1,4 @@
-package journal
+package runs
 
 import "github.com/steplog/steplog/internal/line"
 
@@ -7,7 +7,7 @@ type StepRow struct {
 	Seq     uint64
 	Started int64 // Unix nanoseconds
 	Class   Class
-	// Scope is as in [RunRow], Root too.
+	// Scope is as in [Row], Root too.
 	Scope  *line.Identity
 	Root   uint32
 	Action string
@@ -17,17 +17,17 @@ type StepRow struct {
 // AppendSteps appends what filters ask of the steps of a run, in the order in
 // which they started, but those after the snapshot. It appends nothing when the run
 // was removed meanwhile.
-func (s *Snapshot) AppendSteps(rows []StepRow, run *RunRow) []StepRow {
-	h := s.history
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
+func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
+	h := v.history
+	v.table.mu.Lock()
+	defer v.table.mu.Unlock()
 	row := h.row(run.slot)
 	if !row.used || row.seq != run.Seq {
 		return rows
 	}
 	if r := h.live[run.slot]; r != nil {
 		for i, st := range r.steps {
-			if st.Seq > s.AsOf {
+			if st.Seq > v.AsOf {
 				continue
 			}
 			root := row.root
@@ -41,11 +41,11 @@ func (s *Snapshot) AppendSteps(rows []StepRow, run *RunRow) []StepRow {
 	}
 	p := h.open(row, h.past.get(row.past))
 	var start line.Lifecycle
-	var state RunState
+	var state State
 	st := pastStep{start: &start, state: &state}
 	for i := range p.steps {
 		p.next(&st)
-		if st.seq > s.AsOf {
+		if st.seq > v.AsOf {
 			continue
 		}
 		root := row.root

@@ -1,4 +1,4 @@
-package journal
+package runs
 
 import (
 	"maps"
@@ -90,9 +90,9 @@ func (h *history) keep(r *Run) {
 
 // span fills in what a row says of a run that is kept in few bytes.
 func (h *history) span(r *Run, row *runRow) {
-	row.lo, row.hi, row.mixed = r.last.id(), r.last.id(), false
+	row.lo, row.hi, row.mixed = r.last, r.last, false
 	for _, s := range r.steps {
-		row.lo, row.hi = min(row.lo, s.last.id()), max(row.hi, s.last.id())
+		row.lo, row.hi = min(row.lo, s.last), max(row.hi, s.last)
 		row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
 	}
 }

@@ -1,4 +1,4 @@
-package journal
+package runs
 
 import (
 	"slices"
@@ -20,7 +20,7 @@ const (
 )
 
 // runList is the runs with one value of a dimension in the order in which they
-// started, with how many are of each class. tables.mu guards it.
+// started, with how many are of each class. Table.mu guards it.
 type runList struct {
 	slots  []uint32
 	counts []classCount
@@ -84,27 +84,27 @@ func (l *runList) until(h *history, seq uint64) int {
 	return sort.Search(len(l.slots), func(i int) bool { return h.row(l.slots[i]).seq > seq })
 }
 
-// RunList is the runs of a snapshot with one value of a dimension, or all of
+// List is the runs of a snapshot with one value of a dimension, or all of
 // them, in the order in which they started. Runs that are removed meanwhile leave
 // it, and states are those of the moment.
-type RunList struct {
+type List struct {
 	h    *history
 	list *runList // nil for none
 	asOf uint64
 }
 
-// RunRow is what can be told of a run without looking at more than its row.
-type RunRow struct {
+// Row is what can be told of a run without looking at more than its row.
+type Row struct {
 	Seq     uint64
 	Started int64 // Unix nanoseconds
 	Class   Class
 	// Scope is what the run's identity says of its flow: server to
 	// parent_operation. It must not be changed.
 	Scope *line.Identity
-	// Root, Parent and ParentStep are hashes, as Snapshot.Hash has them, of the
+	// Root, Parent and ParentStep are hashes, as View.Hash has them, of the
 	// run at the top and of what started the run; 0 for none.
 	Root, Parent, ParentStep uint32
-	// Trigger is a code, as Snapshot.Trigger has it, of who started it: 0 for
+	// Trigger is a code, as View.Trigger has it, of who started it: 0 for
 	// nobody, OtherTrigger for somebody without one.
 	Trigger uint32
 	// Mixed reports whether a step may say otherwise of flow and root.
@@ -113,27 +113,17 @@ type RunRow struct {
 	slot uint32
 }
 
-// RunRef names a run.
-type RunRef struct {
+// Ref names a run.
+type Ref struct {
 	Seq  uint64
 	slot uint32
 }
 
 // Ref returns what names the run.
-func (r *RunRow) Ref() RunRef { return RunRef{r.Seq, r.slot} }
-
-// List returns the runs with a value of a dimension.
-func (s *Snapshot) List(by Dimension, value string) RunList {
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
-	return RunList{s.history, s.history.lists[by][value], s.AsOf}
-}
-
-// AllRuns returns all runs.
-func (s *Snapshot) AllRuns() RunList { return RunList{s.history, &s.history.all, s.AsOf} }
+func (r *Row) Ref() Ref { return Ref{r.Seq, r.slot} }
 
 // Len returns how many runs there are, about.
-func (l RunList) Len() int {
+func (l List) Len() int {
 	if l.list == nil {
 		return 0
 	}
@@ -144,7 +134,7 @@ func (l RunList) Len() int {
 
 // Count returns how many runs started at or before asOf are of the wanted
 // classes: in the time that it takes to look at those that are younger.
-func (l RunList) Count(want *Wanted, asOf uint64) (n int64) {
+func (l List) Count(want *Wanted, asOf uint64) (n int64) {
 	if l.list == nil {
 		return 0
 	}
@@ -175,11 +165,11 @@ const (
 // newest first or oldest first; with after, only for those that come after the run
 // with that seq in this order. Skip of them are passed over, which costs nothing
 // where all classes are wanted.
-func (l RunList) Each(oldest bool, after uint64, skip int, want *Wanted, yield func(*RunRow) bool) {
+func (l List) Each(oldest bool, after uint64, skip int, want *Wanted, yield func(*Row) bool) {
 	if l.list == nil {
 		return
 	}
-	batch := make([]RunRow, rowsFirst)
+	batch := make([]Row, rowsFirst)
 	for {
 		n, next, more := l.batch(batch, oldest, after, &skip, want)
 		for i := range n {
@@ -191,53 +181,20 @@ func (l RunList) Each(oldest bool, after uint64, skip int, want *Wanted, yield f
 			return
 		}
 		if after = next; len(batch) < rowsHanded {
-			batch = make([]RunRow, rowsHanded)
+			batch = make([]Row, rowsHanded)
 		}
 	}
 }
 
 // tell returns what a row says. The caller holds mu.
-func (h *history) tell(slot uint32) RunRow {
+func (h *history) tell(slot uint32) Row {
 	row := h.row(slot)
-	return RunRow{Seq: row.seq, Started: row.started, Class: row.class, Scope: &h.scopes[row.scope].identity, Root: row.root,
+	return Row{Seq: row.seq, Started: row.started, Class: row.class, Scope: &h.scopes[row.scope].identity, Root: row.root,
 		Parent: row.parent, ParentStep: row.parentStep, Trigger: row.trigger, Mixed: row.past == place{} || row.mixed, slot: slot}
 }
 
-// Row returns the row of the run with this id, false when it is not known.
-func (s *Snapshot) Row(id string) (RunRow, bool) {
-	h := s.history
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
-	slot, ok := uint32(0), false
-	if r := h.runs[id]; r != nil {
-		slot, ok = r.slot, true
-	} else {
-		slot, ok = h.findRun(id)
-	}
-	if !ok || h.row(slot).seq > s.AsOf {
-		return RunRow{}, false
-	}
-	return h.tell(slot), true
-}
-
-// Hash returns the hash of an id: equal ids have the same, others nearly always
-// another one. That of "" is 0.
-func (s *Snapshot) Hash(id string) uint32 { return s.history.hash(id) }
-
-// Trigger returns the code of who started a run, without blanks around; false when
-// no run says so but those of OtherTrigger.
-func (s *Snapshot) Trigger(by string) (code uint32, ok bool) {
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
-	if by == "" {
-		return 0, true
-	}
-	code, ok = s.history.texts.codeOf(by, false)
-	return code + 1, ok
-}
-
 // batch fills in some rows, and returns how many and behind which seq to go on.
-func (l RunList) batch(batch []RunRow, oldest bool, after uint64, skip *int, want *Wanted) (n int, next uint64, more bool) {
+func (l List) batch(batch []Row, oldest bool, after uint64, skip *int, want *Wanted) (n int, next uint64, more bool) {
 	h := l.h
 	h.t.mu.Lock()
 	defer h.t.mu.Unlock()
@@ -277,7 +234,7 @@ func (l RunList) batch(batch []RunRow, oldest bool, after uint64, skip *int, wan
 
 // wantsAll reports whether every run of the list is of a wanted class. The caller
 // holds mu.
-func (l RunList) wantsAll(want *Wanted) bool {
+func (l List) wantsAll(want *Wanted) bool {
 	if l.list.gone > 0 {
 		return false
 	}

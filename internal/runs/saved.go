@@ -1,10 +1,73 @@
-package journal
+package runs
 
 import (
 	"encoding/binary"
-
-	"github.com/steplog/steplog/internal/line"
+	"io"
+	"slices"
 )
+
+// Sections is what a table is saved to: parts that are read back one by one.
+type Sections interface {
+	// Write adds to the section.
+	io.Writer
+	// End ends it.
+	End()
+}
+
+// Cut is a table as it was at one moment, as far as it is saved. It is taken in one
+// moment, during which nobody logs, and written down afterwards: what runs that are
+// over are kept in is never changed, only given up.
+type Cut struct {
+	t      *Table
+	runs   []runRow
+	slots  []uint32          // of runs
+	live   map[uint32][]byte // of the runs that are objects, by slot
+	chunks [][]byte          // of the arena
+	owners ownerView
+	seed   idSeed
+	aside  []byte // what is counted for runs and steps without records
+
+	// filled in afterwards: both only grow, and what has a code keeps it
+	texts  []string
+	scopes []*runScope
+}
+
+// Cut takes the table; false when not all of it can be saved, or more than so many
+// runs and steps would have to be written down while all others wait.
+func (t *Table) Cut(most int) (*Cut, bool) {
+	h := t.history
+	if len(h.runs)+len(h.steps) > most {
+		return nil, false
+	}
+	c := &Cut{t: t, slots: slices.Clone(h.all.slots), live: make(map[uint32][]byte, len(h.live))}
+	c.runs = make([]runRow, len(c.slots))
+	for i, slot := range c.slots {
+		c.runs[i] = *h.row(slot)
+		r := h.live[slot]
+		if r == nil {
+			continue
+		}
+		if !r.keepable() {
+			return nil, false
+		}
+		h.span(r, &c.runs[i])
+		c.runs[i].steps = uint32(len(r.steps))
+		c.live[slot] = h.encode(nil, r, &c.runs[i])
+	}
+	c.chunks = make([][]byte, len(h.past.chunks))
+	for i, chunk := range h.past.chunks {
+		if chunk != nil {
+			c.chunks[i] = chunk.b
+		}
+	}
+	c.owners, c.seed = t.owners.snapshot(), h.pastIDs.seed
+	var ok bool
+	c.aside, ok = t.appendAside(nil)
+	return c, ok
+}
+
+// Owners returns how many codes there were: those of rows are below it.
+func (c *Cut) Owners() int { return c.owners.n }
 
 // savedRunSize is the size of what is saved of a run's row:
 //
@@ -37,7 +100,7 @@ func runAt(b []byte) (row runRow, size int) {
 }
 
 // bytesOf returns the bytes of the run at a place in c.runs.
-func (c *cut) bytesOf(i int) []byte {
+func (c *Cut) bytesOf(i int) []byte {
 	if b, live := c.live[c.slots[i]]; live {
 		return b
 	}
@@ -48,8 +111,8 @@ func (c *cut) bytesOf(i int) []byte {
 	return b[arenaHead : arenaHead+size]
 }
 
-// writeRuns writes the sections of runs and of their bytes.
-func (c *cut) writeRuns(w *savedWriter) error {
+// WriteRuns writes the sections of runs, of their bytes and of their ids.
+func (c *Cut) WriteRuns(w Sections) error {
 	var buf []byte
 	flush := func(least int) (err error) {
 		if len(buf) > least {
@@ -71,14 +134,14 @@ func (c *cut) writeRuns(w *savedWriter) error {
 		if err := flush(0); err != nil {
 			return err
 		}
-		w.end()
+		w.End()
 	}
 	return c.writeIDs(w)
 }
 
 // writeIDs writes the section of their ids: the table that finds them, in which the runs
 // have the numbers under which they are read.
-func (c *cut) writeIDs(w *savedWriter) error {
+func (c *Cut) writeIDs(w Sections) error {
 	x, n := newIDIndex(c.seed), len(c.runs)
 	for i := range c.runs {
 		n += int(c.runs[i].steps)
@@ -92,13 +155,14 @@ func (c *cut) writeIDs(w *savedWriter) error {
 		}
 	}
 	_, err := w.Write(x.appendTo(nil))
-	w.end()
+	w.End()
 	return err
 }
 
-// load takes in the runs that were saved, into an empty table; false when they are
-// damaged.
-func (h *history) load(runs, content, ids []byte) bool {
+// LoadRuns takes in the sections that WriteRuns wrote, into an empty table that has
+// the names; false when they are damaged. It may run beside LoadOwners and LoadAside.
+func (t *Table) LoadRuns(runs, content, ids []byte) bool {
+	h := t.history
 	n := len(runs) / savedRunSize
 	if len(runs)%savedRunSize != 0 || !h.pastIDs.load(ids, n) {
 		return false
@@ -127,42 +191,4 @@ func (h *history) loadRun(row runRow, content []byte) {
 	if !row.class.Ended() {
 		h.going = append(h.going, slot)
 	}
-}
-
-// appendTexts appends the texts and scopes that the runs name by codes.
-func (c *cut) appendTexts(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(c.texts)))
-	for _, s := range c.texts {
-		b = appendBytes(b, []byte(s))
-	}
-	b = binary.AppendUvarint(b, uint64(len(c.scopes)))
-	for _, s := range c.scopes {
-		id := s.identity
-		for _, text := range scopeTexts(&id) {
-			b = appendBytes(b, []byte(*text))
-		}
-	}
-	return b
-}
-
-// loadTexts undoes appendTexts; false where the texts that a version begins with are
-// others.
-func (h *history) loadTexts(w *wireReader) bool {
-	known := len(h.texts.list)
-	for i := range w.Count() {
-		switch s := string(w.Bytes(w.Count())); {
-		case i >= known:
-			h.texts.enter(s)
-		case h.texts.list[i] != s:
-			return false
-		}
-	}
-	for range w.Count() {
-		var id line.Identity
-		for _, text := range scopeTexts(&id) {
-			*text = string(w.Bytes(w.Count()))
-		}
-		h.scopeOf(&id)
-	}
-	return !w.Bad
 }

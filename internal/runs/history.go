@@ -1,11 +1,9 @@
-package journal
+package runs
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +15,9 @@ import (
 // some bytes are kept, from which the object is made when somebody asks for it, or
 // something about the run changes.
 //
-// tables.mu guards it.
+// Table.mu guards it.
 type history struct {
-	t *tables
+	t *Table
 
 	rows    []*runRows // by slot
 	used    uint32     // slots that were ever given
@@ -50,7 +48,7 @@ type runRow struct {
 	scope                    uint32
 	root, parent, parentStep uint32 // hashes of those ids, see hash
 	trigger                  uint32 // see triggerOf
-	lo, hi                   uint32 // smallest and largest of the segments with a last record of the run or a step; past only
+	lo, hi                   uint32 // smallest and largest of the files with a last record of the run or a step; past only
 	steps                    uint32
 	class                    Class
 	used                     bool
@@ -68,7 +66,7 @@ type runScope struct {
 	lists    [dimensions]*runList
 }
 
-func newHistory(t *tables) *history {
+func newHistory(t *Table) *history {
 	h := &history{
 		t: t, pastIDs: newIDIndex(newIDSeed()), texts: newTexts(),
 		live: map[uint32]*Run{}, runs: map[string]*Run{}, steps: map[string]*Step{}, byScope: map[line.Identity]*runScope{},
@@ -348,7 +346,7 @@ func (h *history) openSlot(slot uint32) pastRun {
 }
 
 // of returns the run of a row, nil when it was removed.
-func (h *history) of(run RunRef, in *Reading) *Run {
+func (h *history) of(run Ref, in *Reading) *Run {
 	switch row := h.row(run.slot); {
 	case !row.used || row.seq != run.Seq:
 		return nil
@@ -356,19 +354,6 @@ func (h *history) of(run RunRef, in *Reading) *Run {
 		return h.live[run.slot]
 	}
 	return h.make(run.slot, in)
-}
-
-// going returns the runs that have not ended, in the order in which they started.
-func (t *tables) going() (runs []*Run) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, r := range t.history.live {
-		if !r.state.Ended {
-			runs = append(runs, r)
-		}
-	}
-	slices.SortFunc(runs, func(a, b *Run) int { return cmp.Compare(a.Seq, b.Seq) })
-	return runs
 }
 
 // make makes a run that is over, for somebody to look at.

@@ -1,4 +1,4 @@
-package journal
+package runs
 
 import (
 	"encoding/binary"

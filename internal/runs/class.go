@@ -1,11 +1,11 @@
-package journal
+package runs
 
 // Class is what lists count runs by, and filter steps by: whether and how it
 // ended, and whether anything was done.
 type Class uint8
 
 // outcomes are what an end record may say; the first stands for no end.
-var outcomes = [...]string{"", "succeeded", outcomeFailed, "cancelled", "timed_out", "terminated", "continued",
+var outcomes = [...]string{"", "succeeded", OutcomeFailed, "cancelled", "timed_out", "terminated", "continued",
 	"skipped", "panicked"} // immutable
 
 const (
@@ -35,7 +35,7 @@ func (c Class) Begun() bool { return c&classBegun != 0 }
 func (c Class) Empty() bool { return c&classEmpty != 0 }
 
 // class returns the class of a run or step in this state.
-func (s *RunState) class(steps int) (c Class) {
+func (s *State) class(steps int) (c Class) {
 	if s.Ended {
 		c = classOther
 		for i, o := range outcomes[1:] {

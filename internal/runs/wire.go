@@ -1,4 +1,4 @@
-package journal
+package runs
 
 import "github.com/steplog/steplog/internal/wire"
 

@@ -1,4 +1,4 @@
-package journal
+package runs
 
 import (
 	"bytes"
@@ -50,7 +50,7 @@ func nanoseconds(t time.Time) (ns int64, ok bool) {
 }
 
 // keepable reports whether the times of an execution can be kept as numbers.
-func keepable(started time.Time, s *RunState) bool {
+func keepable(started time.Time, s *State) bool {
 	_, ok := nanoseconds(started)
 	if s.Ended {
 		_, end := nanoseconds(s.End)
@@ -59,7 +59,7 @@ func keepable(started time.Time, s *RunState) bool {
 	return ok
 }
 
-func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle, s *RunState) []byte {
+func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle, s *State) []byte {
 	flags := uint64(0)
 	set := func(is bool, flag uint64) {
 		if is {
@@ -76,7 +76,7 @@ func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle
 	set(s.Archived, execArchived)
 	set(s.logged != line.Levels{} || s.loggedBytes != 0, execLevels)
 	set(s.Lines != s.logged || s.Bytes != s.loggedBytes, execTold)
-	set(s.seen != end, execSeen)
+	set(s.Seen != end, execSeen)
 	set(s.Ended && int64(s.Duration) != end-started, execDuration)
 	set(start.TriggeredBy != "" || start.Schedule != "", execTrigger)
 	set(start.Inbound, execInbound)
@@ -101,7 +101,7 @@ func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle
 		b = binary.AppendVarint(b, int64(start.Order))
 	}
 	if flags&execSeen != 0 {
-		b = binary.AppendVarint(b, s.seen-end)
+		b = binary.AppendVarint(b, s.Seen-end)
 	}
 	if flags&execDuration != 0 {
 		b = binary.AppendVarint(b, int64(s.Duration))
@@ -124,15 +124,15 @@ func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle
 
 // execution takes what appendExecution wrote. The value of an iteration is a part
 // of the bytes.
-func (w *wireReader) execution(t *texts, started int64, start *line.Lifecycle, s *RunState) {
+func (w *wireReader) execution(t *texts, started int64, start *line.Lifecycle, s *State) {
 	flags := w.Uvarint()
-	*start, *s = line.Lifecycle{Phase: line.PhaseStart}, RunState{}
-	s.seen = started
+	*start, *s = line.Lifecycle{Phase: line.PhaseStart}, State{}
+	s.Seen = started
 	if flags&execEnded != 0 {
 		s.Ended = true
 		s.Duration = time.Duration(w.Varint())
-		s.seen += int64(s.Duration)
-		s.End = time.Unix(0, s.seen).UTC()
+		s.Seen += int64(s.Duration)
+		s.End = time.Unix(0, s.Seen).UTC()
 		s.Outcome, s.Reason = w.text(t), w.text(t)
 	}
 	if flags&execLevels != 0 {
@@ -149,7 +149,7 @@ func (w *wireReader) execution(t *texts, started int64, start *line.Lifecycle, s
 		start.Order = int(w.Varint())
 	}
 	if flags&execSeen != 0 {
-		s.seen += w.Varint()
+		s.Seen += w.Varint()
 	}
 	if flags&execDuration != 0 {
 		s.Duration = time.Duration(w.Varint())
@@ -232,7 +232,7 @@ func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 	for _, s := range r.steps {
 		b = appendID(b, s.Identity.Step)
 	}
-	b = binary.AppendVarint(b, int64(row.hi)-int64(r.last.id()))
+	b = binary.AppendVarint(b, int64(row.hi)-int64(r.last))
 	b = appendRelatives(b, r.Identity)
 	b = h.appendExecution(b, row.started, &r.Start, &r.state)
 	for _, s := range r.steps {
@@ -257,7 +257,7 @@ func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 		b = h.texts.append(b, id.Action, true)
 		b = h.texts.append(b, id.ActionName, true)
 		b = binary.AppendVarint(b, int64(id.Attempt))
-		b = binary.AppendVarint(b, int64(row.hi)-int64(s.last.id()))
+		b = binary.AppendVarint(b, int64(row.hi)-int64(s.last))
 		b = h.appendExecution(b, started, &s.Start, &s.state)
 	}
 	return b
@@ -275,7 +275,7 @@ type pastRun struct {
 	last      uint32 // segment
 	relatives relatives
 	start     line.Lifecycle
-	state     RunState
+	state     State
 }
 
 // pastStep is a step of it.
@@ -291,7 +291,7 @@ type pastStep struct {
 	last               uint32
 	// filled where they point to
 	start *line.Lifecycle
-	state *RunState
+	state *State
 }
 
 // openIDs begins with a run: what follows are the ids of its steps.
@@ -361,7 +361,7 @@ func (p *pastRun) whole(in *Reading) *Run {
 	in.identity = scope.identity
 	p.relatives.fill(&in.identity)
 	in.run = Run{Seq: p.row.seq, Identity: &in.identity, Start: p.start, Started: time.Unix(0, p.row.started).UTC(), t: t,
-		state: p.state, last: t.serials[p.last]}
+		state: p.state, last: p.last}
 	in.run.Start.IterationValue = bytes.Clone(p.start.IterationValue)
 	if p.steps > 0 {
 		in.run.steps = in.list
@@ -383,7 +383,7 @@ func (p *pastRun) whole(in *Reading) *Run {
 			past.relatives.fill(id)
 		}
 		id.Action, id.ActionName, id.Attempt = past.action, past.actionName, past.attempt
-		s.Seq, s.Identity, s.Started, s.t, s.run, s.last = past.seq, id, time.Unix(0, past.started).UTC(), t, &in.run, t.serials[past.last]
+		s.Seq, s.Identity, s.Started, s.t, s.run, s.last = past.seq, id, time.Unix(0, past.started).UTC(), t, &in.run, past.last
 		s.Start.IterationValue = bytes.Clone(s.Start.IterationValue)
 		in.list[i] = s
 	}

@@ -1,9 +1,9 @@
-package journal
+package runs
 
 import "slices"
 
-// expire gives up the runs and steps of which a segment held the last record.
-func (h *history) expire(seg *segment) {
+// expire gives up the runs and steps of which a file held the last record.
+func (h *history) expire(file uint32) {
 	gone := false
 	for slot := range h.used {
 		row := h.row(slot)
@@ -13,7 +13,7 @@ func (h *history) expire(seg *segment) {
 		r := h.live[slot]
 		switch {
 		case r != nil:
-		case row.lo > seg.serial || row.hi < seg.serial:
+		case row.lo > file || row.hi < file:
 			continue
 		case row.lo == row.hi:
 			h.forget(slot)
@@ -23,16 +23,16 @@ func (h *history) expire(seg *segment) {
 		default:
 			r = h.revive(slot)
 		}
-		if r.last == seg {
+		if r.last == file {
 			h.removeLive(r)
 			gone = true
 			continue
 		}
 		kept := slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
-			if s.last == seg && h.steps[s.Identity.Step] == s {
+			if s.last == file && h.steps[s.Identity.Step] == s {
 				delete(h.steps, s.Identity.Step)
 			}
-			return s.last == seg
+			return s.last == file
 		})
 		if len(kept) < len(r.steps) {
 			r.steps, r.state.Steps = kept, len(kept)
@@ -44,13 +44,13 @@ func (h *history) expire(seg *segment) {
 	}
 }
 
-// moved notes that the records of one segment stand in another now.
-func (h *history) moved(from, to *segment) {
+// moved notes that the records of one file stand in another now.
+func (h *history) moved(from, to uint32) {
 	for slot := range h.used {
 		row := h.row(slot)
 		r := h.live[slot]
 		if r == nil {
-			if !row.used || row.lo > from.serial || row.hi < from.serial {
+			if !row.used || row.lo > from || row.hi < from {
 				continue
 			}
 			r = h.revive(slot)

@@ -1,4 +1,4 @@
-package journal
+package runs
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ const ownerPageSize = 256
 
 // ownerTable gives owners their codes, and codes that no row has any more to
 // other owners: each step has an owner, and would keep it for ever otherwise. Those
-// of runs that are over are kept in few bytes. tables.mu guards it.
+// of runs that are over are kept in few bytes. Table.mu guards it.
 type ownerTable struct {
 	view  ownerView
 	epoch uint64   // snapshots taken
@@ -102,8 +102,8 @@ func (t *ownerTable) set(code uint32, e ownerEntry) {
 }
 
 // findOwner returns the code of an identity, false when it has none, and its packed
-// form, which holds until the next call. The caller holds mu.
-func (t *tables) findOwner(id *line.Identity) (code uint32, packed []byte, ok bool) {
+// form, which holds until the next call.
+func (t *Table) findOwner(id *line.Identity) (code uint32, packed []byte, ok bool) {
 	t.owners.buf = t.history.pack(t.owners.buf[:0], id)
 	packed = t.owners.buf
 	code, ok = t.owners.byID.find(packed, func(code uint32) bool {
@@ -113,30 +113,23 @@ func (t *tables) findOwner(id *line.Identity) (code uint32, packed []byte, ok bo
 	return code, packed, ok
 }
 
-// ownerOf returns the owner of an identity, making it when it is new.
-func (t *tables) ownerOf(id *line.Identity) *Owner {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// Owner returns the owner of an identity, making it when it is new. id is copied.
+func (t *Table) Owner(id *line.Identity) *Owner {
 	code, packed, ok := t.findOwner(id)
 	if ok {
-		return t.ownerAt(code)
+		return t.OwnerAt(code)
 	}
 	o := &Owner{identity: *id}
 	t.enter(o, packed)
 	return o
 }
 
-// ownerRead is ownerOf for the identity of a record that was read from a file: its
+// OwnerRead is Owner for the identity of a record that was read from a file: its
 // texts are not kept where others hold the same ones.
-func (t *tables) ownerRead(id *line.Identity, seq uint64) *Owner {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if seq <= t.settled {
-		return &Owner{code: t.settledCode(id)} // for its rows alone
-	}
+func (t *Table) OwnerRead(id *line.Identity) *Owner {
 	code, packed, ok := t.findOwner(id)
 	if ok {
-		return t.ownerAt(code)
+		return t.OwnerAt(code)
 	}
 	o := &Owner{identity: t.history.share(id)}
 	t.enter(o, packed)
@@ -146,27 +139,29 @@ func (t *tables) ownerRead(id *line.Identity, seq uint64) *Owner {
 	return o
 }
 
-// settledCode returns the code of an identity of rows that the tables know
-// everything else of: nothing is counted for it. The caller holds mu.
-func (t *tables) settledCode(id *line.Identity) uint32 {
+// OwnerOfRows returns an owner for rows alone, of which the table knows everything
+// else: nothing may be counted or applied for it.
+func (t *Table) OwnerOfRows(id *line.Identity) *Owner {
 	code, packed, ok := t.findOwner(id)
 	if !ok {
 		code = t.owners.put(ownerEntry{packed: string(packed)}, packed)
 	}
-	return code
+	return &Owner{code: code}
 }
 
-// enter gives an owner a code, and the run and step that it belongs to. The
-// caller holds mu.
-func (t *tables) enter(o *Owner, packed []byte) {
+// OwnerOfRecords returns an owner for records of runs and steps alone: it has no code,
+// and nothing may be counted for it.
+func OwnerOfRecords(id line.Identity) *Owner { return &Owner{identity: id, released: true} }
+
+// enter gives an owner a code, and the run and step that it belongs to.
+func (t *Table) enter(o *Owner, packed []byte) {
 	o.code = t.owners.put(ownerEntry{o: o}, packed)
 	o.released = false
 	t.link(o)
 }
 
-// ownerAt returns the owner with a code; one that was packed is made again. The
-// caller holds mu.
-func (t *tables) ownerAt(code uint32) *Owner {
+// OwnerAt returns the owner with a code; one that was packed is made again.
+func (t *Table) OwnerAt(code uint32) *Owner {
 	e := t.owners.view.at(code)
 	if e.o == nil {
 		t.attach(code, &Owner{identity: t.history.unpack(e.packed)})
@@ -175,22 +170,22 @@ func (t *tables) ownerAt(code uint32) *Owner {
 }
 
 // attach has an owner take the place of what was packed.
-func (t *tables) attach(code uint32, o *Owner) {
+func (t *Table) attach(code uint32, o *Owner) {
 	t.owners.set(code, ownerEntry{o: o})
 	o.code, o.released = code, false
 	t.link(o)
 }
 
-// pack keeps an owner in few bytes, because its run is over. The caller holds mu.
-func (t *tables) pack(o *Owner) {
+// pack keeps an owner in few bytes, because its run is over.
+func (t *Table) pack(o *Owner) {
 	t.owners.buf = t.history.pack(t.owners.buf[:0], &o.identity)
 	t.owners.set(o.code, ownerEntry{packed: string(t.owners.buf)})
 	o.run, o.step, o.released = nil, nil, true
 	o.encoded.Store(nil)
 }
 
-// identityAt returns the identity with a code. The caller holds mu.
-func (t *tables) identityAt(code uint32) *line.Identity {
+// Identity returns the identity with a code. It must not be changed.
+func (t *Table) Identity(code uint32) *line.Identity {
 	e := t.owners.view.at(code)
 	if e.o != nil {
 		return &e.o.identity
@@ -200,8 +195,8 @@ func (t *tables) identityAt(code uint32) *line.Identity {
 }
 
 // link gives an owner that has counted nothing the run and step that it belongs
-// to. The caller holds mu.
-func (t *tables) link(o *Owner) {
+// to.
+func (t *Table) link(o *Owner) {
 	id := &o.identity
 	o.run, o.step = nil, nil
 	o.lines, o.bytes = line.Levels{}, 0
@@ -220,13 +215,16 @@ func (t *tables) link(o *Owner) {
 	}
 }
 
-// current returns the owner that a new row of o's belongs to: o itself, or, when
-// its last row was deleted meanwhile, the one that has its identity now. The
-// caller holds mu.
-func (t *tables) current(o *Owner) *Owner {
+// Current returns the owner that a new row of o's belongs to: o itself, or, when
+// its last row was deleted meanwhile, the one that has its identity now.
+func (t *Table) Current(o *Owner) *Owner {
 	if !o.released {
 		return o
 	}
+	return t.entered(o)
+}
+
+func (t *Table) entered(o *Owner) *Owner {
 	code, packed, ok := t.findOwner(&o.identity)
 	switch {
 	case !ok:
@@ -239,56 +237,31 @@ func (t *tables) current(o *Owner) *Owner {
 	return o
 }
 
-// forgetStep is how many rows are given up at a time, so that nobody waits long
-// for mu.
-const forgetStep = 4096
+// AddRow notes that a row has a code.
+func (t *Table) AddRow(code uint32) { t.owners.rows[code]++ }
 
-// forget gives up the rows of a segment that was removed, and the owners of which
-// they were the last.
-func (t *tables) forget(gone rows) {
-	for i := 0; i < gone.n; {
-		t.mu.Lock()
-		for end := min(i+forgetStep, gone.n); i < end; i++ {
-			t.uncountRow(gone.at(i))
-		}
-		t.mu.Unlock()
-	}
-	if gone.n > 0 {
-		t.settle(false)
+// DropRow gives up a row that had a code, and with the last one its owner.
+func (t *Table) DropRow(code uint32) {
+	if t.owners.rows[code]--; t.owners.rows[code] == 0 {
+		t.release(code)
 	}
 }
 
-// tick has runs kept in few bytes that are over for a while.
-func (t *tables) tick() {
-	t.mu.Lock()
-	t.history.turn++
-	t.mu.Unlock()
-	t.settle(false)
-}
-
-// settleStep is how many runs are written down at a time, so that nobody waits
-// long for mu.
-const settleStep = 8
-
-// settle keeps the runs that are over in few bytes: all of them, or, where
-// somebody may still log for them, those that have been over for a while.
-func (t *tables) settle(all bool) {
-	for more := true; more; {
-		t.mu.Lock()
-		more = t.history.settle(settleStep, all)
-		t.mu.Unlock()
+// SealRow is DropRow for a row that stands in a sidecar now: what its owner counted
+// for a run without records is kept.
+func (t *Table) SealRow(code uint32) {
+	if t.owners.rows[code]--; t.owners.rows[code] > 0 {
+		return
 	}
-}
-
-// uncountRow gives up one row. The caller holds mu.
-func (t *tables) uncountRow(row *Row) {
-	if t.owners.rows[row.Owner]--; t.owners.rows[row.Owner] == 0 {
-		t.release(row.Owner)
+	if o := t.owners.view.at(code).o; o != nil && o.run == nil && o.identity.Run != "" && (o.bytes != 0 || o.lines != line.Levels{}) {
+		t.keep(o.identity.Run, o.identity.Step, &Tally{o.lines, o.bytes})
+		o.lines, o.bytes = line.Levels{}, 0
 	}
+	t.release(code)
 }
 
-// release takes an owner out of which no row is left. The caller holds mu.
-func (t *tables) release(code uint32) {
+// release takes an owner out of which no row is left.
+func (t *Table) release(code uint32) {
 	e := *t.owners.view.at(code)
 	if e.o == nil {
 		t.owners.drop(code, []byte(e.packed))
