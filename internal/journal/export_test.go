@@ -32,7 +32,7 @@ func (j *Journal) Saved() []byte {
 	if !ok {
 		return nil
 	}
-	if _, err := j.writeTables(&b, c); err != nil {
+	if _, err := c.write(&b, j.stored); err != nil {
 		return nil
 	}
 	return b.Bytes()
@@ -52,13 +52,13 @@ func ReadSaved(b []byte) (runs int, ok bool) {
 		f.found = true
 	}
 	j := newJournal("", Options{FS: vfs.NewMem()})
-	j.takeTables(s)
+	j.tables, j.saved = s.take(), s
 	for _, f := range s.files {
 		j.takeSaved(s.tables.newSegment(f.log, f.name))
 	}
 	t := j.tables
 	t.loaded()
-	snap := t.snapshot(j, everything)
+	snap := j.snapshot(everything)
 	snap.AsOf = everything
 	for _, r := range snap.Runs() {
 		runs++

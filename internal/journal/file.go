@@ -24,14 +24,14 @@ type File struct {
 	text *rotation.File
 
 	// guarded by Journal.mu
-	seg       *segment   // of the next record
-	size      int64      // of seg's text, with what is still in the ring
-	lost      Lost       // dropped and not yet said
-	turns     uint64     // segments begun
-	textTurns uint64     // of these, begun in the text too
-	writing   *segment   // of the active text: seg, or one before it
-	waiting   []*segment // begun after writing, oldest first
-	turnAfter time.Time  // the next segment begins no earlier
+	seg       *segment  // of the next record
+	size      int64     // of seg's text, with what is still in the ring
+	lost      Lost      // dropped and not yet said
+	turns     uint64    // segments begun
+	textTurns uint64    // of these, begun in the text too
+	writing   *segment  // of the active text: seg, or one before it
+	waiting   []begun   // after writing, oldest first
+	turnAfter time.Time // the next segment begins no earlier
 
 	// guarded by Journal.drainMu: what moves from the ring to the text
 	block     []byte // lines gathered
@@ -56,6 +56,12 @@ type File struct {
 	records  int64       // guarded by Journal.mu
 	bytes    int64       // guarded by Journal.mu
 	dropped  [len(line.Levels{})]atomic.Int64
+}
+
+// begun is a segment that was begun while another one was written.
+type begun struct {
+	seg *segment
+	at  uint64 // position in the ring of its first record
 }
 
 // Lost is what was dropped of a log since the last record that says so. The zero

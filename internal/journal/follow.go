@@ -101,13 +101,13 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 	w.broken = err
 	for range maxPasses {
 		var snap *Snapshot
-		if err = guarded(func() { snap = j.tables.snapshot(j, complete) }); err == nil {
+		if err = guarded(func() { snap = j.snapshot(complete) }); err == nil {
 			return snap
 		}
 		j.Recheck()
 		_ = w.guardedRefresh(j) // tried again at the next snapshot
 	}
-	return j.tables.snapshot(j, everything)
+	return j.snapshot(everything)
 }
 
 // guardedRefresh is refresh, and once more after a sidecar could not be read.

@@ -31,33 +31,3 @@ func (w *follower) relearn(j *Journal) {
 	}
 	j.tables.forgetRuns()
 }
-
-// usageAfter reports whether records of runs are known from a file after this one.
-func (t *tables) usageAfter(seg *segment) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, s := range t.segments {
-		if s.file == FileUsage && compareSegments(s, seg) > 0 && s.lastSeq() > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// forgetRuns forgets what is known of runs and steps but what lines count for
-// them. Earlier snapshots keep theirs.
-func (t *tables) forgetRuns() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.runs.Restart()
-	for _, seg := range t.segments {
-		if seg.index != nil {
-			t.countSealed(seg.index, 0, 1)
-		}
-		for i := range seg.rows.n {
-			if row := seg.rows.at(i); row.counts() {
-				t.count(t.runs.OwnerAt(row.Owner), row, 1)
-			}
-		}
-	}
-}

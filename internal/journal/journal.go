@@ -226,7 +226,10 @@ func (j *Journal) recover(private string) (err error) {
 		return err
 	}
 	if j.saved != nil {
-		j.saving.settled(j.tables)
+		// What was saved may say all there is: Close need not write it again then.
+		if of, ok := j.tables.whole(); ok {
+			j.saving.of = of
+		}
 	}
 	j.tables.loaded()
 	j.saved, j.indexes = nil, nil
@@ -415,7 +418,7 @@ func (j *Journal) Snapshot() *Snapshot {
 		return j.follow.snapshot(j)
 	}
 	j.mend()
-	return j.tables.snapshot(j, everything)
+	return j.snapshot(everything)
 }
 
 // Run returns the run with this id, nil when it is not known.

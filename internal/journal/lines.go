@@ -39,9 +39,6 @@ func (s *Segment) Lines() LineReader {
 	return r
 }
 
-// sealed reports whether lines are read as those of a sealed file are.
-func (s *Segment) sealed() bool { return s.rows.n == 0 && s.index != nil }
-
 // Segment returns the segment that it reads, nil for the zero LineReader.
 func (r *LineReader) Segment() *Segment { return r.s }
 
@@ -67,7 +64,7 @@ func (r *LineReader) near(i int) []byte {
 	if sealed {
 		offset, size, seq = r.lines.Line(i)
 	} else {
-		row := r.s.rows.at(r.s.from0 + i)
+		row := r.s.textRow(i)
 		if row.Seq > r.s.seg.inText.Load() {
 			return nil
 		}

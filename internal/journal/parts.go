@@ -14,12 +14,6 @@ import (
 // in faster than they could be indexed, those who ask do not wait for that, but look
 // at rows one by one, and a part is indexed in the background now and then.
 
-// rowsIndex is the sidecar of some rows of a file.
-type rowsIndex struct {
-	from, to int
-	index    *sidecar.Index
-}
-
 const (
 	// partMost is how many rows a part has at most, and what is read at a time.
 	partMost = 1 << 16
@@ -116,9 +110,6 @@ func (j *Journal) indexSome(ctx context.Context) (some bool, err error) {
 	return some, nil
 }
 
-// indexed returns how many rows have an index. The caller holds tables.mu.
-func (s *segment) indexed() int { return indexedRows(s.parts) }
-
 // IndexRows indexes what is in the text and has no index yet, so that the next
 // snapshot can be asked for words and fields. What it cannot read stays as it is, and
 // so does most when a burst begins meanwhile.
@@ -193,31 +184,6 @@ func (j *Journal) indexPart(ctx context.Context, seg *segment, view *rows, from,
 		return nil, nil
 	}
 	return x, x.Check()
-}
-
-// unindexed returns the rows of a file that are in the text, and the parts of
-// them that have an index; none of a sealed one.
-func (t *tables) unindexed(seg *segment) (view rows, parts []rowsIndex) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if seg.index != nil || seg.removed {
-		return rows{}, nil
-	}
-	view = seg.rows
-	if seq := seg.inText.Load(); seq != allInText {
-		view.n = view.search(seq)
-	}
-	return view, seg.parts
-}
-
-// setParts gives rows their indexes, unless they were replaced meanwhile.
-func (t *tables) setParts(seg *segment, view *rows, parts []rowsIndex) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n := parts[len(parts)-1].to
-	if seg.index == nil && !seg.removed && seg.rows.n >= n && len(view.chunks) > 0 && seg.rows.chunks[0] == view.chunks[0] {
-		seg.lookUpIn(nil, parts)
-	}
 }
 
 // indexLifecycle indexes the rows of the logs of runs and steps before the folder is

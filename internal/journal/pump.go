@@ -163,7 +163,7 @@ func (j *Journal) turnTexts(head uint64) {
 func (f *File) behind(head uint64) bool {
 	f.j.mu.Lock()
 	defer f.j.mu.Unlock()
-	return len(f.waiting) > 0 && f.waiting[0].begunAt <= head
+	return len(f.waiting) > 0 && f.waiting[0].at <= head
 }
 
 // round moves the frames from pumped up to upto or a little more.
@@ -287,7 +287,7 @@ func (f *File) nextSegment() {
 	j, old := f.j, f.writing
 	if f.turning && len(f.waiting) > 0 {
 		f.textTurns++
-		f.writing = f.waiting[0]
+		f.writing = f.waiting[0].seg
 		f.waiting = f.waiting[1:]
 	} else {
 		next := j.tables.segmentAt(old)
@@ -308,7 +308,7 @@ func (j *Journal) growOn(f *File) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	f.textTurns++
-	next := f.waiting[0]
+	next := f.waiting[0].seg
 	f.waiting = f.waiting[1:]
 	grown := j.tables.merge(f.writing, next, f.text.Size())
 	if f.seg == next {

@@ -121,8 +121,7 @@ func (f *File) turn() {
 	f.size = 0
 	f.seg = f.j.tables.newSegment(f.name, f.name+".log")
 	f.seg.inText.Store(0)
-	f.seg.begunAt = f.j.head
-	f.waiting = append(f.waiting, f.seg)
+	f.waiting = append(f.waiting, begun{f.seg, f.j.head})
 }
 
 // waitSpace waits until a frame fits, at most MaxWait, and not at all while the

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/vfs"
-	"github.com/steplog/steplog/internal/wire"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -43,14 +41,7 @@ type saving struct {
 	mu    sync.Mutex // held while they are saved
 	size  int64
 	grown int64 // tables.grown when they were cut
-	of    savedOf
-}
-
-// savedOf tells whether there would be anything else to save.
-type savedOf struct {
-	asOf          uint64
-	files         int // with records
-	rows, indexed int // of files that are not sealed, and of these those that have an index
+	of    extent
 }
 
 var errSavingStopped = errors.New("journal: saving stopped")
@@ -84,13 +75,6 @@ func (j *Journal) grownEnough() bool {
 	return j.tables.grownBy()-j.saving.grown >= max(j.opts.SaveAfter, saveTimes*j.saving.size)
 }
 
-// grownBy returns how much text was taken in since the tables were made.
-func (t *tables) grownBy() int64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.grown
-}
-
 // saveTables writes the tables as they are now, unless more than so many runs and
 // steps go on, or stop returns true meanwhile. Nothing is lost when it fails: what was
 // saved before still holds.
@@ -100,13 +84,13 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	defer s.mu.Unlock()
 	faulted := j.faulted.Load()
 	c, ok := j.tables.cut(live)
-	if !ok || c.of() == s.of {
+	if !ok || c.extent() == s.of {
 		return nil
 	}
 	path := filepath.Join(j.dir, privateDir, tablesName)
 	var size int64
 	err := j.writeSynced(path+tempExt, func(w io.Writer) (err error) {
-		size, err = j.writeTables(stopWriter{w, stop}, c)
+		size, err = c.write(stopWriter{w, stop}, j.stored)
 		return err
 	})
 	if err == nil {
@@ -118,7 +102,7 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	if err != nil {
 		return errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(path+tempExt)))
 	}
-	s.size, s.grown, s.of = size, c.grown, c.of()
+	s.size, s.grown, s.of = size, c.grown, c.extent()
 	return nil
 }
 
@@ -151,90 +135,17 @@ func (s stopWriter) Write(b []byte) (int, error) {
 	return s.w.Write(b)
 }
 
-func (c *cut) of() savedOf {
-	of := savedOf{asOf: c.asOf, files: len(c.files)}
-	for i := range c.files {
-		if f := &c.files[i]; f.index == nil {
-			of.rows += f.rows.n
-			of.indexed += indexedRows(f.parts)
+// stored returns the name and size of a closed file as it is stored now, "" for none.
+func (j *Journal) stored(name string, x *sidecar.Index) (data string, size int64) {
+	if x != nil {
+		return name + extOf[x.Format()], x.DataSize()
+	}
+	for _, ext := range extOf {
+		if info, err := j.fs.Lstat(filepath.Join(j.dir, name+ext)); err == nil {
+			return name + ext, info.Size()
 		}
 	}
-	return of
-}
-
-// indexedRows is how many rows parts cover, which follow each other from the first.
-func indexedRows(parts []rowsIndex) int {
-	if len(parts) == 0 {
-		return 0
-	}
-	return parts[len(parts)-1].to
-}
-
-// writeTables writes the sections of a cut, and returns the size of the file.
-func (j *Journal) writeTables(out io.Writer, c *cut) (int64, error) {
-	data, sizes := make([]string, len(c.files)), make([]int64, len(c.files))
-	for i := range c.files {
-		f := &c.files[i]
-		f.unordered = !f.rows.inOrder()
-		if f.active() {
-			continue
-		}
-		if x := f.index; x != nil {
-			data[i], sizes[i] = f.name+extOf[x.Format()], x.DataSize()
-			continue
-		}
-		for _, ext := range extOf {
-			if info, err := j.fs.Lstat(filepath.Join(j.dir, f.name+ext)); err == nil {
-				data[i], sizes[i] = f.name+ext, info.Size()
-				break
-			}
-		}
-		f.unordered = f.unordered || data[i] != f.name
-	}
-	return c.write(out, data, sizes)
-}
-
-// write writes a cut of tables whose files have these names and sizes.
-func (c *cut) write(out io.Writer, data []string, sizes []int64) (int64, error) {
-	w, err := newSavedWriter(out)
-	if err != nil {
-		return 0, err
-	}
-	if err := c.runs.WriteRuns(w); err != nil {
-		return 0, err
-	}
-	codes, owners, err := c.writeOwners(w)
-	if err != nil {
-		return 0, err
-	}
-	files := binary.AppendUvarint(nil, uint64(len(c.files)))
-	for i := range c.files {
-		f, size := &c.files[i], int64(0)
-		if f.saveable() {
-			if size, err = f.writeRows(w, codes); err != nil {
-				return 0, err
-			}
-		}
-		files = f.describe(files, data[i], sizes[i], size)
-	}
-	w.End()
-	for i := range c.files {
-		if f := &c.files[i]; f.saveable() {
-			for _, p := range f.parts {
-				if _, err := w.Write(p.index.Bytes()); err != nil {
-					return 0, err
-				}
-			}
-		}
-	}
-	w.End()
-	head := c.runs.AppendNames(binary.AppendUvarint(c.runs.AppendSeed(nil), c.asOf))
-	head = c.runs.AppendAside(binary.AppendUvarint(head, uint64(owners)))
-	if _, err := w.Write(append(head, files...)); err != nil {
-		return 0, err
-	}
-	w.End()
-	return w.close()
+	return "", 0
 }
 
 // readSaved reads what was saved; nil where there is nothing, or something of another
@@ -254,72 +165,6 @@ func (j *Journal) readSaved(private string) (*saved, int64, error) {
 	}
 	s, err := readTables(f, info.Size())
 	return s, info.Size(), err
-}
-
-// readTables reads a file of tables.
-func readTables(r io.ReaderAt, size int64) (*saved, error) {
-	f, err := openSaved(r, size)
-	if f == nil {
-		return nil, err
-	}
-	head, err := f.section(savedHead)
-	if err != nil {
-		return nil, err
-	}
-	s := &saved{tables: newTables()}
-	t := s.tables
-	w := wire.Reader{B: head}
-	t.runs.LoadSeed(&w)
-	t.settled = w.Uvarint()
-	if !t.runs.LoadNames(&w) {
-		if w.Bad {
-			return nil, errTables
-		}
-		return nil, nil // of another version
-	}
-	read := make(chan error, 1)
-	go func() { read <- t.readRuns(f) }()
-	err = s.readRows(f, &w)
-	return s, errors.Join(err, <-read)
-}
-
-// readRuns takes in the runs.
-func (t *tables) readRuns(f *savedFile) error {
-	rows, err := f.section(savedRuns)
-	if err != nil {
-		return err
-	}
-	content, err := f.section(savedBytes)
-	if err != nil {
-		return err
-	}
-	ids, err := f.section(savedIDs)
-	if err == nil && !t.runs.LoadRuns(rows, content, ids) {
-		err = errTables
-	}
-	return err
-}
-
-// readRows takes in owners and rows, and what is said of the files.
-func (s *saved) readRows(f *savedFile, w *wire.Reader) error {
-	t := s.tables
-	n := w.Uvarint()
-	t.runs.LoadAside(w)
-	var parts [savedSections][]byte
-	for _, i := range [...]int{savedOwners, savedOwnerIDs, savedRows, savedParts} {
-		var err error
-		if parts[i], err = f.section(i); err != nil {
-			return err
-		}
-	}
-	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.runs.LoadOwners(parts[savedOwners], parts[savedOwnerIDs], int(n)) {
-		return errTables
-	}
-	var ok bool
-	if s.files, ok = readSegments(w, parts[savedRows], parts[savedParts], int(n)); !ok || len(w.B) > 0 {
-		return errTables
-	}
-	return nil
 }
 
 // openedIndex is what came of opening a sidecar.
@@ -376,77 +221,46 @@ func (j *Journal) loadSaved(infos []rotation.Info, believed, clean bool) error {
 	r := <-read
 	if r.err != nil {
 		j.problem(r.err)
-	} else if s := r.saved; s != nil && s.matches(j, infos, j.indexes, clean) {
-		j.takeTables(s)
+	} else if s := r.saved; s != nil && s.matches(j.filesFound(infos), j.seqAt, clean) {
+		j.tables, j.saved = s.take(), s
 		j.saving.size = r.size
 		return nil
 	}
 	return vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, tablesName)))
 }
 
-// takeTables begins with tables that were saved.
-func (j *Journal) takeTables(s *saved) {
-	t := s.tables
-	t.reserved = map[string]uint32{}
-	for base, f := range s.at {
-		t.reserved[base] = f.serial
-	}
-	for _, f := range s.files {
-		t.serial = max(t.serial, f.serial)
-		if !f.found && f.log == FileUsage {
-			// It was deleted since: the runs that it was the last of expire.
-			t.late = append(t.late, f.serial)
-		} else if !f.found {
-			t.lost = true
+// filesFound returns what is there of the files that records are in.
+func (j *Journal) filesFound(infos []rotation.Info) (list []fileFound) {
+	for i := range infos {
+		if info := &infos[i]; info.Log != fileAudit {
+			list = append(list, fileFound{log: info.Log, name: baseName(info.Name), data: info.Name, size: info.Bytes,
+				compressed: info.Compressed, index: j.indexes[info.Name].index})
 		}
 	}
-	j.tables, j.saved = t, s
+	return list
 }
 
 // takeSaved gives a segment the rows that were saved of its file. What came after them
 // is read from the text.
 func (j *Journal) takeSaved(seg *segment) {
-	if j.saved == nil {
-		return
-	}
-	if f := j.saved.at[seg.baseName()]; f != nil && f.rows.n > 0 {
-		j.tables.takeSaved(seg, f, f.readParts(j.cache))
+	if j.saved != nil {
+		j.saved.rowsOf(seg, j.cache)
 	}
 }
 
-// settled notes that the file of tables says all there is, if it does, so that Close
-// need not write it again.
-func (s *saving) settled(t *tables) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.asOf != t.settled {
-		return
+// seqAt returns the seq of the line at an offset of a plain file, 0 where there is
+// none.
+func (j *Journal) seqAt(name string, offset int64) uint64 {
+	f, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		return 0
 	}
-	s.of = savedOf{asOf: t.asOf}
-	for _, seg := range t.segments {
-		if seg.lastSeq() != 0 {
-			s.of.files++
-		}
-		if seg.index == nil {
-			s.of.rows += seg.rows.n
-			s.of.indexed += seg.indexed()
-		}
+	defer f.Close() // only read
+	var head [40]byte
+	n, _ := f.ReadAt(head[:], offset) // a short line is enough
+	seq, ok := seqOf(head[:n])
+	if !ok {
+		return 0
 	}
-}
-
-// loaded ends what loading began: what is published from now on is new.
-func (t *tables) loaded() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.settled, t.reserved = 0, nil
-	t.runs.Loaded()
-	for _, serial := range t.late {
-		t.runs.Expire(serial)
-	}
-	t.late = nil
-	if t.lost {
-		t.lost = false
-		t.recount()
-	}
-	t.runs.Sweep()
+	return seq
 }

@@ -1,6 +1,9 @@
 package journal
 
 import (
+	"encoding/binary"
+	"io"
+
 	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
@@ -46,4 +49,58 @@ func (t *tables) cut(most int) (*cut, bool) {
 	var ok bool
 	c.runs, ok = t.runs.Cut(most)
 	return c, ok
+}
+
+// write writes the sections of a cut, and returns the size of the file. stored tells the
+// name and the size of the data of a closed file, whose sidecar may be nil.
+func (c *cut) write(out io.Writer, stored func(name string, x *sidecar.Index) (data string, size int64)) (int64, error) {
+	data, sizes := make([]string, len(c.files)), make([]int64, len(c.files))
+	for i := range c.files {
+		f := &c.files[i]
+		f.unordered = !f.rows.inOrder()
+		if f.active() {
+			continue
+		}
+		data[i], sizes[i] = stored(f.name, f.index)
+		f.unordered = f.unordered || f.index == nil && data[i] != f.name
+	}
+	w, err := newSavedWriter(out)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.runs.WriteRuns(w); err != nil {
+		return 0, err
+	}
+	codes, owners, err := c.writeOwners(w)
+	if err != nil {
+		return 0, err
+	}
+	files := binary.AppendUvarint(nil, uint64(len(c.files)))
+	for i := range c.files {
+		f, size := &c.files[i], int64(0)
+		if f.saveable() {
+			if size, err = f.writeRows(w, codes); err != nil {
+				return 0, err
+			}
+		}
+		files = f.describe(files, data[i], sizes[i], size)
+	}
+	w.End()
+	for i := range c.files {
+		if f := &c.files[i]; f.saveable() {
+			for _, p := range f.parts {
+				if _, err := w.Write(p.index.Bytes()); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	w.End()
+	head := c.runs.AppendNames(binary.AppendUvarint(c.runs.AppendSeed(nil), c.asOf))
+	head = c.runs.AppendAside(binary.AppendUvarint(head, uint64(owners)))
+	if _, err := w.Write(append(head, files...)); err != nil {
+		return 0, err
+	}
+	w.End()
+	return w.close()
 }

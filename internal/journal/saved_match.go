@@ -2,12 +2,9 @@ package journal
 
 import (
 	"encoding/binary"
-	"os"
-	"path/filepath"
 
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/wire"
-	"github.com/steplog/steplog/rotation"
 )
 
 // saved is what was read of the file of tables, until it is known whether it is of
@@ -102,12 +99,25 @@ func readSegments(w *wire.Reader, rowBytes, parts []byte, owners int) (list []*s
 	return list, !w.Bad && len(rowBytes) == 0 && len(parts) == 0
 }
 
+// fileFound is a file that is there when tables are read.
+type fileFound struct {
+	log, name  string
+	data       string // name, with what compression adds
+	size       int64
+	compressed bool
+	index      *sidecar.Index // nil for none
+}
+
+// seqAt returns the seq of the line at an offset of a plain file, by the name of its
+// data, 0 where there is none.
+type seqAt func(data string, offset int64) uint64
+
 // matches finds the files of the folder in what was saved, and reports whether the
 // tables know of exactly those of their records that came up to the one after which
 // they were saved. Files may have been written on since, closed and sealed, and deleted
 // unless that was a clean end: what somebody deletes while nobody has the folder open
 // is not counted any more.
-func (s *saved) matches(j *Journal, infos []rotation.Info, opened map[string]openedIndex, clean bool) bool {
+func (s *saved) matches(files []fileFound, at seqAt, clean bool) bool {
 	closed, active := map[string]*savedSegment{}, map[string][]*savedSegment{}
 	for _, f := range s.files {
 		if f.active() {
@@ -117,72 +127,51 @@ func (s *saved) matches(j *Journal, infos []rotation.Info, opened map[string]ope
 		}
 	}
 	s.at = map[string]*savedSegment{}
-	for i := range infos {
-		info := &infos[i]
-		if info.Log == fileAudit {
-			continue
-		}
-		base, x := baseName(info.Name), opened[info.Name].index
-		f := closed[base]
+	for i := range files {
+		found := &files[i]
+		f := closed[found.name]
 		if f == nil {
-			first := j.firstIn(info, x)
-			if first == 0 && info.Bytes == 0 || first > s.tables.settled {
+			first := found.first(at)
+			if first == 0 && found.size == 0 || first > s.tables.settled {
 				continue
 			}
-			for _, was := range active[info.Log] {
+			for _, was := range active[found.log] {
 				if was.first == first {
 					f = was
 				}
 			}
 		}
-		if f == nil || f.found || !f.is(j, info, x, s.tables.settled) {
+		if f == nil || f.found || !f.is(found, at, s.tables.settled) {
 			return false
 		}
 		f.found = true
-		s.at[base] = f
+		s.at[found.name] = f
 	}
 	return !clean || len(s.at) == len(s.files)
 }
 
-// firstIn returns the seq of the first line of a file, 0 when it does not tell.
-func (j *Journal) firstIn(info *rotation.Info, x *sidecar.Index) uint64 {
-	if x != nil {
-		return x.First()
-	}
-	if info.Compressed {
+// first returns the seq of the first line of a file, 0 when it does not tell.
+func (f *fileFound) first(at seqAt) uint64 {
+	switch {
+	case f.index != nil:
+		return f.index.First()
+	case f.compressed:
 		return 0
 	}
-	return j.seqAt(info.Name, 0)
-}
-
-// seqAt returns the seq of the line at an offset of a plain file, 0 where there is
-// none.
-func (j *Journal) seqAt(name string, offset int64) uint64 {
-	f, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDONLY, 0)
-	if err != nil {
-		return 0
-	}
-	defer f.Close() // only read
-	var head [40]byte
-	n, _ := f.ReadAt(head[:], offset) // a short line is enough
-	seq, ok := seqOf(head[:n])
-	if !ok {
-		return 0
-	}
-	return seq
+	return at(f.data, 0)
 }
 
 // is reports whether a file has the records that were saved, and of those up to a seq
 // no others.
-func (f *savedSegment) is(j *Journal, info *rotation.Info, x *sidecar.Index, upto uint64) bool {
-	switch {
+func (f *savedSegment) is(found *fileFound, at seqAt, upto uint64) bool {
+	switch x := found.index; {
 	case x != nil:
 		return x.First() == f.first && x.Search(upto) == f.n && sealedRow(x, f.n-1).Seq == f.last
 	case f.data != "":
-		return info.Name == f.data && info.Bytes == f.size
-	case info.Compressed || f.rows.n == 0 || info.Bytes < f.parsed:
+		return found.data == f.data && found.size == f.size
+	case found.compressed || f.rows.n == 0 || found.size < f.parsed:
 		return false
 	}
-	return j.seqAt(info.Name, 0) == f.first && j.seqAt(info.Name, f.lastAt) == f.last &&
-		(info.Bytes == f.parsed || j.seqAt(info.Name, f.parsed) > upto)
+	return at(found.data, 0) == f.first && at(found.data, f.lastAt) == f.last &&
+		(found.size == f.parsed || at(found.data, f.parsed) > upto)
 }

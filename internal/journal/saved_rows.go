@@ -131,18 +131,6 @@ func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
 	return list, len(b) == 0
 }
 
-// takeSaved gives a segment the rows that were saved of it.
-func (t *tables) takeSaved(seg *segment, f *savedSegment, parts []rowsIndex) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	seg.rows, seg.parsed = f.rows, f.parsed
-	for i := range seg.rows.n {
-		t.runs.AddRow(seg.rows.at(i).Owner)
-	}
-	seg.lookUpIn(nil, parts)
-	t.asOf = max(t.asOf, f.last)
-}
-
 // readParts opens the sidecars of rows that were saved; those behind one that cannot
 // be used are left out.
 func (f *savedSegment) readParts(cache *sidecar.Cache) (parts []rowsIndex) {

@@ -38,7 +38,7 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 		return ctx.Err()
 	}
 	if c.Temp == "" {
-		if j.tables.hasIndex(c) {
+		if j.hasIndex(c) {
 			return nil
 		}
 		x, err := j.openSealed(c.File)
@@ -77,6 +77,16 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 	}
 	j.sealed(c)
 	return nil
+}
+
+// hasIndex reports whether a closed file, as it is stored now, has its sidecar in use.
+func (j *Journal) hasIndex(c rotation.Closed) bool {
+	seg := j.tables.byName(c.Name)
+	if seg == nil {
+		return false
+	}
+	x := j.tables.indexOf(seg)
+	return x != nil && c.Name+extOf[x.Format()] == c.File
 }
 
 // makeSealed writes the compressed form if one is asked for, and returns the

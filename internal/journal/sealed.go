@@ -11,10 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"go.uber.org/zap/zapcore"
-
 	"github.com/steplog/steplog/internal/block"
-	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/rotation"
 )
@@ -25,23 +22,6 @@ import (
 
 // extOf are the endings of data in each format.
 var extOf = [...]string{0: "", block.Gzip: ".gz", block.Zstd: ".zst"} // immutable
-
-// sealedRow makes the row of a sealed file. Its Owner is one of the segment, its
-// place is not known.
-func sealedRow(x *sidecar.Index, i int) Row {
-	f := x.Frame(i / sidecar.FrameRows)
-	k := i % sidecar.FrameRows
-	level, kind := f.Class(k)
-	return Row{Seq: f.Seq(k), Time: f.Time(k), Owner: f.Owner(k), Level: levelOf(level), Kind: kind}
-}
-
-// levelOf is the inverse of line.LevelIndex.
-func levelOf(i int) int8 {
-	if i == len(line.Levels{})-1 {
-		return int8(zapcore.FatalLevel)
-	}
-	return int8(i) - 2
-}
 
 // openSealed opens the sidecar of a file, by the name of its data. It returns an
 // error for one that is not there, damaged, newer, or of other data.

@@ -24,77 +24,20 @@ type Snapshot struct {
 	Segments []Segment
 }
 
+// snapshot returns what is published with a seq of at most asOf.
+func (j *Journal) snapshot(asOf uint64) *Snapshot {
+	s := &Snapshot{Segments: make([]Segment, 0, len(j.tables.all()))}
+	s.View = j.tables.snapshot(asOf, func(v view) { s.Segments = append(s.Segments, Segment{v, j, s}) })
+	return s
+}
+
 // Segment is the view of one file, or of a part of one that has been indexed: its
 // rows in arrival order, seq ascending.
 type Segment struct {
-	rows  rows           // of the file; none of a sealed one
-	from0 int            // the first of them that is in the view
-	n     int            // rows in the view
-	index *sidecar.Index // of a sealed file, or of these rows; nil for none
-	seg   *segment
-	from  *Journal
-	snap  *Snapshot
+	view
+	from *Journal
+	snap *Snapshot
 }
-
-// File returns the name of the log without its ending: "user".
-func (s *Segment) File() string { return s.seg.file }
-
-// Name returns the file's base name, without what compression adds:
-// "user.log", "user-2026-11-21T02-03-04.000.log".
-func (s *Segment) Name() string { return s.seg.baseName() }
-
-// Len returns the number of rows.
-func (s *Segment) Len() int { return s.n }
-
-// Row returns row i in arrival order.
-func (s *Segment) Row(i int) Row {
-	if s.index != nil {
-		return sealedRow(s.index, i)
-	}
-	return *s.rows.at(s.from0 + i)
-}
-
-// Rows returns some rows from row i on, at least one, of a segment without an index.
-// They must not be changed.
-func (s *Segment) Rows(i int) []Row {
-	at := s.from0 + i
-	in := s.rows.chunks[at/chunkRows][at%chunkRows:]
-	return in[:min(len(in), s.n-i)]
-}
-
-// Search returns how many rows have a seq of at most seq.
-func (s *Segment) Search(seq uint64) int {
-	if s.index != nil {
-		return min(s.index.Search(seq), s.n)
-	}
-	return min(max(s.rows.search(seq)-s.from0, 0), s.n)
-}
-
-// First returns the seq of the first row, 0 when there is none.
-func (s *Segment) First() uint64 {
-	switch {
-	case s.n == 0:
-		return 0
-	case s.index != nil:
-		return s.index.First()
-	}
-	return s.Row(0).Seq
-}
-
-// Last returns the seq of the last row, 0 when there is none.
-func (s *Segment) Last() uint64 {
-	switch {
-	case s.n == 0:
-		return 0
-	case s.index != nil && s.n == s.index.Len():
-		return s.index.Last()
-	}
-	return s.Row(s.n - 1).Seq
-}
-
-// Index returns the sidecar of a sealed file or of a part of another one, nil
-// where there is none. Its rows are those of the view, but for those behind Len.
-func (s *Segment) Index() *sidecar.Index { return s.index }
 
 // Owners returns the number of identities of the segment's rows; every Row's
 // Owner is below it. Those that no row has may be empty.
@@ -126,10 +69,10 @@ func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
 // read is Read for who reads one row after the other: ring is where to look for the
 // next one that is not in the text yet.
 func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
-	if s.rows.n == 0 {
+	if s.sealed() {
 		return s.readSealed(i, buf)
 	}
-	row := s.rows.at(s.from0 + i)
+	row := s.textRow(i)
 	at := len(buf)
 	if row.Seq > s.seg.inText.Load() {
 		if buf, ok := s.from.readRing(s.seg, row.Seq, buf, ring); ok {
@@ -161,7 +104,7 @@ func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
 
 // readSince is Read for a row of a file that was sealed after the snapshot.
 func (s *Segment) readSince(x *sidecar.Index, seq uint64, buf []byte) ([]byte, error) {
-	now := Segment{index: x, n: x.Len(), seg: s.seg, from: s.from, snap: s.snap}
+	now := Segment{sealedView(s.seg, x), s.from, s.snap}
 	n := now.Search(seq)
 	if n == 0 || now.Row(n-1).Seq != seq {
 		return buf, fmt.Errorf("%w: %s was sealed without record %d", ErrGone, s.Name(), seq)

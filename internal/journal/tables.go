@@ -53,9 +53,8 @@ type segment struct {
 
 	unindexable atomic.Bool // the rows are not what their text says
 
-	serial  uint32 // tells segments apart, above 0, immutable
-	number  uint64 // in the order in which segments were begun, immutable
-	begunAt uint64 // position in the ring of its first record, if turn began it; guarded by Journal.mu
+	serial uint32 // tells segments apart, above 0, immutable
+	number uint64 // in the order in which segments were begun, immutable
 
 	// guarded by tables.mu
 	name    string // base name: user.log while active, user-<time>.log after

@@ -1,29 +1,35 @@
 package journal
 
 import (
+	"go.uber.org/zap/zapcore"
+
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
-	"github.com/steplog/steplog/rotation"
 )
+
+// sealedRow makes the row of a sealed file. Its Owner is one of the segment, its
+// place is not known.
+func sealedRow(x *sidecar.Index, i int) Row {
+	f := x.Frame(i / sidecar.FrameRows)
+	k := i % sidecar.FrameRows
+	level, kind := f.Class(k)
+	return Row{Seq: f.Seq(k), Time: f.Time(k), Owner: f.Owner(k), Level: levelOf(level), Kind: kind}
+}
+
+// levelOf is the inverse of line.LevelIndex.
+func levelOf(i int) int8 {
+	if i == len(line.Levels{})-1 {
+		return int8(zapcore.FatalLevel)
+	}
+	return int8(i) - 2
+}
 
 // indexOf returns the sidecar of a sealed file, nil of another.
 func (t *tables) indexOf(seg *segment) *sidecar.Index {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return seg.index
-}
-
-// hasIndex reports whether a closed file, as it is stored now, has its sidecar in use.
-func (t *tables) hasIndex(c rotation.Closed) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, seg := range t.segments {
-		if seg.name == c.Name {
-			return seg.index != nil && c.Name+extOf[seg.index.Format()] == c.File
-		}
-	}
-	return false
 }
 
 // lastSeq returns the newest seq of a segment. The caller holds tables.mu.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -130,37 +131,37 @@ func (s *segment) lookUpIn(x *sidecar.Index, parts []rowsIndex) {
 // everything is a limit that is none.
 const everything = math.MaxUint64
 
-// snapshot returns what is published with a seq of at most asOf.
-func (t *tables) snapshot(from *Journal, asOf uint64) *Snapshot {
+// snapshot returns what is known of runs up to a record, and hands out the views of all
+// files up to it, by log, then by age, oldest first.
+func (t *tables) snapshot(asOf uint64, yield func(view)) runs.View {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := &Snapshot{View: t.runs.View(min(t.asOf, asOf)), Segments: make([]Segment, 0, len(t.segments))}
 	limited := asOf < t.asOf
 	for _, seg := range t.segments {
-		view := Segment{rows: seg.rows, index: seg.index, seg: seg, from: from, snap: s}
-		if view.index != nil {
-			if view.n = view.index.Len(); limited {
-				view.n = view.index.Search(asOf)
+		v := view{rows: seg.rows, index: seg.index, seg: seg}
+		if v.index != nil {
+			if v.n = v.index.Len(); limited {
+				v.n = v.index.Search(asOf)
 			}
-			s.Segments = append(s.Segments, view)
+			yield(v)
 			continue
 		}
 		if limited {
-			view.rows.n = view.rows.search(asOf)
+			v.rows.n = v.rows.search(asOf)
 		}
 		for _, p := range seg.parts {
-			if p.from < view.rows.n {
-				part := view
-				part.index, part.from0, part.n = p.index, p.from, min(p.to, view.rows.n)-p.from
-				s.Segments = append(s.Segments, part)
+			if p.from < v.rows.n {
+				part := v
+				part.index, part.from0, part.n = p.index, p.from, min(p.to, v.rows.n)-p.from
+				yield(part)
 			}
 		}
-		if view.from0 = seg.indexed(); view.from0 < view.rows.n || view.rows.n == 0 || len(seg.parts) == 0 {
-			view.n = max(view.rows.n-view.from0, 0)
-			s.Segments = append(s.Segments, view)
+		if v.from0 = seg.indexed(); v.from0 < v.rows.n || v.rows.n == 0 || len(seg.parts) == 0 {
+			v.n = max(v.rows.n-v.from0, 0)
+			yield(v)
 		}
 	}
-	return s
+	return t.runs.View(min(t.asOf, asOf))
 }
 
 // changed returns a channel that is closed at the next publication, nil when
@@ -356,4 +357,34 @@ func (t *tables) rebase(seg *segment, found rows, owners []*Owner, n int, end in
 		t.runs.DropRow(old.at(i).Owner)
 	}
 	return size
+}
+
+// usageAfter reports whether records of runs are known from a file after this one.
+func (t *tables) usageAfter(seg *segment) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.segments {
+		if s.file == FileUsage && compareSegments(s, seg) > 0 && s.lastSeq() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// forgetRuns forgets what is known of runs and steps but what lines count for
+// them. Earlier snapshots keep theirs.
+func (t *tables) forgetRuns() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runs.Restart()
+	for _, seg := range t.segments {
+		if seg.index != nil {
+			t.countSealed(seg.index, 0, 1)
+		}
+		for i := range seg.rows.n {
+			if row := seg.rows.at(i); row.counts() {
+				t.count(t.runs.OwnerAt(row.Owner), row, 1)
+			}
+		}
+	}
 }

@@ -48,16 +48,3 @@ func (s *Segment) textBlock(off int64) ([]byte, int64, error) {
 	})
 	return block, n * textBlock, err
 }
-
-// textEnd returns where the last line of the view ends that is in the text.
-func (s *Segment) textEnd() int64 {
-	n := s.rows.n
-	if seq := s.seg.inText.Load(); seq != allInText {
-		n = s.rows.search(seq)
-	}
-	if n == 0 {
-		return 0
-	}
-	last := s.rows.at(n - 1)
-	return int64(last.Offset) + int64(last.Len) + 1
-}
