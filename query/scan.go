@@ -41,6 +41,7 @@ type scan struct {
 	kept       []byte // room for lines that are given out
 	expected   int    // how many may be, about
 	rec        line.Record
+	out        line.Outline
 	parser     line.Parser
 }
 
@@ -99,12 +100,12 @@ func (s *scan) read(v *view, i int) error {
 	return s.parse(v)
 }
 
-// readBrief is read for a line of which a record is made: s.rec has no details.
-func (s *scan) readBrief(v *view, i int) error {
+// outline is read for a line of which only a record is made: it leaves s.rec as it was.
+func (s *scan) outline(v *view, i int) error {
 	if err := s.fetch(v, i); err != nil {
 		return err
 	}
-	return s.parsed(v, s.parser.Brief(s.raw, &s.rec))
+	return s.parsed(v, s.parser.Outline(s.raw, &s.out))
 }
 
 // fetch reads the line of a row into s.raw.
@@ -154,17 +155,23 @@ func (s *scan) matches(v *view, i int) (bool, error) {
 // record keeps its neighbours' lines alive.
 const keepBytes = 16 << 10
 
-// record makes the answer from the line that read fetched.
+// record makes the answer from the line that read or matches fetched.
 func (s *scan) record(v *view, to *Record) {
+	s.rec.Outline(s.raw, &s.out)
+	s.outlined(v, to)
+}
+
+// outlined makes the answer from the line that outline fetched. to is empty.
+func (s *scan) outlined(v *view, to *Record) {
 	if n := len(s.raw); n > keepBytes/4 {
-		fillRecord(to, &s.rec, v.File(), slices.Clone(s.raw))
+		fillRecord(to, &s.out, v.File(), slices.Clone(s.raw))
 		return
 	} else if cap(s.kept)-len(s.kept) < n {
 		s.kept = make([]byte, 0, max(n, min(keepBytes, s.expected*n)))
 	}
 	from := len(s.kept)
 	s.kept = append(s.kept, s.raw...)
-	fillRecord(to, &s.rec, v.File(), s.kept[from:len(s.kept):len(s.kept)])
+	fillRecord(to, &s.out, v.File(), s.kept[from:len(s.kept):len(s.kept)])
 }
 
 // page answers a query for records: the items in their order, as far as they are
@@ -208,12 +215,13 @@ func (s *scan) page(w Window) (Result[Record], error) {
 		if !p.take() {
 			return !p.more, nil
 		}
-		if !read {
-			if err := s.readBrief(v, i); err != nil {
-				return false, err
-			}
+		if read {
+			s.record(v, p.next())
+		} else if err := s.outline(v, i); err != nil {
+			return false, err
+		} else {
+			s.outlined(v, p.next())
 		}
-		s.record(v, p.next())
 		p.added()
 		if p.full && w.Past == 0 && result.Total.Exact {
 			// The total tells whether there are more: no need to look for one.
@@ -345,20 +353,22 @@ func (s *scan) eachUnindexed(v *view, do func(i int, row *journal.Row) error) er
 
 // makeRecord makes a query's record from a parsed line; raw becomes its own.
 func makeRecord(rec *line.Record, file string, raw []byte) (r Record) {
-	fillRecord(&r, rec, file, raw)
+	var o line.Outline
+	rec.Outline(raw, &o)
+	fillRecord(&r, &o, file, raw)
 	return r
 }
 
-func fillRecord(to *Record, rec *line.Record, file string, raw []byte) {
-	id := &rec.Identity
-	*to = Record{
-		Seq: rec.Seq, Time: rec.Time, Level: rec.Level, Kind: Kind(rec.Kind.String()), File: file,
-		Server: id.Server, ServerName: id.ServerName, Service: id.Service, ServiceName: id.ServiceName,
-		Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,
-		ParentOperation: id.ParentOperation, Run: id.Run, RootRun: id.RootRun, ParentRun: id.ParentRun,
-		ParentStep: id.ParentStep, Step: id.Step, Action: id.Action, ActionName: id.ActionName, Attempt: id.Attempt,
-		Topic: rec.Topic, Trace: rec.Trace, Span: rec.Span, Logger: rec.Logger, Caller: rec.Caller, Stack: rec.Stack,
-		Label: rec.Label, Phase: rec.Phase, Message: rec.Message,
-		ErrorMessage: rec.ErrorMessage, ErrorCode: rec.ErrorCode, Truncated: rec.Truncated, Raw: raw,
-	}
+// fillRecord makes an empty record one, field by field: it is large, and a second one
+// would be copied as a whole.
+func fillRecord(to *Record, o *line.Outline, file string, raw []byte) {
+	to.Seq, to.Time, to.Level, to.Kind, to.File, to.Raw = o.Seq, o.Time, o.Level, Kind(o.Kind.String()), file, raw
+	id := o.Identity
+	to.Server, to.ServerName, to.Service, to.ServiceName, to.Project = id.Server, id.ServerName, id.Service, id.ServiceName, id.Project
+	to.Operation, to.OperationName, to.ParentOperation = id.Operation, id.OperationName, id.ParentOperation
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = id.Run, id.RootRun, id.ParentRun, id.ParentStep
+	to.Step, to.Action, to.ActionName, to.Attempt = id.Step, id.Action, id.ActionName, id.Attempt
+	to.Topic, to.Trace, to.Span, to.Logger, to.Caller, to.Stack = o.Topic, o.Trace, o.Span, o.Logger, o.Caller, o.Stack
+	to.Label, to.Phase, to.Message = o.Label, o.Phase, o.Message
+	to.ErrorMessage, to.ErrorCode, to.Truncated = o.ErrorMessage, o.ErrorCode, o.Truncated
 }

@@ -41,7 +41,8 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 	hasSeq := false
 	ids := identifiers{from: -1}
 	more := true
-	if n := beginning(raw, r); n > 0 {
+	if b, n := beginning(raw); n > 0 {
+		r.Seq, r.Time, r.Level, r.Kind = b.seq, b.time, b.level, b.kind
 		s.i, hasSeq = n, true
 		if p != nil && p.find(raw[n:]) {
 			known := &p.known[p.last]
@@ -85,8 +86,6 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 				return false
 			}
 			hasSeq = true
-		} else if name == "details" && p != nil && p.brief && isLast(raw, s.i) {
-			s.i = len(raw) - 1
 		} else if !parseMember(&s, name, r, &old) {
 			return false
 		}
@@ -106,12 +105,7 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 		return false
 	}
 	if s.lent > 0 {
-		c := copier{from: view(raw)}
-		if p != nil && p.brief {
-			c.to = p.take(s.lent)
-		} else {
-			c.to = make([]byte, 0, s.lent)
-		}
+		c := copier{from: view(raw), to: make([]byte, 0, s.lent)}
 		c.record(r)
 	}
 	if p != nil {

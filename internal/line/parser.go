@@ -22,9 +22,7 @@ type Parser struct {
 	before int              // the last one that was known
 	ends   int              // how often all were forgotten
 
-	brief bool   // nobody wants details
-	room  []byte // for the texts of some lines
-	rooms int    // how many there were
+	outlined outlined // what was met in outlines
 }
 
 // maxKnown bounds what a Parser remembers: some MB.

@@ -81,29 +81,37 @@ func TestParserForgets(t *testing.T) {
 	}
 }
 
-// sameInBrief says that a record is read in brief as it is as a whole.
-func sameInBrief(t *testing.T, p *line.Parser, raw []byte) {
-	var want, got line.Record
-	require.NoError(t, line.Parse(raw, &want))
-	require.NoError(t, p.Brief(raw, &got), "%s", raw)
-	for _, r := range []*line.Record{&want, &got} {
-		r.Details, r.Error, r.Lifecycle = nil, nil, line.Lifecycle{}
-	}
+// sameInOutline says that a record is outlined as it is read as a whole.
+func sameInOutline(t *testing.T, p *line.Parser, raw []byte) {
+	var whole line.Record
+	var want, got line.Outline
+	require.NoError(t, line.Parse(raw, &whole))
+	whole.Outline(raw, &want)
+	require.NoError(t, p.Outline(raw, &got), "%s", raw)
 	require.Equal(t, want, got, "%s", raw)
+	part := func(s line.Span) []byte { return raw[s.From:s.To] }
+	require.Equal(t, string(whole.Error), string(part(got.Error)))
+	require.Equal(t, string(whole.Details), string(part(got.Details)))
 }
 
-// What Brief makes of lines, in whatever order and between others, is what Parse
-// makes of each, but for what it leaves out.
-func TestBrief(t *testing.T) {
+// What Outline makes of lines, in whatever order and between others, is what Parse
+// makes of each.
+func TestOutline(t *testing.T) {
 	lines := identified()
 	const head = `{"seq":12,"timestamp":"2026-11-21T02:03:04.123456789Z","level":"warn","kind":"line",`
-	for _, ids := range []string{`"server":"s","service":"v","run":"r1","attempt":2`, `"run":"r2"`, `"run":"r\u0032"`, `"project":"p","run":"r2"`, `"action":"a","run":"r3"`} {
+	for _, ids := range []string{`"server":"s","service":"v","run":"r1","attempt":2`, `"run":"r2"`, `"run":"r\u0032"`, `"project":"p","run":"r2"`, `"action":"a","run":"r3"`, `"run":"größe"`, "\"run\":\"\xff\"", `"attempt":1`, `"run":"r4","attempt":99999999999999999999`, `"step":"s","step":"t"`, `"x":1`} {
 		for _, rest := range []string{
 			`"message":"all is well"}`, `"message":"all is well","details":{"sku":"A-1","order_id":"7"}}`, `"message":"","details":{}}`,
 			`"message":"a \"quoted\" word","details":{"n":1}}`, `"message":"größe","details":{"a":{"b":"}"}}}`, `"message":"ends in }","details":{"a":"}}"}}`,
 			`"message":"m","details":{"a":1},"message":"another","label":"l"}`, `"message":"m","details":{"a":1} }`, `"message":"m", "details":{}}`,
 			`"message":"m","error":{"message":"e","code":"c"},"stack":"at","truncated":true,"details":{"run":"no"}}`,
 			`"message":"m","run":"another","details":{"a":[1,{"b":2}]}}`, `"topic":"security","message":"m","details":{"a":"b"}}`,
+			`"message":"m","error":{"message":"e","chain":["a"],"code":"c"}}`, `"message":"m","error":"text","details":{}}`, `"message":"m","error":{"message":7}}`,
+			`"message":"m","error":{"code":"c"},"error":{"message":"e"}}`, `"message":"m","error":{"message":"e"},"error":"none"}`, `"message":"m","error":{}}`,
+			`"phase":"end","id":7,"started":"2026-11-21T02:03:04Z","outcome":"failed","levels":{"info":2},"implied":true,"message":"m"}`,
+			`"topic":"t","trace":"t","span":"s","logger":"l","caller":"c","label":"l\u0061","phase":"input","message":"m","stack":"at\nb","truncated":false}`,
+			`"attempt":3,"message":"m"}`, `"attempt":"x","message":"m"}`, `"seq":13,"message":"m"}`, `"mess\u0061ge":"m"}`, `"message":"m","details":{"a":1},"details":{"b":2}}`,
+			`"message":"m","details":{"a":1},"details":5}`, `"message":"m","truncated":1}`, `"message":"m"}  `, `"message": "m"}`, `"label":null,"message":"m"}`,
 			`"message":"` + strings.Repeat("long ", 300) + `","details":{"a":"b"}}`, `"message":7,"details":"none"}`,
 		} {
 			lines = append(lines, head+ids+","+rest)
@@ -122,7 +130,7 @@ func TestBrief(t *testing.T) {
 			if rnd.IntN(4) == 0 {
 				require.NoError(t, p.Parse(raw, &got))
 			}
-			sameInBrief(t, &p, raw)
+			sameInOutline(t, &p, raw)
 		}
 	}
 }
@@ -141,7 +149,7 @@ func FuzzParser(f *testing.F) {
 				require.Equal(t, line.Parse([]byte(raw), &want), p.Parse([]byte(raw), &got))
 				require.Equal(t, want, got)
 				if line.Parse([]byte(raw), &want) == nil {
-					sameInBrief(t, &p, []byte(raw))
+					sameInOutline(t, &p, []byte(raw))
 				}
 			}
 		}
