@@ -112,7 +112,7 @@ func (t *follower) fetch() (batch []Record, err error) {
 				end = row.Seq - 1
 				return false, nil
 			}
-			if !s.match.row(row) {
+			if !s.match.visited(v, row) {
 				return true, nil
 			}
 			t.waiting--
@@ -159,8 +159,8 @@ func (t *follower) behind(s *scan) (int, error) {
 	if t.counted <= t.last {
 		t.waiting, t.counted = 0, t.last
 	}
-	err := s.merge(t.counted, true, nil, func(_ *view, _ int, row *journal.Row) (bool, error) {
-		if s.match.row(row) {
+	err := s.merge(t.counted, true, nil, func(v *view, _ int, row *journal.Row) (bool, error) {
+		if s.match.visited(v, row) {
 			t.waiting++
 		}
 		return true, nil

@@ -41,7 +41,7 @@ func (b *journalBackend) Lines(ctx context.Context, f Filter, w Window, dst []by
 func (s *scan) copyLines(w Window, dst []byte) (Lines, error) {
 	l := Lines{Text: dst}
 	err := s.merge(w.Past, w.Oldest, nil, func(v *view, i int, row *journal.Row) (bool, error) {
-		if !s.match.row(row) {
+		if !s.match.visited(v, row) {
 			return true, nil
 		}
 		if l.Records == w.Limit || w.MaxBytes > 0 && len(l.Text)-len(dst) >= w.MaxBytes {

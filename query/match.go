@@ -18,6 +18,7 @@ type matcher struct {
 	kinds    [256]bool // by line.Kind
 	levels   [256]bool // by int8(level) + 128
 	from, to int64     // Unix nanoseconds, both inclusive
+	timed    bool      // not every time is wanted
 
 	identity func(*line.Identity) bool // nil when no identifier is asked for
 	owners   []ownerMatch              // of segments that are not sealed: decided once for each owner, when it is first met
@@ -62,6 +63,7 @@ func newMatcher(f *Filter) matcher {
 	if !f.To.IsZero() {
 		m.to = nanoseconds(f.To)
 	}
+	m.timed = m.from != math.MinInt64 || m.to != math.MaxInt64
 	return m
 }
 
@@ -115,6 +117,9 @@ func (m *matcher) row(r *journal.Row) bool {
 	}
 	return m.owner(r.Owner)
 }
+
+// visited decides about a row that a merge visits.
+func (m *matcher) visited(v *view, r *journal.Row) bool { return v.Index() != nil || m.row(r) }
 
 // owner decides about an owner of the segment looked at.
 func (m *matcher) owner(o uint32) bool {

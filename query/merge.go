@@ -9,8 +9,9 @@ import (
 
 // merge visits the rows of all views in the order of seq, newest first or
 // oldest first, beginning past a seq when that is not 0. visit returns false to
-// stop. Of sealed files, rows are left out that their sidecars rule out, and
-// those that are never reached are not even asked.
+// stop. Of files with a sidecar only rows are visited that match as far as it tells,
+// of which only the seq is known, and those that are never reached are not even asked.
+// Of others all rows are visited: see [matcher.visited].
 //
 // pass, if not nil, is asked about a view of which nothing was visited yet and
 // whose rows all come before those of the others; when it returns true the view
@@ -103,6 +104,7 @@ type head struct {
 	list    []uint32
 	listed  bool
 	planned bool
+	owned   bool // all rows have an owner that matches
 	lo, hi  int
 	seq     uint64 // of the row it is at
 	oldest  bool
@@ -113,7 +115,7 @@ type head struct {
 
 // newHead goes over the rows from lo to hi-1 of a view that is prepared.
 func newHead(v *view, lo, hi int, oldest bool) head {
-	h := head{v: v, lo: lo, hi: hi, oldest: oldest, planned: true}
+	h := head{v: v, lo: lo, hi: hi, oldest: oldest, planned: true, owned: v.plan != nil && v.plan.owned}
 	if v.plan != nil && v.plan.listed {
 		h.list, h.listed = v.plan.rows, true
 		h.lo, _ = slices.BinarySearch(h.list, uint32(lo))
@@ -142,8 +144,8 @@ func (h *head) look(x *segment.Index, row int) int {
 	return row % segment.FrameRows
 }
 
-// passes reports whether the row it is at has a level and a kind that nobody
-// wants, or an owner: the rest of it need not be looked at.
+// passes reports whether the row it is at, of a file with a sidecar, does not match by
+// its level, kind, owner or time.
 func (h *head) passes(s *scan) bool {
 	x := h.v.Index()
 	if x == nil {
@@ -154,15 +156,31 @@ func (h *head) passes(s *scan) bool {
 	if s.match.wantedMap>>h.frame.ClassOf(i)&1 == 0 {
 		return true
 	}
-	if s.match.identity == nil {
+	if s.match.timed {
+		if at := h.frame.Time(i); at < s.match.from || at > s.match.to {
+			return true
+		}
+	}
+	if s.match.identity == nil || h.owned {
 		return false
 	}
 	s.match.in(h.v)
 	return !s.match.owner(h.frame.Owner(i))
 }
 
-// row returns the row it is at.
+// row returns the row it is at; of one in a sidecar only the seq, for what else it
+// tells was looked at.
 func (h *head) row() journal.Row {
+	i := h.index()
+	if x := h.v.Index(); x != nil {
+		i = h.look(x, i)
+		return journal.Row{Seq: h.frame.Seq(i)}
+	}
+	return h.v.Row(i)
+}
+
+// whole returns all of the row it is at.
+func (h *head) whole() journal.Row {
 	i := h.index()
 	x := h.v.Index()
 	if x == nil {

@@ -18,6 +18,8 @@ type plan struct {
 	listed bool
 	// exact says that a listed row matches what only lines tell.
 	exact bool
+	// owned says that every listed row has an owner that matches.
+	owned bool
 }
 
 // decides reports whether the lines need not be looked at.
@@ -155,6 +157,7 @@ func (a *asking) identity() {
 			rows = a.x.AppendScopeRows(rows, scope)
 		}
 	}
+	a.owned = !a.c.owners
 	a.narrow(sorted(rows, len(o.list), a.x.Len()))
 }
 

@@ -202,7 +202,7 @@ func (s *scan) page(w Window) (Result[Record], error) {
 		return true
 	}
 	err := s.merge(w.Past, w.Oldest, pass, func(v *view, i int, row *journal.Row) (bool, error) {
-		if !s.match.row(row) {
+		if !s.match.visited(v, row) {
 			return true, nil
 		}
 		read := false
@@ -319,7 +319,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 			return err
 		}
 		if !h.passes(s) {
-			if row = h.row(); s.match.row(&row) {
+			if row = h.whole(); s.match.visited(v, &row) {
 				if err := do(h.index(), &row); err != nil {
 					return err
 				}
