@@ -394,3 +394,26 @@ var errDisk = errors.New("disk full")
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errDisk }
+
+// The block of an offset is the one in whose span it lies, however unlike in length
+// the blocks are.
+func TestFind(t *testing.T) {
+	for _, long := range []int{10, 3_000, 200_000} {
+		var text []byte
+		for i := range 400 {
+			text = append(append(text, strings.Repeat("x", 1+i*i*i%long)...), '\n')
+		}
+		r := open(t, compress(t, block.Gzip, text))
+		require.Zero(t, r.Find(-1))
+		for n := range r.Blocks() {
+			from, to := r.Span(n)
+			for _, off := range []int64{from, (from + to) / 2, to - 1} {
+				if off >= from && off < to {
+					require.Equal(t, n, r.Find(off))
+				}
+			}
+		}
+		require.Equal(t, r.Blocks(), r.Find(r.Size()))
+		require.Equal(t, r.Blocks(), r.Find(r.Size()+1))
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sort"
 	"sync"
 )
 
@@ -133,7 +132,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 			return n, io.EOF
 		}
 		// The first block whose text ends behind at: empty ones are passed over.
-		block := sort.Search(r.Blocks(), func(i int) bool { return r.text[i+1] > at })
+		block := r.Find(at)
 		m, err := r.readBlock(p[n:], block, at-r.text[block])
 		n += m
 		if err != nil {
@@ -231,8 +230,28 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 // Find returns the block that holds the text at an offset, [Reader.Blocks] when
 // none does.
 func (r *Reader) Find(off int64) int {
-	return sort.Search(r.Blocks(), func(i int) bool { return r.text[i+1] > off })
+	// Blocks are about as long as each other: it is one of a few.
+	n := r.Blocks()
+	lo, hi := 0, n
+	if n > 0 && off > 0 && off < r.text[n] {
+		guess := int(float64(off) / float64(r.text[n]) * float64(n))
+		lo, hi = max(min(guess, n)-fewBlocks, 0), min(guess+fewBlocks, n)
+		if off < r.text[lo] || off >= r.text[hi] {
+			lo, hi = 0, n
+		}
+	}
+	for lo < hi {
+		if i := int(uint(lo+hi) >> 1); r.text[i+1] > off {
+			hi = i
+		} else {
+			lo = i + 1
+		}
+	}
+	return lo
 }
+
+// fewBlocks is how far from where it should be a block is looked for first.
+const fewBlocks = 2
 
 // Span returns where the text of a block begins and ends.
 func (r *Reader) Span(block int) (from, to int64) { return r.text[block], r.text[block+1] }

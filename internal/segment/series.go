@@ -1,9 +1,6 @@
 package segment
 
-import (
-	"math"
-	"sort"
-)
+import "math"
 
 // A series is a list of values that mostly grow by about as much each time:
 // times, seqs, the rows of a run. It is stored as the values at every 64th place
@@ -108,8 +105,33 @@ func (s *series) atRest(i int, rest []byte) uint64 {
 // search returns the place of the first value at or above one, of values that
 // ascend: first among the anchors, which lie together, then between two of them.
 func (s *series) search(value int64, rest []byte) int {
-	from := sort.Search(s.n>>anchorShift, func(i int) bool { return int64(s.base+unpack(s.b, i+1, s.anchorWidth)) >= value }) << anchorShift
-	return from + sort.Search(min(s.n-from, 1<<anchorShift+1), func(i int) bool { return int64(s.atRest(from+i, rest)) >= value })
+	group, groups := 0, s.n>>anchorShift
+	for group < groups {
+		if i := int(uint(group+groups) >> 1); int64(s.base+unpack(s.b, i+1, s.anchorWidth)) < value {
+			group = i + 1
+		} else {
+			groups = i
+		}
+	}
+	from := group << anchorShift
+	span := min(1<<anchorShift, s.n-1-from)
+	if span <= 0 {
+		if span < 0 || int64(s.base+unpack(s.b, group, s.anchorWidth)+uint64(s.low)+unpack(rest, from, s.width)) >= value {
+			return from
+		}
+		return from + 1
+	}
+	a, b := s.base+unpack(s.b, group, s.anchorWidth), s.base+unpack(s.b, group+1, s.anchorWidth)
+	lo, hi := 0, span+1
+	for lo < hi {
+		k := int(uint(lo+hi) >> 1)
+		if int64(onLine(a, b, k, span)+uint64(s.low)+unpack(rest, from+k, s.width)) < value {
+			lo = k + 1
+		} else {
+			hi = k
+		}
+	}
+	return from + lo
 }
 
 // each calls yield with all values in order.
