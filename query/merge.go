@@ -57,7 +57,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			top.lo = top.hi
 		} else if !top.planned {
 			// Until here its seq was a bound: now it is that of a row.
-			if err := s.prepare(top.v); err != nil {
+			if err := s.prepareFrom(top.v, s.enough(top.v, top.hi, oldest)); err != nil {
 				return err
 			}
 			*top = newHead(top.v, top.lo, top.hi, oldest)
@@ -87,6 +87,17 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			}
 			top.advance()
 			top.settle(s)
+		}
+		if p := top.v.plan; top.lo >= top.hi && p != nil && p.from > top.v.lo {
+			// It was asked for its last rows only.
+			top.v.plan = nil
+			if err := s.prepare(top.v); err != nil {
+				return err
+			}
+			*top = newHead(top.v, top.v.lo, p.from, oldest)
+			if top.settle(s); top.lo < top.hi {
+				top.seq = top.row().Seq
+			}
 		}
 		if top.lo >= top.hi {
 			h[0] = h[len(h)-1]

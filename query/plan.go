@@ -20,6 +20,9 @@ type plan struct {
 	exact bool
 	// owned says that every listed row has an owner that matches.
 	owned bool
+	// from is the first row that a listed plan is for: those before it are looked at
+	// with another one.
+	from int
 }
 
 // decides reports whether the lines need not be looked at.
@@ -50,12 +53,15 @@ func newConditions(f *Filter) *conditions {
 }
 
 // prepare makes the plan of a view.
-func (s *scan) prepare(v *view) error {
+func (s *scan) prepare(v *view) error { return s.prepareFrom(v, 0) }
+
+// prepareFrom makes the plan of a view, which may be for the rows from one on only.
+func (s *scan) prepareFrom(v *view, from int) error {
 	x := v.Index()
 	if x == nil || v.plan != nil || s.unplanned {
 		return nil
 	}
-	a := asking{x: x, v: v, c: s.where, s: s}
+	a := asking{x: x, v: v, c: s.where, s: s, since: from}
 	if s.match.never(x) {
 		a.narrow(nil)
 		a.exact = true
@@ -92,10 +98,11 @@ func (m *matcher) never(x *segment.Index) bool {
 
 // asking makes one plan.
 type asking struct {
-	x *segment.Index
-	v *view
-	c *conditions
-	s *scan
+	x     *segment.Index
+	v     *view
+	c     *conditions
+	s     *scan
+	since int // rows before it may be left for later
 	plan
 	inexact bool
 }
@@ -151,14 +158,35 @@ func (a *asking) identity() {
 	if 8*n > a.x.Len() {
 		return
 	}
-	rows := make([]uint32, 0, n)
+	from, to, inRow := a.x.TimeRows(a.s.match.from, a.s.match.to)
+	if !inRow {
+		from, to = 0, a.x.Len()
+	}
+	if to = min(to, a.v.hi); a.since > from {
+		from, a.from = a.since, a.since
+	}
+	rows := make([]uint32, 0, min(n, max(to-from, 0)))
 	for _, scope := range o.list {
 		if inTime(scope) {
-			rows = a.x.AppendScopeRows(rows, scope)
+			rows = a.x.AppendScopeRows(rows, scope, from, to)
 		}
 	}
 	a.owned = !a.c.owners
-	a.narrow(sorted(rows, len(o.list), a.x.Len()))
+	a.narrow(sortedFrom(rows, len(o.list), from, to))
+}
+
+// enough returns the row from which on a view is asked first: with about twice as many
+// matches behind it as are needed, as far as they are spread evenly over the view.
+func (s *scan) enough(v *view, hi int, oldest bool) int {
+	x := v.Index()
+	if oldest || x == nil || !v.counted || s.needed <= 0 || v.matches < 8*int64(s.needed) {
+		return 0
+	}
+	from, to, inRow := x.TimeRows(s.match.from, s.match.to)
+	if to = min(to, hi); !inRow || from >= to {
+		return 0
+	}
+	return to - int(int64(to-from)*2*int64(s.needed)/v.matches)
 }
 
 // rowsOf returns the rows of some refs.

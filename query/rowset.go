@@ -52,23 +52,28 @@ func subtract(a, b []uint32) []uint32 {
 }
 
 // sorted puts rows of several lists, one after the other, in order, each once.
-func sorted(rows []uint32, lists, all int) []uint32 {
+func sorted(rows []uint32, lists, all int) []uint32 { return sortedFrom(rows, lists, 0, all) }
+
+// sortedFrom is sorted for rows from one up to another.
+func sortedFrom(rows []uint32, lists, from, to int) []uint32 {
 	if lists < 2 {
 		return rows
 	}
 	// A bitmap takes a pass over all/64 words, sorting some 10 ns a row and more.
-	if len(rows) < all/1024 {
+	if len(rows) < (to-from)/1024 {
 		slices.Sort(rows)
 		return slices.Compact(rows)
 	}
-	has := make([]uint64, (all+63)/64)
+	base := uint32(from)
+	has := make([]uint64, (max(to-from, 0)+63)/64)
 	for _, row := range rows {
+		row -= base
 		has[row>>6] |= 1 << (row & 63)
 	}
 	rows = rows[:0]
 	for i, word := range has {
 		for ; word != 0; word &= word - 1 {
-			rows = append(rows, uint32(i<<6+bits.TrailingZeros64(word)))
+			rows = append(rows, base+uint32(i<<6+bits.TrailingZeros64(word)))
 		}
 	}
 	return rows

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -40,6 +41,7 @@ type scan struct {
 	raw        []byte // the line looked at, not to be changed
 	kept       []byte // room for lines that are given out
 	expected   int    // how many may be, about
+	needed     int    // matches for the page and what it passes over; 0 where all may be
 	rec        line.Record
 	out        line.Outline
 	parser     line.Parser
@@ -188,6 +190,7 @@ func (s *scan) page(w Window) (Result[Record], error) {
 	if result.Total.Exact {
 		s.expected = int(min(int64(w.Limit), max(result.Total.N-int64(w.Offset), 0)))
 		p.items = make([]Record, 0, s.expected)
+		s.needed = w.Limit + min(w.Offset, math.MaxInt32)
 	}
 	if result.Total.Exact && int64(w.Offset) >= result.Total.N {
 		result.Stats = s.stats

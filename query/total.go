@@ -294,6 +294,8 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 		return 0, o.none, nil
 	}
 	var rows []uint32
+	s.match.wanted(x)
+	from, to, inRow := x.TimeRows(s.match.from, s.match.to)
 	for _, scope := range o.list {
 		switch first, last := x.ScopeTimes(scope); {
 		case last < s.match.from || first > s.match.to:
@@ -309,8 +311,14 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 					}
 				}
 			}
+		case inRow:
+			rows = x.AppendScopeRows(rows[:0], scope, from, to)
+			n += int64(x.CountRows(rows, s.match.wantedMap))
+			if err := s.tick(len(rows)); err != nil {
+				return n, true, err
+			}
 		default:
-			rows = x.AppendScopeRows(rows[:0], scope)
+			rows = x.AppendScopeRows(rows[:0], scope, 0, x.Len())
 			n += s.countRows(x, rows)
 			if err := s.tick(len(rows)); err != nil {
 				return n, true, err

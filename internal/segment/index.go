@@ -34,6 +34,7 @@ type Index struct {
 	texts                                 textTable
 	scopes, owners                        packedTable
 	minTime, maxTime                      int64
+	ascending                             bool   // no row has a smaller time than the one before
 	first, last                           uint64 // seq; not in mapped memory
 	classWidth                            int
 	classOf                               [levelCount * kindCount]uint8 // index in classes, and 1
@@ -206,6 +207,7 @@ func (x *Index) checkFrames() bool {
 	if len(x.values) < packPad {
 		return false
 	}
+	x.ascending = true
 	for i := range x.Frames() {
 		f := x.frames[i*frameBytes(len(x.classes)):]
 		n := min(FrameRows, x.rows-i*FrameRows)
@@ -221,6 +223,7 @@ func (x *Index) checkFrames() bool {
 		if i == 0 {
 			x.minTime, x.maxTime = first, last
 		}
+		x.ascending = x.ascending && f[53] == 1 && (i == 0 || first >= x.maxTime)
 		x.minTime, x.maxTime = min(x.minTime, first), max(x.maxTime, last)
 		at := int(binary.LittleEndian.Uint32(f[24:]))
 		if at > len(x.values) || size > len(x.values)-at {

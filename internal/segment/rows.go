@@ -2,8 +2,10 @@ package segment
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
@@ -143,6 +145,51 @@ func (f *Frame) Owner(i int) uint32 {
 	return o
 }
 
+// TimeRows returns the rows whose times lie between two, both inclusive: from one up
+// to another. ok is false for a file in which those are not all in a row.
+func (x *Index) TimeRows(first, last int64) (from, to int, ok bool) {
+	if !x.ascending {
+		return 0, 0, false
+	}
+	if last == math.MaxInt64 {
+		return x.rowAt(first), x.rows, true
+	}
+	return x.rowAt(first), x.rowAt(last + 1), true
+}
+
+// rowAt returns the first row whose time is not before one, of a file in which times
+// ascend.
+func (x *Index) rowAt(at int64) int {
+	if at <= x.minTime {
+		return 0
+	}
+	n := sort.Search(x.Frames(), func(i int) bool {
+		head := x.FrameHead(i)
+		_, last := head.Times()
+		return last >= at
+	})
+	if n == x.Frames() {
+		return x.rows
+	}
+	f := x.Frame(n)
+	return n*FrameRows + f.SearchTime(at)
+}
+
+// CountRows returns how many of some rows, which ascend, have one of the classes that
+// a bit is set for; see [Index.Classes].
+func (x *Index) CountRows(rows []uint32, classes uint64) (count int) {
+	var f Frame
+	end := 0 // of the rows of the frame looked at
+	for _, row := range rows {
+		if int(row) >= end {
+			n := int(row) / FrameRows
+			f, end = x.Frame(n), (n+1)*FrameRows
+		}
+		count += int(classes >> f.ClassOf(int(row)%FrameRows) & 1)
+	}
+	return count
+}
+
 // Place returns where the line of a row lies in the text, with all that stands
 // before the next record's.
 func (x *Index) Place(row int) (offset int64, size int) {
@@ -191,12 +238,14 @@ func (x *Index) ScopeRow(scope, i int) int {
 	return int(min(s.at(i), uint64(x.rows-1)))
 }
 
-// AppendScopeRows appends the rows of a scope, ascending, to dst.
-func (x *Index) AppendScopeRows(dst []uint32, scope int) []uint32 {
+// AppendScopeRows appends the rows of a scope from one up to another, ascending, to
+// dst.
+func (x *Index) AppendScopeRows(dst []uint32, scope, from, to int) []uint32 {
 	s := x.scopeSeries(scope)
-	dst = slices.Grow(dst, s.n)
-	s.each(func(v uint64) { dst = append(dst, uint32(min(v, uint64(x.rows-1)))) })
-	return dst
+	if from <= 0 && to >= x.rows {
+		dst = slices.Grow(dst, s.n)
+	}
+	return s.appendBetween(dst, uint64(max(from, 0)), uint64(min(max(to, 0), x.rows)))
 }
 
 // Scopes returns the number of scopes.

@@ -464,7 +464,7 @@ func FuzzRead(f *testing.F) {
 			at, size := x.Place(i)
 			require.LessOrEqual(t, at+int64(size), x.TextSize())
 			x.PlaceOf(i)
-			x.AppendScopeRows(nil, x.ScopeOf(fr.Owner(k)))
+			x.AppendScopeRows(nil, x.ScopeOf(fr.Owner(k)), 0, x.Len())
 			x.Search(fr.Seq(k))
 		}
 		_ = x.Lifecycle(func(int, *line.Lifecycle) error { return nil })

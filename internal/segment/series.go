@@ -134,18 +134,32 @@ func (s *series) search(value int64, rest []byte) int {
 	return from + lo
 }
 
-// each calls yield with all values in order.
-func (s *series) each(yield func(v uint64)) {
+// appendBetween appends those of values that ascend that are at least one and below
+// another.
+func (s *series) appendBetween(dst []uint32, from, to uint64) []uint32 {
 	rest := s.b[s.rest():]
-	for from := 0; from < s.n; from += 1 << anchorShift {
-		a, b := s.base+unpack(s.b, from>>anchorShift, s.anchorWidth), uint64(0)
-		span := min(1<<anchorShift, s.n-1-from)
+	i := 0
+	if from > 0 {
+		i = s.search(int64(from), rest)
+	}
+	for i < s.n {
+		group, k := i>>anchorShift, i&(1<<anchorShift-1)
+		a := s.base + unpack(s.b, group, s.anchorWidth)
+		span := min(1<<anchorShift, s.n-1-group<<anchorShift)
+		b := a
 		if span > 0 {
-			b = s.base + unpack(s.b, from>>anchorShift+1, s.anchorWidth)
+			b = s.base + unpack(s.b, group+1, s.anchorWidth)
 		}
-		yield(a + uint64(s.low) + unpack(rest, from, s.width))
-		for k := 1; k < 1<<anchorShift && from+k < s.n; k++ {
-			yield(onLine(a, b, k, span) + uint64(s.low) + unpack(rest, from+k, s.width))
+		for ; k < 1<<anchorShift && i < s.n; i, k = i+1, k+1 {
+			v := a
+			if k > 0 {
+				v = onLine(a, b, k, span)
+			}
+			if v += uint64(s.low) + unpack(rest, i, s.width); v >= to {
+				return dst
+			}
+			dst = append(dst, uint32(v))
 		}
 	}
+	return dst
 }
