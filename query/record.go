@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/line"
 )
 
 // Kind says what a record is.
@@ -74,6 +76,28 @@ type Record struct {
 	ErrorCode             string
 	Truncated             bool   // a value was cut
 	Raw                   []byte // the line, without its newline
+
+	parts parts // of Raw
+}
+
+// parts is where objects stand in a line that was read.
+type parts struct {
+	of              *byte // the first byte of the line
+	size            int
+	failure, detail line.Span
+}
+
+// Objects returns the error and the details of the record, JSON objects and parts of
+// Raw, nil where it has none, without reading the line again. It is for the other
+// packages of this module: what it returns must not be changed.
+func (r *Record) Objects() (failure, details []byte, err error) {
+	if p := &r.parts; p.of != nil && len(r.Raw) == p.size && &r.Raw[0] == p.of {
+		return p.failure.In(r.Raw), p.detail.In(r.Raw), nil
+	}
+	if failure, details, err = line.Objects(r.Raw); err != nil {
+		err = fmt.Errorf("query: record %d: %w", r.Seq, err)
+	}
+	return failure, details, err
 }
 
 // Details returns the record's own fields, decoded, or an empty map when it has

@@ -1,12 +1,15 @@
 package query_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/query/querytest"
+	"github.com/steplog/steplog/rotation"
 )
 
 func TestRecordDetails(t *testing.T) {
@@ -44,4 +47,44 @@ func TestRecordDetails(t *testing.T) {
 	require.ErrorContains(t, err, "record 8")
 	_, ok := damaged.Field("a")
 	require.False(t, ok)
+}
+
+// What a record knows of its line is what the line says, and what another line says if
+// it is given one.
+func TestRecordObjects(t *testing.T) {
+	t.Parallel()
+	j := openJournal(t, nil, t.TempDir(), rotation.Rule{})
+	appendEntries(t, j, querytest.NewGenerator(51).Entries(600))
+	flush(t, j)
+	type objects struct{ Error, Details json.RawMessage }
+	object := func(raw json.RawMessage) []byte {
+		if !bytes.HasPrefix(raw, []byte("{")) {
+			return nil
+		}
+		return raw
+	}
+	same := func(r *query.Record) {
+		t.Helper()
+		var want objects
+		require.NoError(t, json.Unmarshal(r.Raw, &want))
+		failure, details, err := r.Objects()
+		require.NoError(t, err)
+		require.Equal(t, string(object(want.Error)), string(failure))
+		require.Equal(t, string(object(want.Details)), string(details))
+	}
+	e := query.New(query.OverJournal(j))
+	for _, f := range []query.Filter{{}, {Where: query.Not(query.Eq("none", "x"))}} {
+		page, err := e.Records(t.Context(), f, query.Paging{Limit: 1000})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 600)
+		for i := range page.Items {
+			r := page.Items[i]
+			same(&r)
+			r.Raw = bytes.Clone(page.Items[(i+1)%600].Raw)
+			same(&r)
+		}
+	}
+	damaged := query.Record{Seq: 8, Raw: []byte(`{"seq"`)}
+	_, _, err := damaged.Objects()
+	require.ErrorContains(t, err, "record 8")
 }

@@ -374,4 +374,7 @@ func fillRecord(to *Record, o *line.Outline, file string, raw []byte) {
 	to.Topic, to.Trace, to.Span, to.Logger, to.Caller, to.Stack = o.Topic, o.Trace, o.Span, o.Logger, o.Caller, o.Stack
 	to.Label, to.Phase, to.Message = o.Label, o.Phase, o.Message
 	to.ErrorMessage, to.ErrorCode, to.Truncated = o.ErrorMessage, o.ErrorCode, o.Truncated
+	if len(raw) > 0 {
+		to.parts = parts{&raw[0], len(raw), o.Error, o.Details}
+	}
 }

@@ -32,6 +32,14 @@ type Outline struct {
 // other one. The zero Span is none.
 type Span struct{ From, To uint32 }
 
+// In returns the object in its line, nil for none.
+func (s Span) In(raw []byte) []byte {
+	if s.To == 0 {
+		return nil
+	}
+	return raw[s.From:s.To:s.To]
+}
+
 // outlined is what a [Parser] keeps from outline to outline.
 type outlined struct {
 	identity Identity
