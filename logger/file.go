@@ -214,6 +214,14 @@ func (s *Store) now() (now time.Time) {
 	return s.hostNow()
 }
 
+// stamp is now for the time of a line.
+func (s *Store) stamp() time.Time {
+	if s.options.Clock == nil {
+		return s.clock.stamp()
+	}
+	return s.hostNow()
+}
+
 func (s *Store) hostNow() (now time.Time) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -138,7 +138,7 @@ func (l *Logger) log(level zapcore.Level, msg string, fields []zap.Field) {
 	// Filled in place: a literal would be made elsewhere and copied, which has the
 	// processor wait for what it has just written.
 	var e line.Entry
-	e.Time, e.Level, e.Kind, e.Context = l.store.now(), level, l.kind, l.bound
+	e.Time, e.Level, e.Kind, e.Context = l.store.stamp(), level, l.kind, l.bound
 	e.Trace, e.Span, e.Message = l.trace, l.span, msg
 	l.write(&e, fields)
 }

@@ -31,7 +31,7 @@ func (stay) OnWrite(*zapcore.CheckedEntry, []zapcore.Field) {}
 // clock gives zap the store's time.
 type clock struct{ store *Store }
 
-func (c clock) Now() time.Time                         { return c.store.now() }
+func (c clock) Now() time.Time                         { return c.store.stamp() }
 func (c clock) NewTicker(d time.Duration) *time.Ticker { return time.NewTicker(d) }
 
 // zapProblems takes what zap says about its own troubles.
