@@ -156,8 +156,11 @@ func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Fi
 		}
 	}
 	buf := s.buffers.Get().(*buffer)
-	encoded := false
+	encoded, done := false, false
 	defer func() {
+		if done {
+			return
+		}
 		// The encoder guards what the host's values do; this is for the rest.
 		if p := recover(); p != nil {
 			if !encoded {
@@ -176,7 +179,11 @@ func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Fi
 	if cap(buf.b) <= keepBuffer {
 		s.buffers.Put(buf)
 	}
-	return seq, translate(err)
+	if err != nil {
+		err = translate(err)
+	}
+	done = true
+	return seq, err
 }
 
 // hide takes registered secrets out of what a run or step record says: the tables

@@ -64,10 +64,9 @@ func (c *core) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcor
 
 func (c *core) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	l := c.l
-	e := line.Entry{
-		Time: entry.Time, Level: six(entry.Level), Kind: l.kind, Context: l.bound,
-		Trace: l.trace, Span: l.span, Logger: entry.LoggerName, Message: entry.Message, Stack: entry.Stack,
-	}
+	var e line.Entry // filled in place, see Logger.log
+	e.Time, e.Level, e.Kind, e.Context = entry.Time, six(entry.Level), l.kind, l.bound
+	e.Trace, e.Span, e.Logger, e.Message, e.Stack = l.trace, l.span, entry.LoggerName, entry.Message, entry.Stack
 	if entry.Caller.Defined {
 		e.Caller = entry.Caller.TrimmedPath()
 	}

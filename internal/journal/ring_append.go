@@ -37,13 +37,21 @@ func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
 		f.appendLost()
 	}
 	seq, err := f.put(o, m, body, sum)
-	if errors.Is(err, errFault) {
-		seq, err = f.afterFault(o, m, body, need, limit)
-	} else if err != nil {
-		f.drop(m, err)
+	if err != nil {
+		seq, err = f.notPut(o, m, body, err, need, limit)
 	}
 	j.mu.Unlock()
 	return seq, err
+}
+
+// notPut does what is left to do for a record that put returned an error for. The
+// caller holds mu.
+func (f *File) notPut(o *Owner, m *Meta, body []byte, err error, need, limit uint64) (uint64, error) {
+	if errors.Is(err, errFault) {
+		return f.afterFault(o, m, body, need, limit)
+	}
+	f.drop(m, err)
+	return 0, err
 }
 
 // put gives a record its number and place and publishes it. The caller holds mu
