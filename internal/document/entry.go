@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 
 	"github.com/steplog/steplog/query"
 )
@@ -21,9 +22,9 @@ type Entry struct {
 // document has no other place for it; details that have a key of that name
 // themselves stay as they are.
 func makeEntry(r *query.Record) (Entry, error) {
-	failure, details, err := objects(r)
+	failure, details, err := r.Objects()
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, fmt.Errorf("document: %w", err)
 	}
 	if bytes.Equal(details, []byte("{}")) {
 		details = nil

@@ -190,9 +190,9 @@ var outside = place{order: 1, row: 1}
 func placeOf(s *query.SubLog) place { return place{s.Order, s.RowNum} }
 
 func makeLine(r *query.Record, p place) (Line, error) {
-	failure, details, err := objects(r)
+	failure, details, err := r.Objects()
 	if err != nil {
-		return Line{}, err
+		return Line{}, fmt.Errorf("document: %w", err)
 	}
 	d := Line{
 		Created: iso(r.Time), ID: r.Seq,
@@ -210,14 +210,6 @@ func makeLine(r *query.Record, p place) (Line, error) {
 		d.Fields = json.RawMessage("{}")
 	}
 	return d, nil
-}
-
-// objects returns the error and the details of a record, nil where it has none.
-func objects(r *query.Record) (failure, details []byte, err error) {
-	if failure, details, err = line.Objects(r.Raw); err != nil {
-		err = fmt.Errorf("document: record %d: %w", r.Seq, err)
-	}
-	return failure, details, err
 }
 
 // parse takes the line of a record apart.

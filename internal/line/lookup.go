@@ -49,9 +49,6 @@ func Fields(details []byte, paths []string, yield func(path int, scalar string) 
 // for a small part of the time: what stands before the message it mostly passes over,
 // unchecked. It returns [ErrNotRecord] where it sees that it is no JSON object.
 func Objects(raw []byte) (failure, details []byte, err error) {
-	if details = lastDetails(raw); details != nil {
-		return nil, details, nil
-	}
 	var found [2][]byte
 	keys := [...]string{"error", "details"}
 	// They stand behind the message, and to what is before it there is more of most
@@ -70,21 +67,6 @@ func Objects(raw []byte) (failure, details []byte, err error) {
 		}
 	}
 	return found[0], found[1], nil
-}
-
-// lastDetails returns the details of a line that ends with them, and has no error:
-// an object without objects in it, as most are. It returns nil for any other line.
-//
-// The last object of the line begins there, and the line has only two ends from there
-// on, the object's own and the line's: so it is a member of the line itself, and of
-// that name, because no string holds the quotes.
-func lastDetails(raw []byte) []byte {
-	at := bytes.LastIndexByte(raw, '{')
-	if at < 1 || raw[0] != '{' || !isLast(raw, at) || !bytes.HasSuffix(raw[:at], []byte(beforeDetails)) ||
-		bytes.IndexByte(raw[:at], '\\') >= 0 || bytes.Contains(raw[:at], []byte(`"error"`)) {
-		return nil
-	}
-	return raw[at : len(raw)-1]
 }
 
 // findAll is find for several keys. It reports whether object is an object, with
