@@ -46,6 +46,8 @@ var faults = []fault{
 		"if f == nil || f.found || !f.is(", "if f == nil || f.found && !f.is(", inJournal, "^TestSavedWhileOpen$"},
 	{"runs of files that are gone are taken from saved tables", inJournal,
 		"if !f.found && f.log == FileUsage {", "if f.log == \"\" {", inJournal, "^TestDeletedAndKilled$"},
+	{"of what a full disk left in the ring, what the text has is written again", inJournal,
+		"case i < written[fr.file]:\n\t\t\tf.writtenTo = end", "case i < written[fr.file]:", inJournal, "^TestOpenOnDiskFullForOne$"},
 	{"a full ring has no room to say what was dropped", inJournal,
 		"return r.size - min(r.size/64, 16<<10)", "return r.size", inJournal, "^TestCloseOnFullDisk$"},
 	{"after a power cut the text is taken as it is", inJournal,

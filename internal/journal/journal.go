@@ -70,6 +70,7 @@ type Journal struct {
 	readers  readers
 	saved    *saved                 // what was saved of this folder, nil for nothing, while Open runs
 	indexes  map[string]openedIndex // the sidecars, while Open runs
+	left     *leftover              // what the disk had no room for, nil for nothing, while Open runs
 	ready    chan struct{}          // closed when Open is done
 	saving   saving
 	indexing sync.Mutex     // held while rows are indexed; taken before all others
@@ -256,20 +257,28 @@ func (j *Journal) goLive() {
 	defer j.mu.Unlock()
 	if j.ring != nil {
 		j.head = j.ring.head().Load()
-		j.tail.Store(j.head)
+		inText := j.numbers.next - 1
 		j.pumped = j.head
+		if j.left != nil {
+			j.pumped, inText = j.left.at, j.left.seq-1
+		}
+		j.tail.Store(j.pumped)
 		j.opened, j.warmed = j.head, j.head
 		j.urgeAt = j.head + j.ring.size/4
-		j.ring.setWritten(j.numbers.next - 1)
+		j.ring.setWritten(inText)
 		j.ring.setAlive(time.Now().UnixNano())
 	}
 	for _, f := range *j.fileTable.Load() {
+		f.writtenTo = max(f.writtenTo, j.pumped)
+		if j.left != nil && j.left.files[f] {
+			continue
+		}
 		f.size = f.text.Size()
-		f.writtenTo = j.head
 		if j.ring != nil {
 			f.seg.inText.Store(j.numbers.next - 1)
 		}
 	}
+	j.left = nil
 	j.live = true
 	close(j.ready)
 }

@@ -160,7 +160,32 @@ func (n *numbers) write(f numbersFile) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(n.fs, filepath.Join(n.dir, numbersName), append(raw, '\n'))
+	name := filepath.Join(n.dir, numbersName)
+	err = writeFile(n.fs, name, append(raw, '\n'))
+	if vfs.IsFull(err) && overwrite(n.fs, name, raw) == nil {
+		return nil
+	}
+	return err
+}
+
+// overwrite writes a text over that of a small file, for which a full disk has room
+// where it has none for another file. A power cut leaves one or the other, because
+// both are in one sector.
+func overwrite(fsys vfs.FS, name string, text []byte) error {
+	f, err := fsys.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		for int64(len(text)) < info.Size()-1 {
+			text = append(text, ' ')
+		}
+		if _, err = f.WriteAt(append(text, '\n'), 0); err == nil {
+			err = f.Sync()
+		}
+	}
+	return errors.Join(err, f.Close())
 }
 
 // readFile reads a small file of at most limit bytes.

@@ -225,10 +225,11 @@ func (j *Journal) seqBefore(end uint64) (seq uint64) {
 }
 
 // gather adds the line of a frame to the block of its file. A frame of the
-// next segment has the file rotated first.
+// next segment has the file rotated first, if it is of this process: what an earlier
+// one left goes to the text that is there.
 func (f *File) gather(fr *frame, pos uint64) error {
 	f.stuckAt = pos
-	if fr.turn != uint16(f.textTurns) {
+	if pos >= f.j.opened && fr.turn != uint16(f.textTurns) {
 		if err := f.writeBlock(); err != nil {
 			return err
 		}

@@ -162,7 +162,9 @@ func (j *Journal) replay() error {
 			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, j.tables.lastOf(f.seg), f.name))
 			continue
 		}
-		if err := f.replay(r, &fr); err != nil {
+		if err := f.replay(r, &fr); vfs.IsFull(err) && j.keepsRing() {
+			return j.keepLeft(frames, i, written, err)
+		} else if err != nil {
 			return fmt.Errorf("replay the ring: %w", err)
 		}
 		j.recovery.Replayed++
@@ -268,25 +270,42 @@ func (j *Journal) fileOfCode(code uint16) (*File, error) {
 
 // replay writes the line of one frame and publishes it.
 func (f *File) replay(r *ring, fr *leftFrame) error {
-	raw := append(r.body(line.AppendPrefix(nil, fr.seq), fr.at, &fr.frame), '\n')
-	var rec line.Record
-	if err := line.Parse(raw[:len(raw)-1], &rec); err != nil {
-		return err // a body whose checksum is right was written by the encoder
+	raw, rec, err := fr.read(r)
+	if err != nil {
+		return err
 	}
 	if _, err := f.text.Write(raw); err != nil {
 		return err
 	}
-	row := Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: uint32(f.text.Size() - int64(len(raw))), Len: uint32(len(raw) - 1),
-		Level: int8(rec.Level), Kind: rec.Kind}
-	f.j.tables.publish(f.seg, row, f.j.tables.ownerOf(&rec.Identity), lifecycleOf(&rec))
+	f.publishLeft(rec, f.text.Size()-int64(len(raw)), len(raw))
 	return nil
+}
+
+// read returns the line of a frame, with its newline, and what it says.
+func (fr *leftFrame) read(r *ring) (raw []byte, rec *line.Record, err error) {
+	raw = append(r.body(line.AppendPrefix(nil, fr.seq), fr.at, &fr.frame), '\n')
+	rec = new(line.Record)
+	return raw, rec, line.Parse(raw[:len(raw)-1], rec) // a body whose checksum is right was written by the encoder
+}
+
+// publishLeft publishes a record whose line begins in the text at a position and has
+// a length, with its newline.
+func (f *File) publishLeft(rec *line.Record, at int64, n int) {
+	row := Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: uint32(at), Len: uint32(n - 1), Level: int8(rec.Level), Kind: rec.Kind}
+	f.j.tables.publish(f.seg, row, f.j.tables.ownerOf(&rec.Identity), lifecycleOf(rec))
+}
+
+// keepsRing reports whether the ring that an earlier process left is the one to go on
+// with.
+func (j *Journal) keepsRing() bool {
+	return j.ring != nil && j.opts.Mode == ModeJournal && j.ring.size == uint64(j.opts.RingBytes) && !j.ring.crcs && !j.rebooted
 }
 
 // startRing makes an empty ring where there is none, and sets mode write in
 // force where there cannot be one.
 func (j *Journal) startRing(private string) error {
 	path := filepath.Join(private, ringName)
-	if j.ring != nil && j.opts.Mode == ModeJournal && j.ring.size == uint64(j.opts.RingBytes) && !j.ring.crcs && !j.rebooted {
+	if j.keepsRing() {
 		return nil
 	}
 	if j.ring != nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"syscall"
 )
 
 // ErrLocked is returned by [FS.Lock], as the cause of an [fs.PathError], while
@@ -30,6 +31,10 @@ func IgnoreNotExist(err error) error {
 	}
 	return err
 }
+
+// IsFull reports whether an error says that there is no space left, or none that
+// this user may have.
+func IsFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // FS is a file system. Errors are those of package os: [fs.PathError], for
 // renames [os.LinkError], with causes that errors.Is finds ([fs.ErrNotExist],

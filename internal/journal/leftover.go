@@ -1,0 +1,55 @@
+package journal
+
+import "fmt"
+
+// leftover is what stays in the ring of an earlier process because the full disk did
+// not take it when the folder was opened. It is there as if it had been logged since.
+type leftover struct {
+	at    uint64 // position of the first of it
+	seq   uint64 // of that
+	files map[*File]bool
+}
+
+// keepLeft leaves frames in the ring, from one on that the text did not take because
+// of cause, and publishes those that are not in the text. written is as in replay.
+func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int, cause error) error {
+	left := &leftover{at: frames[from].at, seq: frames[from].seq, files: map[*File]bool{}}
+	for i := from; i < len(frames); i++ {
+		fr := &frames[i]
+		f, err := j.fileOfCode(fr.file)
+		if err != nil {
+			return err
+		}
+		end := fr.at + frameSize(int(fr.length))
+		switch {
+		case i < written[fr.file]:
+			f.writtenTo = end
+			continue
+		case fr.seq <= j.tables.lastOf(f.seg):
+			f.writtenTo = end
+			j.recovery.LostBytes += int64(frameSize(int(fr.length)))
+			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, j.tables.lastOf(f.seg), f.name))
+			continue
+		}
+		raw, rec, err := fr.read(j.ring)
+		if err != nil {
+			return fmt.Errorf("replay the ring: %w", err)
+		}
+		if !left.files[f] {
+			left.files[f] = true
+			f.size = f.text.Size()
+			f.seg.inText.Store(fr.seq - 1)
+		}
+		f.publishLeft(rec, f.size, len(raw))
+		f.size += int64(len(raw))
+		if fr.seq%markEvery == 0 {
+			j.marks = append(j.marks, mark{fr.seq, fr.at})
+		}
+		j.recovery.Replayed++
+	}
+	j.ring.tail().Store(left.at)
+	j.left = left
+	j.failing.Store(true)
+	j.problem(fmt.Errorf("replay the ring: %w", cause))
+	return nil
+}
