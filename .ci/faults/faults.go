@@ -12,6 +12,7 @@ type fault struct {
 const (
 	inJournal  = "internal/journal"
 	inRuns     = "internal/runs"
+	inTables   = "internal/tables"
 	inRotation = "rotation"
 	inLine     = "internal/line"
 	inQuery    = "query"
@@ -40,12 +41,12 @@ var faults = []fault{
 		"\t\t\tf.sick = sick\n", "\t\t\t_ = sick\n", inRotation, "^TestFailedSync$"},
 	{"compression removes the plain file before the other is synced", inRotation,
 		"return out.Sync()", "return nil", inRotation, "^(TestPowerCuts|TestStopAtEveryStepOfCompression)$"},
-	{"what saved tables know of a sealed file is counted again", inJournal,
+	{"what saved tables know of a sealed file is counted again", inTables,
 		"t.countSealed(x, t.settled, 1)", "t.countSealed(x, 0, 1)", inJournal, "^TestSavedWhileOpen$"},
-	{"saved tables are believed of a text that was changed", inJournal,
+	{"saved tables are believed of a text that was changed", inTables,
 		"if f == nil || f.found || !f.is(", "if f == nil || f.found && !f.is(", inJournal, "^TestSavedWhileOpen$"},
-	{"runs of files that are gone are taken from saved tables", inJournal,
-		"if !f.found && f.log == FileUsage {", "if f.log == \"\" {", inJournal, "^TestDeletedAndKilled$"},
+	{"runs of files that are gone are taken from saved tables", inTables,
+		"if !f.found && f.log == Usage {", "if f.log == \"\" {", inJournal, "^TestDeletedAndKilled$"},
 	{"of what a full disk left in the ring, what the text has is written again", inJournal,
 		"case i < written[fr.file]:\n\t\t\tf.writtenTo = end", "case i < written[fr.file]:", inJournal, "^TestOpenOnDiskFullForOne$"},
 	{"a full ring has no room to say what was dropped", inJournal,
@@ -139,11 +140,11 @@ var faults = []fault{
 		"err := f.fs.RenameNew(from, to)", "err := f.fs.Rename(from, to)", inRotation, "^TestRotate$|^TestEveryRotationIsKept$|^TestRotationFails$|^TestHookOrder$"},
 	{"identities are kept for ever", inRuns,
 		"\tt.free = append(t.free, code)\n", "", inJournal, "^TestOwnersGoWithTheirRows$"},
-	{"what lines count for runs without records is kept for ever", inJournal,
+	{"what lines count for runs without records is kept for ever", inTables,
 		"\tt.forgetCounted(&gone)\n", "", inJournal, "^TestTalliesEnd$"},
 	{"what a sealed file counts for runs without records is kept for ever", inJournal,
-		"j.tables.forgetCounts(x)", "_ = x", inJournal, "^TestTalliesEnd$"},
-	{"tallies of files that are gone are taken from saved tables", inJournal,
+		"j.tables.ForgetCounts(x)", "_ = x", inJournal, "^TestTalliesEnd$"},
+	{"tallies of files that are gone are taken from saved tables", inTables,
 		"\t\t\tt.lost = true\n", "\t\t\tt.lost = false\n", inJournal, "^TestTalliesEnd$"},
 	{"a snapshot's identities change under it", inRuns,
 		"page.epoch < t.epoch {", "page.epoch > t.epoch {", inJournal, "^TestOwnersGoWithTheirRows$"},
@@ -154,14 +155,14 @@ var faults = []fault{
 	{"a reader applies records of runs in another order", inJournal,
 		"if w.disorders(j, seg, appends) {", "if false {", inJournal, "^TestReaderFindsAFileSealed$"},
 	{"a reader keeps the runs of a file that was deleted", inJournal,
-		"w.amiss = w.amiss || seg.file == FileUsage && j.tables.lastOf(seg) > 0", "_ = seg", inJournal, "^TestReaderForgetsDeletedRuns$"},
+		"w.amiss = w.amiss || seg.File == FileUsage && seg.Last() > 0", "_ = seg", inJournal, "^TestReaderForgetsDeletedRuns$"},
 	{"lines that are read before their step are not counted for it", inRuns,
 		"delete(t.stray, o.identity.Step)\n\t\t\ts.state.tell(n)\n", "delete(t.stray, o.identity.Step)\n", inJournal, "^TestReaderSeesLinesBeforeTheirStep$"},
 	{"a sidecar that was damaged is believed again", inJournal,
-		"j.damaged.Store(seg.baseName(), true)", "_ = seg", inQuery, "^TestDamagedWhileOpen$"},
+		"j.damaged.Store(seg.Name(), true)", "_ = seg", inQuery, "^TestDamagedWhileOpen$"},
 	{"what was found right in a sidecar is not looked at again", "internal/segment",
 		"if crc32.Checksum(x.b[e.at:e.at+e.size], castagnoli) != e.crc {", "if _, err := x.section(id); err != nil && e.size > 0 {", "internal/segment", "^TestCheckAllLooksAgain$"},
-	{"a sealed file counts nothing for its runs", inJournal,
+	{"a sealed file counts nothing for its runs", inTables,
 		"\tt.countSealed(x, t.settled, 1)\n\tt.taken", "\tt.taken", inJournal, "^TestKillAtEveryOperation$"},
 
 	// Lines and queries.

@@ -37,6 +37,7 @@ var order = []string{
 	"internal/block",
 	"rotation",
 	"internal/segment",
+	"internal/tables",
 	"internal/journal",
 	"audit",
 	"audit/tiles",

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -92,8 +93,8 @@ func (j *Journal) rescue() error {
 		}
 	}
 	j.turnTexts(j.head)
-	for _, seg := range j.tables.all() {
-		seg.inText.Store(allInText)
+	for _, seg := range j.tables.Segments() {
+		seg.InText.Store(tables.AllInText)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -128,10 +129,10 @@ func (j *Journal) copyOut() {
 	}
 	j.ring.mem, j.ring.data = mem, mem[ringHeader:]
 	j.copied = true
-	j.behind = map[*segment]rows{}
-	for _, seg := range j.tables.all() {
-		if seg.inText.Load() != allInText {
-			j.behind[seg] = j.tables.rowsOf(seg)
+	j.behind = map[*tables.Segment]tables.Rows{}
+	for _, seg := range j.tables.Segments() {
+		if seg.InText.Load() != tables.AllInText {
+			j.behind[seg] = seg.Rows()
 		}
 	}
 	for _, f := range *j.fileTable.Load() {
@@ -172,19 +173,19 @@ func (j *Journal) countLost() {
 	files := *j.fileTable.Load()
 	again := maps.Clone(j.behind)
 	for _, f := range files {
-		again[f.writing] = rows{} // it may have begun since
+		again[f.writing] = tables.Rows{} // it may have begun since
 	}
 	for seg := range again {
 		if _, err := j.rescan(seg, 0, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			j.problem(fmt.Errorf("read %s again: %w", seg.file, err))
+			j.problem(fmt.Errorf("read %s again: %w", seg.File, err))
 		}
 	}
 	lost := 0
 	for seg, old := range j.behind {
-		f := files[seg.file]
-		for i := range old.n {
-			row := old.at(i)
-			if f != nil && !j.tables.holds(seg.file, row.Seq, row.Len) {
+		f := files[seg.File]
+		for i := range old.Len() {
+			row := old.At(i)
+			if f != nil && !j.tables.Holds(seg.File, row.Seq, row.Len) {
 				f.drop(&Meta{Time: time.Unix(0, row.Time).UTC(), Level: zapcore.Level(row.Level)}, errFault)
 				lost++
 			}

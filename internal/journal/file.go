@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -24,14 +25,14 @@ type File struct {
 	text *rotation.File
 
 	// guarded by Journal.mu
-	seg       *segment  // of the next record
-	size      int64     // of seg's text, with what is still in the ring
-	lost      Lost      // dropped and not yet said
-	turns     uint64    // segments begun
-	textTurns uint64    // of these, begun in the text too
-	writing   *segment  // of the active text: seg, or one before it
-	waiting   []begun   // after writing, oldest first
-	turnAfter time.Time // the next segment begins no earlier
+	seg       *tables.Segment // of the next record
+	size      int64           // of seg's text, with what is still in the ring
+	lost      Lost            // dropped and not yet said
+	turns     uint64          // segments begun
+	textTurns uint64          // of these, begun in the text too
+	writing   *tables.Segment // of the active text: seg, or one before it
+	waiting   []begun         // after writing, oldest first
+	turnAfter time.Time       // the next segment begins no earlier
 
 	// guarded by Journal.drainMu: what moves from the ring to the text
 	block     []byte // lines gathered
@@ -60,7 +61,7 @@ type File struct {
 
 // begun is a segment that was begun while another one was written.
 type begun struct {
-	seg *segment
+	seg *tables.Segment
 	at  uint64 // position in the ring of its first record
 }
 
@@ -138,7 +139,7 @@ func (j *Journal) open(name string) (*File, error) {
 	}
 	f.text = text
 	f.maxBytes.Store(text.Rule().MaxBytes)
-	f.seg = j.tables.newSegment(name, name+".log")
+	f.seg = j.tables.NewSegment(name, name+".log")
 	f.writing = f.seg
 	j.takeSaved(f.seg)
 	if err = j.readers.open(j, f.seg); err == nil && text.Size() > 0 {
@@ -151,7 +152,7 @@ func (j *Journal) open(name string) (*File, error) {
 		err = j.install(f)
 	}
 	if err != nil {
-		j.tables.remove(f.seg)
+		j.tables.Remove(f.seg)
 		j.readers.drop(f.seg)
 		return nil, errors.Join(err, text.Close())
 	}
@@ -167,7 +168,7 @@ func (j *Journal) install(f *File) error {
 	}
 	f.size = f.text.Size()
 	if j.live && j.ringed() {
-		f.seg.inText.Store(j.numbers.next - 1)
+		f.seg.InText.Store(j.numbers.next - 1)
 	}
 	j.recovery.TornBytes += f.text.Repaired()
 	files := maps.Clone(*j.fileTable.Load())
@@ -192,7 +193,7 @@ func (f *File) closedText(info rotation.Info) {
 		defer j.mu.Unlock()
 	}
 	old := f.writing
-	j.tables.renamed(old, baseName(info.Name))
+	j.tables.Renamed(old, baseName(info.Name))
 	f.nextSegment()
 	if err := j.readers.open(j, f.writing); err != nil {
 		j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))
@@ -293,7 +294,7 @@ func (f *File) write(o *Owner, m *Meta, body []byte) (uint64, error) {
 	f.dirty.Store(true)
 	f.records++
 	f.bytes += int64(size)
-	j.tables.publish(f.seg, Row{
+	j.tables.Publish(f.seg, &tables.Row{
 		Seq:    seq,
 		Time:   m.Time.UnixNano(),
 		Offset: uint32(f.text.Size() - int64(size)),
@@ -340,7 +341,7 @@ func (f *File) lostRecord() (body []byte, m *Meta, o *Owner) {
 		zap.Int64("count", f.lost.count), zap.Object("by_level", f.lost),
 		zap.Time("first", f.lost.first), zap.Time("last", f.lost.last),
 	})
-	return body, &Meta{Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent}, f.j.tables.ownerOf(&line.Identity{})
+	return body, &Meta{Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent}, f.j.tables.Owner(&line.Identity{})
 }
 
 // writeLost writes that record. The caller holds mu.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -24,11 +25,11 @@ const followEvery = 10 * time.Millisecond
 // writes.
 type follower struct {
 	mu     sync.Mutex
-	states map[*segment]fs.FileInfo // what each segment's file was when last read
-	moved  bool                     // a file was renamed or went away during a pass
-	unread map[*segment]bool        // to be read again, whatever their files are
-	amiss  bool                     // runs are to be derived again: a file of them went away
-	broken error                    // the last failure, so that it is reported once
+	states map[*tables.Segment]fs.FileInfo // what each segment's file was when last read
+	moved  bool                            // a file was renamed or went away during a pass
+	unread map[*tables.Segment]bool        // to be read again, whatever their files are
+	amiss  bool                            // runs are to be derived again: a file of them went away
+	broken error                           // the last failure, so that it is reported once
 }
 
 // OpenReader opens a folder read only: it takes no lock, changes nothing and
@@ -41,7 +42,7 @@ func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	j.folder = folder
-	j.follow.states, j.follow.unread = map[*segment]fs.FileInfo{}, map[*segment]bool{}
+	j.follow.states, j.follow.unread = map[*tables.Segment]fs.FileInfo{}, map[*tables.Segment]bool{}
 	if err := j.follow.refresh(j); err != nil {
 		folder.Close()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
@@ -74,7 +75,7 @@ const aliveFor = 2 * time.Second
 func (w *follower) snapshot(j *Journal) *Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	complete := uint64(everything)
+	complete := uint64(tables.Everything)
 	var err error
 	passes, calm := 2, 0
 	for try := 0; calm < passes && try < maxPasses && err == nil; try++ {
@@ -92,7 +93,7 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 			continue
 		}
 		if calm++; calm == 1 && passes == 2 {
-			complete = j.tables.newest()
+			complete = j.tables.Newest()
 		}
 	}
 	if err != nil && (w.broken == nil || w.broken.Error() != err.Error()) {
@@ -107,7 +108,7 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 		j.Recheck()
 		_ = w.guardedRefresh(j) // tried again at the next snapshot
 	}
-	return j.snapshot(everything)
+	return j.snapshot(tables.Everything)
 }
 
 // guardedRefresh is refresh, and once more after a sidecar could not be read.
@@ -184,9 +185,9 @@ func (w *follower) refresh(j *Journal) error {
 		w.giveUp(j, seg)
 	}
 	w.match(j, files)
-	known := map[string]*segment{}
-	for _, seg := range j.tables.all() {
-		known[seg.baseName()] = seg
+	known := map[string]*tables.Segment{}
+	for _, seg := range j.tables.Segments() {
+		known[seg.Name()] = seg
 	}
 	names := make([]string, 0, len(files))
 	for name := range files {
@@ -198,7 +199,7 @@ func (w *follower) refresh(j *Journal) error {
 		if d := usageFirst(logA) - usageFirst(logB); d != 0 {
 			return d
 		}
-		return compareNames(logA, a, logB, b)
+		return tables.Compare(logA, a, logB, b)
 	})
 	// Once more where runs are derived again, for which usage is read first.
 	for range 2 {
@@ -216,22 +217,22 @@ func (w *follower) refresh(j *Journal) error {
 		if !w.amiss {
 			break
 		}
-		for _, seg := range j.tables.all() {
-			known[seg.baseName()] = seg
+		for _, seg := range j.tables.Segments() {
+			known[seg.Name()] = seg
 		}
 	}
-	j.tables.runs.Settle(true)
+	j.tables.Runs.Settle(true)
 	return nil
 }
 
 // match renames the segments whose active file was rotated and removes those
 // whose file is gone or was replaced.
 func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
-	for _, seg := range j.tables.all() {
-		name := seg.baseName()
+	for _, seg := range j.tables.Segments() {
+		name := seg.Name()
 		now, there := files[name]
 		state := w.states[seg]
-		if name != seg.file+".log" {
+		if name != seg.File+".log" {
 			if !there {
 				w.remove(j, seg)
 			}
@@ -246,7 +247,7 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 		}
 		renamed := ""
 		for other, info := range files {
-			if log, _ := rotation.LogOf(other); log == seg.file && other != name && j.fs.SameFile(info, state) {
+			if log, _ := rotation.LogOf(other); log == seg.File && other != name && j.fs.SameFile(info, state) {
 				renamed = other
 				break
 			}
@@ -256,38 +257,38 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 			continue
 		}
 		w.moved = true
-		j.tables.renamed(seg, renamed)
+		j.tables.Renamed(seg, renamed)
 	}
 }
 
 // remove takes a segment out whose file is not there under its name. It may
 // come back: what it counted is taken back.
-func (w *follower) remove(j *Journal, seg *segment) {
-	w.amiss = w.amiss || seg.file == FileUsage && j.tables.lastOf(seg) > 0
-	j.tables.uncount(seg)
+func (w *follower) remove(j *Journal, seg *tables.Segment) {
+	w.amiss = w.amiss || seg.File == FileUsage && seg.Last() > 0
+	j.tables.Uncount(seg)
 	w.takeOut(j, seg)
 }
 
 // giveUp does so with one that does not hold what it held: what it counted
 // cannot be told any more.
-func (w *follower) giveUp(j *Journal, seg *segment) {
+func (w *follower) giveUp(j *Journal, seg *tables.Segment) {
 	w.amiss = true
 	w.takeOut(j, seg)
 }
 
-func (w *follower) takeOut(j *Journal, seg *segment) {
+func (w *follower) takeOut(j *Journal, seg *tables.Segment) {
 	w.moved = true
-	j.tables.forget(j.tables.unlist(seg))
+	j.tables.Forget(j.tables.Unlist(seg))
 	j.readers.drop(seg)
 	delete(w.states, seg)
 	delete(w.unread, seg)
 }
 
 // read takes in the part of a file that is new.
-func (w *follower) read(j *Journal, seg *segment, name string, info fs.FileInfo) error {
+func (w *follower) read(j *Journal, seg *tables.Segment, name string, info fs.FileInfo) error {
 	if seg == nil {
 		log, _ := rotation.LogOf(name)
-		seg = j.tables.newSegment(log, name)
+		seg = j.tables.NewSegment(log, name)
 	} else if state := w.states[seg]; !w.unread[seg] && state != nil && state.Name() == info.Name() && state.Size() == info.Size() {
 		return nil
 	}
@@ -313,7 +314,7 @@ func (w *follower) read(j *Journal, seg *segment, name string, info fs.FileInfo)
 		// Rotated, compressed or deleted since the folder was listed: the
 		// next pass finds it under its new name.
 		w.moved = true
-		if j.tables.parsed(seg) == 0 {
+		if seg.Parsed() == 0 {
 			w.remove(j, seg)
 		}
 		return nil
@@ -326,14 +327,14 @@ func (w *follower) read(j *Journal, seg *segment, name string, info fs.FileInfo)
 }
 
 // was notes what a segment's file was when it was read.
-func (w *follower) was(seg *segment, info fs.FileInfo) {
+func (w *follower) was(seg *tables.Segment, info fs.FileInfo) {
 	w.states[seg] = info
 	delete(w.unread, seg)
 }
 
 // readPlain takes in what a plain file has beyond what was read, if the name
 // still stands for the file that was listed.
-func (w *follower) readPlain(j *Journal, seg *segment, name string, listed fs.FileInfo) error {
+func (w *follower) readPlain(j *Journal, seg *tables.Segment, name string, listed fs.FileInfo) error {
 	text, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -346,5 +347,5 @@ func (w *follower) readPlain(j *Journal, seg *segment, name string, listed fs.Fi
 	if !j.fs.SameFile(info, listed) {
 		return fs.ErrNotExist
 	}
-	return j.parseText(seg, text, j.tables.parsed(seg))
+	return j.parseText(seg, text, seg.Parsed())
 }

@@ -1,6 +1,10 @@
 package journal
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/steplog/steplog/internal/tables"
+)
 
 // What a run or step is follows from its records in the order in which they were
 // written. A reader that finds them in another one, because files of theirs were
@@ -11,23 +15,23 @@ var errDisorder = errors.New("journal: records of runs were read out of order")
 
 // disorders reports whether taking in what a file has now would apply records of
 // runs twice, or after younger ones.
-func (w *follower) disorders(j *Journal, seg *segment, appends bool) bool {
-	if seg.file != FileUsage {
+func (w *follower) disorders(j *Journal, seg *tables.Segment, appends bool) bool {
+	if seg.File != FileUsage {
 		return false
 	}
-	return !appends && j.tables.lastOf(seg) > 0 || j.tables.usageAfter(seg)
+	return !appends && seg.Last() > 0 || j.tables.UsageAfter(seg)
 }
 
 // relearn forgets all runs and steps, and the files of their records, which are
 // read again.
 func (w *follower) relearn(j *Journal) {
 	w.amiss = false
-	for _, seg := range j.tables.all() {
-		if seg.file == FileUsage {
-			j.tables.forget(j.tables.clearRows(seg))
+	for _, seg := range j.tables.Segments() {
+		if seg.File == FileUsage {
+			j.tables.Forget(j.tables.ClearRows(seg))
 			j.readers.drop(seg)
 			w.unread[seg] = true
 		}
 	}
-	j.tables.forgetRuns()
+	j.tables.ForgetRuns()
 }

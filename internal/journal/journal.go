@@ -23,6 +23,7 @@ import (
 
 	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -42,7 +43,7 @@ var (
 )
 
 // FileUsage is the log of run and step records.
-const FileUsage = "usage"
+const FileUsage = tables.Usage
 
 // FileApplication is the log of the library's own events.
 const FileApplication = "application"
@@ -66,9 +67,9 @@ type Journal struct {
 	folder   *rotation.Folder
 	lock     interface{ Close() error } // nil for a reader
 	encoder  *line.Encoder
-	tables   *tables
+	tables   *tables.Tables
 	readers  readers
-	saved    *saved                 // what was saved of this folder, nil for nothing, while Open runs
+	saved    *tables.Saved          // what was saved of this folder, nil for nothing, while Open runs
 	indexes  map[string]openedIndex // the sidecars, while Open runs
 	left     *leftover              // what the disk had no room for, nil for nothing, while Open runs
 	ready    chan struct{}          // closed when Open is done
@@ -90,32 +91,32 @@ type Journal struct {
 	idle    bool          // the writer waits for a record
 	space   chan struct{} // closed when there may be room, nil when nobody waits
 
-	ring     *ring             // nil in mode write; immutable once live
-	mapping  vfs.Mapping       // of ring
-	live     bool              // Open is done; guarded by mu
-	rebooted bool              // what the last process wrote may be lost in part; immutable once live
-	aside    map[string]int64  // text put aside at Open, by log; immutable once live
-	faulted  atomic.Bool       // the ring cannot be used; set under mu
-	ringGone atomic.Bool       // mode write is in force after a fault; set under mu and drainMu
-	opened   uint64            // head of the ring when it was opened; immutable once live
-	warmed   uint64            // position up to which its pages are mapped; guarded by drainMu
-	copied   bool              // the ring is a copy; guarded by drainMu
-	skipped  bool              // not all of it could be read; guarded by drainMu
-	spare    []byte            // guarded by drainMu
-	behind   map[*segment]rows // of which something was in the ring when it faulted; guarded by drainMu
-	registry *registry         // guarded by opening
-	opening  sync.Mutex        // held while a log is opened; taken before mu
-	syncing  sync.Mutex        // held while files are synced; taken before drainMu
-	untold   error             // what a sync failed with that nobody was told of; guarded by syncing
-	drainMu  sync.Mutex        // held while frames move to the text; taken before mu
-	tailMu   sync.RWMutex      // readers of the ring hold it shared; taken before mu
-	unmapped bool              // changed under tailMu and drainMu
-	tail     atomic.Uint64     // of the ring; changed under tailMu
-	burst    atomic.Int64      // when the writer last found much in the ring, Unix nanoseconds
-	failing  atomic.Bool       // the last round did not reach the text
-	wake     chan struct{}     // to the writer: there is a record
-	urge     chan struct{}     // to the writer: do not wait for more
-	finish   chan struct{}     // closed: the writer writes what is left and ends
+	ring     *ring                           // nil in mode write; immutable once live
+	mapping  vfs.Mapping                     // of ring
+	live     bool                            // Open is done; guarded by mu
+	rebooted bool                            // what the last process wrote may be lost in part; immutable once live
+	aside    map[string]int64                // text put aside at Open, by log; immutable once live
+	faulted  atomic.Bool                     // the ring cannot be used; set under mu
+	ringGone atomic.Bool                     // mode write is in force after a fault; set under mu and drainMu
+	opened   uint64                          // head of the ring when it was opened; immutable once live
+	warmed   uint64                          // position up to which its pages are mapped; guarded by drainMu
+	copied   bool                            // the ring is a copy; guarded by drainMu
+	skipped  bool                            // not all of it could be read; guarded by drainMu
+	spare    []byte                          // guarded by drainMu
+	behind   map[*tables.Segment]tables.Rows // of which something was in the ring when it faulted; guarded by drainMu
+	registry *registry                       // guarded by opening
+	opening  sync.Mutex                      // held while a log is opened; taken before mu
+	syncing  sync.Mutex                      // held while files are synced; taken before drainMu
+	untold   error                           // what a sync failed with that nobody was told of; guarded by syncing
+	drainMu  sync.Mutex                      // held while frames move to the text; taken before mu
+	tailMu   sync.RWMutex                    // readers of the ring hold it shared; taken before mu
+	unmapped bool                            // changed under tailMu and drainMu
+	tail     atomic.Uint64                   // of the ring; changed under tailMu
+	burst    atomic.Int64                    // when the writer last found much in the ring, Unix nanoseconds
+	failing  atomic.Bool                     // the last round did not reach the text
+	wake     chan struct{}                   // to the writer: there is a record
+	urge     chan struct{}                   // to the writer: do not wait for more
+	finish   chan struct{}                   // closed: the writer writes what is left and ends
 	pumpDone chan struct{}
 
 	follow follower // readers only
@@ -187,7 +188,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	j.noteGaps()
 	j.endDeadRuns()
-	j.tables.runs.Settle(true)
+	j.tables.Runs.Settle(true)
 	return j, nil
 }
 
@@ -220,7 +221,7 @@ func (j *Journal) recover(private string) (err error) {
 	if j.rebooted {
 		boot = left.Boot
 	}
-	if j.numbers, err = openNumbers(j.fs, private, boot, left, found, j.tables.newest()); err != nil {
+	if j.numbers, err = openNumbers(j.fs, private, boot, left, found, j.tables.Newest()); err != nil {
 		return err
 	}
 	if err := j.replay(); err != nil {
@@ -228,11 +229,11 @@ func (j *Journal) recover(private string) (err error) {
 	}
 	if j.saved != nil {
 		// What was saved may say all there is: Close need not write it again then.
-		if of, ok := j.tables.whole(); ok {
+		if of, ok := j.tables.Extent(); ok {
 			j.saving.of = of
 		}
 	}
-	j.tables.loaded()
+	j.tables.Loaded()
 	j.saved, j.indexes = nil, nil
 	if !left.Clean {
 		if err := j.syncLeft(); err != nil {
@@ -275,7 +276,7 @@ func (j *Journal) goLive() {
 		}
 		f.size = f.text.Size()
 		if j.ring != nil {
-			f.seg.inText.Store(j.numbers.next - 1)
+			f.seg.InText.Store(j.numbers.next - 1)
 		}
 	}
 	j.left = nil
@@ -313,7 +314,7 @@ func newJournal(dir string, o Options) *Journal {
 		dir: dir, opts: o, fs: o.FS,
 		aside:      map[string]int64{},
 		encoder:    line.NewEncoder(line.Options{}),
-		tables:     newTables(),
+		tables:     tables.New(),
 		problems:   make(chan error, 64),
 		cache:      sidecar.NewCache(0),
 		sealing:    make(chan struct{}, 1),
@@ -359,7 +360,7 @@ func (j *Journal) load(believed, clean bool) error {
 			}
 			continue
 		}
-		seg := j.tables.newSegment(info.Log, baseName(info.Name))
+		seg := j.tables.NewSegment(info.Log, baseName(info.Name))
 		if err := j.take(seg, info.Name); err != nil {
 			return err
 		}
@@ -410,15 +411,6 @@ func (j *Journal) abandon() {
 	j.lock.Close()
 }
 
-// Owner returns the owner of an identity: the same one for the same identity.
-// Identifiers over [line.MaxID] are shortened as they are in the text.
-func (j *Journal) Owner(id line.Identity) *Owner {
-	for _, s := range identityTexts(&id) {
-		*s = line.CutID(*s)
-	}
-	return j.tables.ownerOf(&id)
-}
-
 // Snapshot returns what is published now. For a reader it first takes in what
 // the writer added to the text; what goes wrong there is reported and leaves
 // the older state.
@@ -427,14 +419,14 @@ func (j *Journal) Snapshot() *Snapshot {
 		return j.follow.snapshot(j)
 	}
 	j.mend()
-	return j.snapshot(everything)
+	return j.snapshot(tables.Everything)
 }
 
 // Run returns the run with this id, nil when it is not known.
-func (j *Journal) Run(id string) *Run { return j.tables.runs.Run(line.CutID(id)) }
+func (j *Journal) Run(id string) *Run { return j.tables.Runs.Run(line.CutID(id)) }
 
 // Step returns the step with this id, nil when it is not known.
-func (j *Journal) Step(id string) *Step { return j.tables.runs.Step(line.CutID(id)) }
+func (j *Journal) Step(id string) *Step { return j.tables.Runs.Step(line.CutID(id)) }
 
 // Folder returns the folder of text files. It stays open until Close.
 func (j *Journal) Folder() *rotation.Folder { return j.folder }
@@ -455,7 +447,7 @@ func (j *Journal) Wait(ctx context.Context, after uint64) error {
 		return j.follow.wait(ctx, j, after)
 	}
 	for {
-		changed := j.tables.changed(after)
+		changed := j.tables.Changed(after)
 		if changed == nil {
 			return nil
 		}

@@ -25,10 +25,10 @@ func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int,
 		case i < written[fr.file]:
 			f.writtenTo = end
 			continue
-		case fr.seq <= j.tables.lastOf(f.seg):
+		case fr.seq <= f.seg.Last():
 			f.writtenTo = end
 			j.recovery.LostBytes += int64(frameSize(int(fr.length)))
-			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, j.tables.lastOf(f.seg), f.name))
+			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, f.seg.Last(), f.name))
 			continue
 		}
 		raw, rec, err := fr.read(j.ring)
@@ -38,7 +38,7 @@ func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int,
 		if !left.files[f] {
 			left.files[f] = true
 			f.size = f.text.Size()
-			f.seg.inText.Store(fr.seq - 1)
+			f.seg.InText.Store(fr.seq - 1)
 		}
 		f.publishLeft(rec, f.size, len(raw))
 		f.size += int64(len(raw))

@@ -13,7 +13,7 @@ import (
 // not claim, and the steps that are open in it. What cannot be written stays
 // open and is ended at the next open.
 func (j *Journal) endDeadRuns() {
-	for _, r := range j.tables.runs.Going() {
+	for _, r := range j.tables.Runs.Going() {
 		state := r.State()
 		if state.Ended || j.keepOpen(r) {
 			continue

@@ -33,8 +33,8 @@ const aheadBytes = 64 << 10
 // Lines returns a LineReader.
 func (s *Segment) Lines() LineReader {
 	r := LineReader{s: s}
-	if s.sealed() {
-		r.lines = s.index.Lines()
+	if s.Sealed() {
+		r.lines = s.Index().Lines()
 	}
 	return r
 }
@@ -59,13 +59,13 @@ func (r *LineReader) near(i int) []byte {
 	var offset int64
 	var size int
 	var seq uint64
-	sealed, follows := r.s.sealed(), i == r.next
+	sealed, follows := r.s.Sealed(), i == r.next
 	r.next = i + 1
 	if sealed {
 		offset, size, seq = r.lines.Line(i)
 	} else {
-		row := r.s.textRow(i)
-		if row.Seq > r.s.seg.inText.Load() {
+		row := r.s.TextRow(i)
+		if row.Seq > r.s.Segment.InText.Load() {
 			return nil
 		}
 		offset, size, seq = int64(row.Offset), int(row.Len), row.Seq
@@ -98,12 +98,12 @@ func (r *LineReader) near(i int) []byte {
 // readAhead reads the plain text from an offset on, past the cache: it would hold
 // nothing else after a scan.
 func (r *LineReader) readAhead(offset int64) ([]byte, int64, error) {
-	rd, err := r.s.from.readerOf(r.s.seg)
+	rd, err := r.s.from.readerOf(r.s.Segment)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer r.s.from.readers.release(rd)
-	size := int(min(r.s.textEnd()-offset, aheadBytes))
+	size := int(min(r.s.TextEnd()-offset, aheadBytes))
 	if size <= 0 || !rd.plain || rd.index != nil {
 		return nil, 0, errTextEnd
 	}
@@ -123,19 +123,19 @@ func (r *LineReader) readAhead(offset int64) ([]byte, int64, error) {
 func (r *LineReader) sealedBlock(offset int64) ([]byte, int64, error) {
 	if r.spans != nil {
 		n := r.spans.Find(offset)
-		if block, ok := r.s.index.Held().Kept(n); ok {
+		if block, ok := r.s.Index().Held().Kept(n); ok {
 			from, _ := r.spans.Span(n)
 			return block, from, nil
 		}
 	}
 	s := r.s
-	rd, err := s.from.readerOf(s.seg)
+	rd, err := s.from.readerOf(s.Segment)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer s.from.readers.release(rd)
 	blocks := rd.text.Blocks()
-	if x := rd.index; x == nil || blocks == nil || x != s.index && (x.DataSize() != s.index.DataSize() || x.DataCRC() != s.index.DataCRC()) {
+	if x := rd.index; x == nil || blocks == nil || x != s.Index() && (x.DataSize() != s.Index().DataSize() || x.DataCRC() != s.Index().DataCRC()) {
 		return nil, 0, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
 	}
 	n := blocks.Find(offset)
@@ -144,7 +144,7 @@ func (r *LineReader) sealedBlock(offset int64) ([]byte, int64, error) {
 	}
 	from, _ := blocks.Span(n)
 	block, err := rd.index.Held().Block(n, func() ([]byte, error) { return blocks.Decode(nil, n) })
-	if rd.index == s.index {
+	if rd.index == s.Index() {
 		r.spans = blocks
 	}
 	return block, from, err

@@ -1,9 +1,14 @@
 package journal
 
-import "github.com/steplog/steplog/internal/runs"
+import (
+	"github.com/steplog/steplog/internal/runs"
+	"github.com/steplog/steplog/internal/tables"
+)
 
-// What a journal tells of runs and steps is that package's.
+// What a journal tells of rows, runs and steps is those packages'.
 type (
+	// Row is the fixed facts of one record.
+	Row = tables.Row
 	// Owner is an identity that logs.
 	Owner = runs.Owner
 	// Run is a run as its records tell it.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -22,7 +23,7 @@ const numbersName = "numbers.json"
 
 // maxSeq is the largest number: JSON readers that keep numbers as float64 can
 // tell all up to it apart. Larger ones in a text or a file are not ours.
-const maxSeq = 1 << 53
+const maxSeq = tables.MaxSeq
 
 // numbers hands out sequence numbers. Each reservation is durable before a
 // number of it is used, so none is given twice, whatever was lost.

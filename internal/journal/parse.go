@@ -12,6 +12,7 @@ import (
 
 	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -27,7 +28,7 @@ func baseName(name string) string {
 
 // parse takes the records of a segment's text into the tables that are not
 // there yet.
-func (j *Journal) parse(seg *segment) error {
+func (j *Journal) parse(seg *tables.Segment) error {
 	done, err := j.parseStored(seg, false)
 	if !done && err == nil {
 		err = j.parseInOrder(seg)
@@ -36,29 +37,29 @@ func (j *Journal) parse(seg *segment) error {
 }
 
 // parseInOrder is parse for a text in the order of arrival.
-func (j *Journal) parseInOrder(seg *segment) error {
-	text, err := j.folder.Open(seg.baseName())
+func (j *Journal) parseInOrder(seg *tables.Segment) error {
+	text, err := j.folder.Open(seg.Name())
 	if err != nil {
 		return err
 	}
 	defer text.Close()
-	return j.parseText(seg, text, j.tables.parsed(seg))
+	return j.parseText(seg, text, seg.Parsed())
 }
 
 // parseText takes the records of a text into a segment, from an offset on. A
 // line that is no record is skipped and counted; a last line without its
 // newline is left for later.
-func (j *Journal) parseText(seg *segment, text io.ReadSeeker, from int64) error {
+func (j *Journal) parseText(seg *tables.Segment, text io.ReadSeeker, from int64) error {
 	if _, err := text.Seek(from, io.SeekStart); err != nil {
-		return fmt.Errorf("read %s: %w", seg.baseName(), err)
+		return fmt.Errorf("read %s: %w", seg.Name(), err)
 	}
-	end, foreign, err := scanText(text, from, j.tables.lastOf(seg), func(row Row, rec *line.Record) {
-		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
+	end, foreign, err := scanText(text, from, seg.Last(), func(row tables.Row, rec *line.Record) {
+		j.tables.Publish(seg, &row, j.tables.OwnerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
 	})
-	j.tables.parsedTo(seg, end)
+	seg.ParsedTo(end)
 	j.foreign.Add(foreign)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", seg.baseName(), err)
+		return fmt.Errorf("read %s: %w", seg.Name(), err)
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ func lifecycleOf(rec *line.Record) *line.Lifecycle {
 // scanText calls yield for each record of a text that starts at offset and
 // whose seq is above last. It returns where the last whole line ends and how
 // many lines were no records. rec is valid during the call only.
-func scanText(text io.Reader, offset int64, last uint64, yield func(Row, *line.Record)) (end, foreign int64, err error) {
+func scanText(text io.Reader, offset int64, last uint64, yield func(tables.Row, *line.Record)) (end, foreign int64, err error) {
 	scan := lineScanner{r: bufio.NewReaderSize(text, 256<<10)}
 	var rec line.Record
 	for {
@@ -95,7 +96,7 @@ func scanText(text io.Reader, offset int64, last uint64, yield func(Row, *line.R
 			continue
 		}
 		last = rec.Seq
-		yield(Row{
+		yield(tables.Row{
 			Seq:    rec.Seq,
 			Time:   rec.Time.UnixNano(),
 			Offset: uint32(start),
@@ -163,18 +164,18 @@ func seqOf(raw []byte) (uint64, bool) {
 
 // fileDeleted is called when a file was removed, by retention or by hand.
 func (j *Journal) fileDeleted(name string) {
-	for _, seg := range j.tables.all() {
-		if seg.baseName() == baseName(name) {
+	for _, seg := range j.tables.Segments() {
+		if seg.Name() == baseName(name) {
 			j.removed(seg)
 		}
 	}
 }
 
 // removed takes out a segment whose file is gone.
-func (j *Journal) removed(seg *segment) {
-	if x := j.tables.remove(seg); x != nil {
-		if err := guarded(func() { j.tables.forgetCounts(x) }); err != nil {
-			j.problem(fmt.Errorf("%s: %w", seg.baseName()+sidecar.Ext, err)) // it stays counted
+func (j *Journal) removed(seg *tables.Segment) {
+	if x := j.tables.Remove(seg); x != nil {
+		if err := guarded(func() { j.tables.ForgetCounts(x) }); err != nil {
+			j.problem(fmt.Errorf("%s: %w", seg.Name()+sidecar.Ext, err)) // it stays counted
 		}
 	}
 	j.readers.drop(seg)
@@ -183,9 +184,9 @@ func (j *Journal) removed(seg *segment) {
 // dropVanished takes out the segments whose files somebody else removed, and
 // closes readers of text that compression replaced.
 func (j *Journal) dropVanished() {
-	for _, seg := range j.tables.all() {
-		name := seg.baseName()
-		if name == seg.file+".log" {
+	for _, seg := range j.tables.Segments() {
+		name := seg.Name()
+		if name == seg.File+".log" {
 			continue
 		}
 		// A compressed file appears before the plain one goes.
@@ -222,12 +223,12 @@ func (j *Journal) mend() {
 	defer j.mu.Unlock()
 	for _, seg := range suspects {
 		err := error(nil)
-		if f := (*j.fileTable.Load())[seg.file]; f != nil && f.writing == seg {
+		if f := (*j.fileTable.Load())[seg.File]; f != nil && f.writing == seg {
 			err = f.reread(0)
 		} else {
-			sealed := j.tables.indexOf(seg) != nil
+			sealed := seg.Index() != nil
 			if _, err = j.rescan(seg, 0, 0); sealed && f != nil {
-				f.text.SealAgain(seg.baseName())
+				f.text.SealAgain(seg.Name())
 			}
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -246,8 +247,8 @@ func (j *Journal) adopt(log string) error {
 		return err
 	}
 	known := map[string]bool{log + logExt: true}
-	for _, seg := range j.tables.all() {
-		known[seg.baseName()] = true
+	for _, seg := range j.tables.Segments() {
+		known[seg.Name()] = true
 	}
 	for _, info := range infos {
 		name := baseName(info.Name())
@@ -255,7 +256,7 @@ func (j *Journal) adopt(log string) error {
 			continue
 		}
 		known[name] = true
-		_, rerr := j.rescan(j.tables.newSegment(log, name), 0, 0)
+		_, rerr := j.rescan(j.tables.NewSegment(log, name), 0, 0)
 		err = errors.Join(err, rerr)
 	}
 	return err
@@ -265,30 +266,30 @@ func (j *Journal) adopt(log string) error {
 // there; rows of which the line is still to be written follow, from offset next
 // on, or from the end of what was found where next is 0. It returns where they
 // end. The caller holds mu.
-func (j *Journal) rescan(seg *segment, from, next int64) (int64, error) {
+func (j *Journal) rescan(seg *tables.Segment, from, next int64) (int64, error) {
 	if done, err := j.rescanStored(seg, false); done || err != nil {
 		return 0, j.afterDamage(seg, err, j.rescanStored)
 	}
-	found, end := j.tables.before(seg, from)
+	found, end := seg.Before(from)
 	var last uint64
-	if found.n > 0 {
-		last = found.at(found.n - 1).Seq
+	if found.Len() > 0 {
+		last = found.At(found.Len() - 1).Seq
 	}
-	text, err := j.folder.Open(seg.baseName())
+	text, err := j.folder.Open(seg.Name())
 	if err == nil {
 		defer text.Close()
 		_, err = text.Seek(end, io.SeekStart)
 	}
-	inText := seg.inText.Load()
-	kept := found.n
+	inText := seg.InText.Load()
+	kept := found.Len()
 	if err != nil {
-		return j.tables.rebase(seg, found, nil, kept, max(end, next), inText), j.afterDamage(seg, err, j.rescanStored)
+		return j.tables.Rebase(seg, found, nil, kept, max(end, next), inText), j.afterDamage(seg, err, j.rescanStored)
 	}
 	var owners []*Owner // they get their codes with the rows
-	end, foreign, err := scanText(text, end, last, func(row Row, rec *line.Record) {
-		owners = append(owners, j.tables.ownerRead(&rec.Identity, rec.Seq))
-		found.append(row)
+	end, foreign, err := scanText(text, end, last, func(row tables.Row, rec *line.Record) {
+		owners = append(owners, j.tables.OwnerRead(&rec.Identity, rec.Seq))
+		found.Append(row)
 	})
 	j.foreign.Add(foreign)
-	return j.tables.rebase(seg, found, owners, kept, max(end, next), inText), j.afterDamage(seg, err, j.rescanStored)
+	return j.tables.Rebase(seg, found, owners, kept, max(end, next), inText), j.afterDamage(seg, err, j.rescanStored)
 }

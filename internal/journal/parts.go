@@ -7,6 +7,7 @@ import (
 
 	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // Rows of a file that is not sealed are indexed in memory, part by part, when
@@ -95,13 +96,13 @@ func pause(ctx context.Context, d time.Duration) {
 func (j *Journal) indexSome(ctx context.Context) (some bool, err error) {
 	j.indexing.Lock()
 	defer j.indexing.Unlock()
-	for _, seg := range j.tables.all() {
-		view, parts := j.tables.unindexed(seg)
-		from := indexedRows(parts)
-		if view.n-from < burstPart || seg.unindexable.Load() || seg.baseName() != seg.file+logExt {
+	for _, seg := range j.tables.Segments() {
+		view, parts := seg.Unindexed()
+		from := tables.Indexed(parts)
+		if view.Len()-from < burstPart || seg.Unindexable.Load() || !seg.Active() {
 			continue
 		}
-		view.n = from + burstPart
+		view = view.First(from + burstPart)
 		if err := j.indexFrom(ctx, seg, &view, parts); err != nil {
 			return false, err
 		}
@@ -117,7 +118,7 @@ func (j *Journal) indexSome(ctx context.Context) (some bool, err error) {
 func (j *Journal) IndexRows(ctx context.Context) error {
 	j.indexing.Lock()
 	defer j.indexing.Unlock()
-	for _, seg := range j.tables.all() {
+	for _, seg := range j.tables.Segments() {
 		if err := j.indexRows(ctx, seg); err != nil {
 			return err
 		}
@@ -125,25 +126,25 @@ func (j *Journal) IndexRows(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (j *Journal) indexRows(ctx context.Context, seg *segment) error {
-	view, parts := j.tables.unindexed(seg)
-	from := indexedRows(parts)
-	if view.n-from < partLeast || seg.unindexable.Load() {
+func (j *Journal) indexRows(ctx context.Context, seg *tables.Segment) error {
+	view, parts := seg.Unindexed()
+	from := tables.Indexed(parts)
+	if view.Len()-from < partLeast || seg.Unindexable.Load() {
 		return nil
 	}
 	// Small parts grow together, so that there are few.
-	for n := len(parts); n > 0 && parts[n-1].to-parts[n-1].from < min(2*(view.n-from), partMost); n = len(parts) {
-		from = parts[n-1].from
+	for n := len(parts); n > 0 && parts[n-1].To-parts[n-1].From < min(2*(view.Len()-from), partMost); n = len(parts) {
+		from = parts[n-1].From
 		parts = parts[:n-1]
 	}
 	return j.indexFrom(ctx, seg, &view, parts)
 }
 
 // indexFrom indexes the rows behind those of parts.
-func (j *Journal) indexFrom(ctx context.Context, seg *segment, view *rows, parts []rowsIndex) error {
+func (j *Journal) indexFrom(ctx context.Context, seg *tables.Segment, view *tables.Rows, parts []tables.Part) error {
 	kept := len(parts)
-	for from := indexedRows(parts); from < view.n; {
-		to := min(from+partMost, view.n)
+	for from := tables.Indexed(parts); from < view.Len(); {
+		to := min(from+partMost, view.Len())
 		x, err := j.indexPart(ctx, seg, view, from, to)
 		if err != nil {
 			return err
@@ -151,23 +152,23 @@ func (j *Journal) indexFrom(ctx context.Context, seg *segment, view *rows, parts
 		if x == nil {
 			break
 		}
-		parts = append(parts[:len(parts):len(parts)], rowsIndex{from, to, x})
+		parts = append(parts[:len(parts):len(parts)], tables.Part{From: from, To: to, Index: x})
 		if from = to; j.Bursting() {
 			break
 		}
 	}
 	if len(parts) > kept {
-		j.tables.setParts(seg, view, parts)
+		seg.SetParts(view, parts)
 	}
 	return nil
 }
 
 // indexPart indexes some rows; nil where their text is not what they say.
-func (j *Journal) indexPart(ctx context.Context, seg *segment, view *rows, from, to int) (*sidecar.Index, error) {
-	first, last := view.at(from), view.at(to-1)
+func (j *Journal) indexPart(ctx context.Context, seg *tables.Segment, view *tables.Rows, from, to int) (*sidecar.Index, error) {
+	first, last := view.At(from), view.At(to-1)
 	end := int64(last.Offset) + int64(last.Len) + 1
 	if end <= int64(first.Offset) || end-int64(first.Offset) > 1<<30 {
-		seg.unindexable.Store(true)
+		seg.Unindexable.Store(true)
 		return nil, nil
 	}
 	text := make([]byte, end-int64(first.Offset))
@@ -180,7 +181,7 @@ func (j *Journal) indexPart(ctx context.Context, seg *segment, view *rows, from,
 	}
 	x, err := sidecar.Read(b, j.cache)
 	if err != nil || x.Len() != to-from || x.First() != first.Seq || x.Last() != last.Seq {
-		seg.unindexable.Store(true)
+		seg.Unindexable.Store(true)
 		return nil, nil
 	}
 	return x, x.Check()
@@ -194,8 +195,8 @@ func (j *Journal) indexLifecycle() error {
 	j.indexing.Lock()
 	defer j.indexing.Unlock()
 	for _, f := range *j.fileTable.Load() {
-		view, parts := j.tables.unindexed(f.writing)
-		if view.n < saveLeast || withoutLifecycle(&view, indexedRows(parts)) {
+		view, parts := f.writing.Unindexed()
+		if view.Len() < saveLeast || withoutLifecycle(&view, tables.Indexed(parts)) {
 			continue
 		}
 		if err := j.indexRows(ctx, f.writing); err != nil && ctx.Err() == nil {
@@ -206,9 +207,9 @@ func (j *Journal) indexLifecycle() error {
 }
 
 // withoutLifecycle reports whether no row from one on is a record of a run or step.
-func withoutLifecycle(r *rows, from int) bool {
-	for i := from; i < r.n; i++ {
-		if kind := r.at(i).Kind; kind == line.KindRun || kind == line.KindStep {
+func withoutLifecycle(r *tables.Rows, from int) bool {
+	for i := from; i < r.Len(); i++ {
+		if kind := r.At(i).Kind; kind == line.KindRun || kind == line.KindStep {
 			return false
 		}
 	}

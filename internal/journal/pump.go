@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -120,7 +121,7 @@ func (j *Journal) drainRing() (err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
 	head := j.ring.head().Load()
 	j.warm(head)
-	j.tables.stock()
+	j.tables.Stock()
 	if head-j.pumped >= burstBytes {
 		j.burst.Store(time.Now().UnixNano())
 	}
@@ -260,7 +261,7 @@ func (f *File) writeBlock() error {
 	}
 	f.newestInText.Store(f.blockSeq)
 	f.dirty.Store(true)
-	f.writing.inText.Store(f.blockSeq)
+	f.writing.InText.Store(f.blockSeq)
 	f.writtenTo = f.blockEnd
 	f.block = f.block[:0]
 	return nil
@@ -292,16 +293,16 @@ func (f *File) nextSegment() {
 		f.writing = f.waiting[0].seg
 		f.waiting = f.waiting[1:]
 	} else {
-		next := j.tables.segmentAt(old)
-		inText := old.inText.Load()
-		size := j.tables.split(old, next, inText)
-		next.inText.Store(inText)
+		next := j.tables.SegmentAt(old)
+		inText := old.InText.Load()
+		size := j.tables.Split(old, next, inText)
+		next.InText.Store(inText)
 		f.writing = next
 		if f.seg == old {
 			f.seg, f.size = next, size
 		}
 	}
-	old.inText.Store(allInText)
+	old.InText.Store(tables.AllInText)
 }
 
 // growOn takes back the turn that could not be made: the records of the next
@@ -312,7 +313,7 @@ func (j *Journal) growOn(f *File) {
 	f.textTurns++
 	next := f.waiting[0].seg
 	f.waiting = f.waiting[1:]
-	grown := j.tables.merge(f.writing, next, f.text.Size())
+	grown := j.tables.Merge(f.writing, next, f.text.Size())
 	if f.seg == next {
 		f.seg, f.size = f.writing, grown
 	}

@@ -188,7 +188,7 @@ func byHand(raw []byte) bool {
 
 // noteGaps writes, into each file of which text was put aside, that it was.
 func (j *Journal) noteGaps() {
-	owner := j.tables.ownerOf(&line.Identity{})
+	owner := j.tables.Owner(&line.Identity{})
 	for name, bytes := range j.aside {
 		f, err := j.File(name)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -18,9 +19,9 @@ const maxReaders = 32
 // others those used last. The zero value is ready.
 type readers struct {
 	mu      sync.Mutex
-	bySeg   map[*segment]*reader
-	order   []*segment // closed files, least recently used first
-	suspect map[*segment]bool
+	bySeg   map[*tables.Segment]*reader
+	order   []*tables.Segment // closed files, least recently used first
+	suspect map[*tables.Segment]bool
 	closed  bool
 }
 
@@ -37,7 +38,7 @@ type reader struct {
 
 // open opens the active file of a segment, so that its text can be read
 // whatever name it gets later.
-func (r *readers) open(j *Journal, seg *segment) error {
+func (r *readers) open(j *Journal, seg *tables.Segment) error {
 	_, err := r.get(j, seg)
 	if err == nil {
 		r.put(seg)
@@ -46,14 +47,14 @@ func (r *readers) open(j *Journal, seg *segment) error {
 }
 
 // readAt fills p from a segment's text.
-func (j *Journal) readAt(seg *segment, p []byte, off int64) error {
+func (j *Journal) readAt(seg *tables.Segment, p []byte, off int64) error {
 	rd, err := j.readerOf(seg)
 	if err != nil {
 		return err
 	}
 	defer j.readers.release(rd)
 	if rd.index != nil && rd.index.Format() != 0 {
-		return fmt.Errorf("%w: %s was sealed", ErrGone, seg.baseName())
+		return fmt.Errorf("%w: %s was sealed", ErrGone, seg.Name())
 	}
 	n, err := rd.text.ReadAt(p, off)
 	if n == len(p) {
@@ -61,13 +62,13 @@ func (j *Journal) readAt(seg *segment, p []byte, off int64) error {
 	}
 	if err == nil || errors.Is(err, io.EOF) || isDamage(err) {
 		j.suspect(seg)
-		return fmt.Errorf("%w: %s is shorter than it was, or damaged", ErrGone, seg.baseName())
+		return fmt.Errorf("%w: %s is shorter than it was, or damaged", ErrGone, seg.Name())
 	}
-	return fmt.Errorf("read %s: %w", seg.baseName(), err)
+	return fmt.Errorf("read %s: %w", seg.Name(), err)
 }
 
 // readerOf returns the reader of a segment, to be released.
-func (j *Journal) readerOf(seg *segment) (*reader, error) {
+func (j *Journal) readerOf(seg *tables.Segment) (*reader, error) {
 	rd, err := j.readers.get(j, seg)
 	if errors.Is(err, fs.ErrNotExist) {
 		if j.lock != nil {
@@ -78,7 +79,7 @@ func (j *Journal) readerOf(seg *segment) (*reader, error) {
 	return rd, err
 }
 
-func (r *readers) get(j *Journal, seg *segment) (*reader, error) {
+func (r *readers) get(j *Journal, seg *tables.Segment) (*reader, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -91,7 +92,7 @@ func (r *readers) get(j *Journal, seg *segment) (*reader, error) {
 			return nil, err
 		}
 		if r.bySeg == nil {
-			r.bySeg = map[*segment]*reader{}
+			r.bySeg = map[*tables.Segment]*reader{}
 		}
 		r.bySeg[seg] = rd
 	}
@@ -102,7 +103,7 @@ func (r *readers) get(j *Journal, seg *segment) (*reader, error) {
 
 // used moves a segment to the end of the order and closes what is over the
 // limit. The caller holds mu.
-func (r *readers) used(seg *segment) {
+func (r *readers) used(seg *tables.Segment) {
 	for i, s := range r.order {
 		if s == seg {
 			r.order = append(r.order[:i], r.order[i+1:]...)
@@ -111,7 +112,7 @@ func (r *readers) used(seg *segment) {
 	}
 	r.order = append(r.order, seg)
 	for i := 0; len(r.order) > maxReaders && i < len(r.order)-1; {
-		if old := r.order[i]; old.baseName() != old.file+".log" {
+		if old := r.order[i]; !old.Active() {
 			r.forget(old)
 			continue
 		}
@@ -120,7 +121,7 @@ func (r *readers) used(seg *segment) {
 }
 
 // forget takes a reader out of the table. The caller holds mu.
-func (r *readers) forget(seg *segment) {
+func (r *readers) forget(seg *tables.Segment) {
 	rd := r.bySeg[seg]
 	if rd == nil {
 		return
@@ -149,7 +150,7 @@ func (r *readers) release(rd *reader) {
 }
 
 // put ends the use that get began, for a segment that stays in the table.
-func (r *readers) put(seg *segment) {
+func (r *readers) put(seg *tables.Segment) {
 	r.mu.Lock()
 	rd := r.bySeg[seg]
 	r.mu.Unlock()
@@ -159,7 +160,7 @@ func (r *readers) put(seg *segment) {
 }
 
 // drop closes the reader of a segment, as soon as nobody reads.
-func (r *readers) drop(seg *segment) {
+func (r *readers) drop(seg *tables.Segment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(seg)
@@ -168,7 +169,7 @@ func (r *readers) drop(seg *segment) {
 
 // dropPlain closes the reader of a segment that reads the plain file, which
 // compression has replaced; an open one would keep its blocks on the disk.
-func (r *readers) dropPlain(seg *segment) {
+func (r *readers) dropPlain(seg *tables.Segment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rd := r.bySeg[seg]; rd != nil && rd.plain {
@@ -186,24 +187,24 @@ func (r *readers) closeAll() {
 }
 
 // suspect notes that a segment's text is not what its rows say.
-func (j *Journal) suspect(seg *segment) {
+func (j *Journal) suspect(seg *tables.Segment) {
 	j.readers.drop(seg)
 	j.readers.mu.Lock()
 	defer j.readers.mu.Unlock()
 	if j.readers.suspect == nil {
-		j.readers.suspect = map[*segment]bool{}
+		j.readers.suspect = map[*tables.Segment]bool{}
 	}
 	j.readers.suspect[seg] = true
 }
 
 // takeSuspects returns the segments to read again.
-func (r *readers) takeSuspects() []*segment {
+func (r *readers) takeSuspects() []*tables.Segment {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.suspect) == 0 {
 		return nil
 	}
-	var list []*segment
+	var list []*tables.Segment
 	for seg := range r.suspect {
 		list = append(list, seg)
 	}

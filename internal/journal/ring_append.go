@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // ErrFull is returned for a record that was dropped because the ring had no
@@ -77,11 +78,11 @@ func (f *File) put(o *Owner, m *Meta, body []byte, sum uint64) (uint64, error) {
 		j.marks = append(j.marks, mark{seq, at})
 	}
 	j.head = at + frameSize(len(body))
-	var row Row
+	var row tables.Row
 	row.Seq, row.Time = seq, m.Time.UnixNano()
 	row.Offset, row.Len = uint32(f.size), uint32(size-1)
 	row.Level, row.Kind = int8(m.Level), m.Kind
-	j.tables.publishRow(f.seg, &row, o, m.Lifecycle)
+	j.tables.Publish(f.seg, &row, o, m.Lifecycle)
 	f.size += size
 	f.records++
 	f.bytes += size
@@ -127,8 +128,8 @@ func (j *Journal) mayTurn(f *File) bool {
 func (f *File) turn() {
 	f.turns++
 	f.size = 0
-	f.seg = f.j.tables.newSegment(f.name, f.name+".log")
-	f.seg.inText.Store(0)
+	f.seg = f.j.tables.NewSegment(f.name, f.name+".log")
+	f.seg.InText.Store(0)
 	f.waiting = append(f.waiting, begun{f.seg, f.j.head})
 }
 
@@ -198,7 +199,7 @@ func (f *File) appendLost() {
 // readRing appends the line of a record to buf that is not in the text yet.
 // false means that by now it is. hint is where its frame may lie, or one before it,
 // 0 if nobody knows; it becomes where the next one lies.
-func (j *Journal) readRing(seg *segment, seq uint64, buf []byte, hint *uint64) ([]byte, bool) {
+func (j *Journal) readRing(seg *tables.Segment, seq uint64, buf []byte, hint *uint64) ([]byte, bool) {
 	line, ok, err := j.copyLine(seg, seq, buf, hint)
 	if err != nil {
 		j.touched(err)
@@ -207,11 +208,11 @@ func (j *Journal) readRing(seg *segment, seq uint64, buf []byte, hint *uint64) (
 	return line, ok
 }
 
-func (j *Journal) copyLine(seg *segment, seq uint64, buf []byte, hint *uint64) (_ []byte, found bool, err error) {
+func (j *Journal) copyLine(seg *tables.Segment, seq uint64, buf []byte, hint *uint64) (_ []byte, found bool, err error) {
 	j.tailMu.RLock()
 	defer j.tailMu.RUnlock()
 	defer caught(debug.SetPanicOnFault(true), &err)
-	if j.ring == nil || j.unmapped || seq <= seg.inText.Load() {
+	if j.ring == nil || j.unmapped || seq <= seg.InText.Load() {
 		return buf, false, nil
 	}
 	if at := *hint; at >= j.tail.Load() && at < j.ring.head().Load() {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -144,7 +145,7 @@ func (j *Journal) replay() error {
 		if err != nil {
 			return err
 		}
-		if j.tables.holds(f.name, fr.seq, uint32(prefixLen(fr.seq)+int(fr.length))) {
+		if j.tables.Holds(f.name, fr.seq, uint32(prefixLen(fr.seq)+int(fr.length))) {
 			written[fr.file] = i + 1
 		}
 	}
@@ -156,10 +157,10 @@ func (j *Journal) replay() error {
 		if err != nil {
 			return err
 		}
-		if fr.seq <= j.tables.lastOf(f.seg) {
+		if fr.seq <= f.seg.Last() {
 			// Somebody has added what looks like a younger record.
 			j.recovery.LostBytes += int64(frameSize(int(fr.length)))
-			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, j.tables.lastOf(f.seg), f.name))
+			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, f.seg.Last(), f.name))
 			continue
 		}
 		if err := f.replay(r, &fr); vfs.IsFull(err) && j.keepsRing() {
@@ -244,7 +245,7 @@ func (j *Journal) framesLeft() []leftFrame {
 			break
 		}
 		last = fr.seq
-		if !j.rebooted || fr.seq > j.tables.newestOf(j.registry.names[fr.file]) {
+		if !j.rebooted || fr.seq > j.tables.NewestOf(j.registry.names[fr.file]) {
 			list = append(list, leftFrame{fr, at})
 		}
 		at += frameSize(int(fr.length))
@@ -291,8 +292,8 @@ func (fr *leftFrame) read(r *ring) (raw []byte, rec *line.Record, err error) {
 // publishLeft publishes a record whose line begins in the text at a position and has
 // a length, with its newline.
 func (f *File) publishLeft(rec *line.Record, at int64, n int) {
-	row := Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: uint32(at), Len: uint32(n - 1), Level: int8(rec.Level), Kind: rec.Kind}
-	f.j.tables.publish(f.seg, row, f.j.tables.ownerOf(&rec.Identity), lifecycleOf(rec))
+	row := tables.Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: uint32(at), Len: uint32(n - 1), Level: int8(rec.Level), Kind: rec.Kind}
+	f.j.tables.Publish(f.seg, &row, f.j.tables.Owner(&rec.Identity), lifecycleOf(rec))
 }
 
 // keepsRing reports whether the ring that an earlier process left is the one to go on

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -41,7 +42,7 @@ type saving struct {
 	mu    sync.Mutex // held while they are saved
 	size  int64
 	grown int64 // tables.grown when they were cut
-	of    extent
+	of    tables.Extent
 }
 
 var errSavingStopped = errors.New("journal: saving stopped")
@@ -59,7 +60,7 @@ func (j *Journal) keepSaved() {
 			}
 			if err := j.saveTables(saveLive, j.stopped); err != nil && !errors.Is(err, errSavingStopped) {
 				j.saving.mu.Lock()
-				j.saving.grown = j.tables.grownBy() // not again for the same
+				j.saving.grown = j.tables.Grown() // not again for the same
 				j.saving.mu.Unlock()
 				j.problem(fmt.Errorf("save the tables: %w", err))
 			}
@@ -72,7 +73,7 @@ func (j *Journal) keepSaved() {
 func (j *Journal) grownEnough() bool {
 	j.saving.mu.Lock()
 	defer j.saving.mu.Unlock()
-	return j.tables.grownBy()-j.saving.grown >= max(j.opts.SaveAfter, saveTimes*j.saving.size)
+	return j.tables.Grown()-j.saving.grown >= max(j.opts.SaveAfter, saveTimes*j.saving.size)
 }
 
 // saveTables writes the tables as they are now, unless more than so many runs and
@@ -83,14 +84,14 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	faulted := j.faulted.Load()
-	c, ok := j.tables.cut(live)
-	if !ok || c.extent() == s.of {
+	c, ok := j.tables.Cut(live)
+	if !ok || c.Extent() == s.of {
 		return nil
 	}
 	path := filepath.Join(j.dir, privateDir, tablesName)
 	var size int64
 	err := j.writeSynced(path+tempExt, func(w io.Writer) (err error) {
-		size, err = c.write(stopWriter{w, stop}, j.stored)
+		size, err = c.Write(stopWriter{w, stop}, j.stored)
 		return err
 	})
 	if err == nil {
@@ -102,7 +103,7 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	if err != nil {
 		return errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(path+tempExt)))
 	}
-	s.size, s.grown, s.of = size, c.grown, c.extent()
+	s.size, s.grown, s.of = size, c.Grown, c.Extent()
 	return nil
 }
 
@@ -150,7 +151,7 @@ func (j *Journal) stored(name string, x *sidecar.Index) (data string, size int64
 
 // readSaved reads what was saved; nil where there is nothing, or something of another
 // version.
-func (j *Journal) readSaved(private string) (*saved, int64, error) {
+func (j *Journal) readSaved(private string) (*tables.Saved, int64, error) {
 	f, err := j.fs.OpenFile(filepath.Join(private, tablesName), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
@@ -163,7 +164,7 @@ func (j *Journal) readSaved(private string) (*saved, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	s, err := readTables(f, info.Size())
+	s, err := tables.Read(f, info.Size())
 	return s, info.Size(), err
 }
 
@@ -205,7 +206,7 @@ func (j *Journal) openIndexes(infos []rotation.Info) map[string]openedIndex {
 func (j *Journal) loadSaved(infos []rotation.Info, believed, clean bool) error {
 	private := filepath.Join(j.dir, privateDir)
 	type result struct {
-		saved *saved
+		saved *tables.Saved
 		size  int64
 		err   error
 	}
@@ -221,8 +222,8 @@ func (j *Journal) loadSaved(infos []rotation.Info, believed, clean bool) error {
 	r := <-read
 	if r.err != nil {
 		j.problem(r.err)
-	} else if s := r.saved; s != nil && s.matches(j.filesFound(infos), j.seqAt, clean) {
-		j.tables, j.saved = s.take(), s
+	} else if s := r.saved; s != nil && s.Matches(j.filesFound(infos), j.seqAt, clean) {
+		j.tables, j.saved = s.Take(), s
 		j.saving.size = r.size
 		return nil
 	}
@@ -230,11 +231,11 @@ func (j *Journal) loadSaved(infos []rotation.Info, believed, clean bool) error {
 }
 
 // filesFound returns what is there of the files that records are in.
-func (j *Journal) filesFound(infos []rotation.Info) (list []fileFound) {
+func (j *Journal) filesFound(infos []rotation.Info) (list []tables.Found) {
 	for i := range infos {
 		if info := &infos[i]; info.Log != fileAudit {
-			list = append(list, fileFound{log: info.Log, name: baseName(info.Name), data: info.Name, size: info.Bytes,
-				compressed: info.Compressed, index: j.indexes[info.Name].index})
+			list = append(list, tables.Found{Log: info.Log, Name: baseName(info.Name), Data: info.Name, Size: info.Bytes,
+				Compressed: info.Compressed, Index: j.indexes[info.Name].index})
 		}
 	}
 	return list
@@ -242,9 +243,9 @@ func (j *Journal) filesFound(infos []rotation.Info) (list []fileFound) {
 
 // takeSaved gives a segment the rows that were saved of its file. What came after them
 // is read from the text.
-func (j *Journal) takeSaved(seg *segment) {
+func (j *Journal) takeSaved(seg *tables.Segment) {
 	if j.saved != nil {
-		j.saved.rowsOf(seg, j.cache)
+		j.saved.Rows(seg, j.cache)
 	}
 }
 

@@ -51,7 +51,7 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 		}
 	}
 	defer caught(debug.SetPanicOnFault(true), &err)
-	o := sidecar.Options{KeepOrder: keepsOrder[f.name], Fields: j.opts.IndexFields, Hurry: j.tables.unsealed() > 1}
+	o := sidecar.Options{KeepOrder: keepsOrder[f.name], Fields: j.opts.IndexFields, Hurry: j.tables.Unsealed() > 1}
 	index, err := j.makeSealed(ctx, c, o)
 	if (errors.Is(err, sidecar.ErrTooLarge) || isDamage(err)) && c.Temp == "" {
 		return nil
@@ -81,11 +81,11 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 
 // hasIndex reports whether a closed file, as it is stored now, has its sidecar in use.
 func (j *Journal) hasIndex(c rotation.Closed) bool {
-	seg := j.tables.byName(c.Name)
+	seg := j.tables.ByName(c.Name)
 	if seg == nil {
 		return false
 	}
-	x := j.tables.indexOf(seg)
+	x := seg.Index()
 	return x != nil && c.Name+extOf[x.Format()] == c.File
 }
 
@@ -190,11 +190,11 @@ func formatOf(c rotation.Compression) block.Format {
 // takeIndex gives a segment its sidecar. Where that is not of the records that
 // are known, somebody has changed the file: the text is the truth.
 func (j *Journal) takeIndex(name string, x *sidecar.Index) {
-	seg := j.tables.byName(name)
+	seg := j.tables.ByName(name)
 	if seg == nil || j.swapped(seg, x) {
 		return
 	}
-	j.tables.forget(j.tables.clearRows(seg))
+	j.tables.Forget(j.tables.ClearRows(seg))
 	j.readers.drop(seg)
-	j.tables.setIndex(seg, x)
+	j.tables.SetIndex(seg, x)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/steplog/steplog/internal/block"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -53,7 +54,7 @@ func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
 
 // take takes in a closed file when the folder is opened: its sidecar, or its
 // text where that cannot be used.
-func (j *Journal) take(seg *segment, data string) error {
+func (j *Journal) take(seg *tables.Segment, data string) error {
 	if x := j.indexFor(seg, data); x != nil && (j.swapped(seg, x) || j.adoptIndex(seg, data, x)) {
 		return nil
 	}
@@ -62,8 +63,8 @@ func (j *Journal) take(seg *segment, data string) error {
 }
 
 // indexFor opens the sidecar of a closed file; nil when there is none to use.
-func (j *Journal) indexFor(seg *segment, data string) *sidecar.Index {
-	if seg.baseName() == seg.file+logExt {
+func (j *Journal) indexFor(seg *tables.Segment, data string) *sidecar.Index {
+	if seg.Active() {
 		return nil
 	}
 	o, ok := j.indexes[data]
@@ -78,7 +79,7 @@ func (j *Journal) indexFor(seg *segment, data string) *sidecar.Index {
 		}
 		return nil
 	}
-	if j.tables.indexOf(seg) != nil {
+	if seg.Index() != nil {
 		j.readers.drop(seg)
 	}
 	return x
@@ -86,11 +87,11 @@ func (j *Journal) indexFor(seg *segment, data string) *sidecar.Index {
 
 // adoptIndex has a sidecar take the place of whatever is known of a closed file.
 // false means that it cannot be used.
-func (j *Journal) adoptIndex(seg *segment, data string, x *sidecar.Index) bool {
-	j.tables.uncount(seg)
-	j.tables.forget(j.tables.clearRows(seg))
+func (j *Journal) adoptIndex(seg *tables.Segment, data string, x *sidecar.Index) bool {
+	j.tables.Uncount(seg)
+	j.tables.Forget(j.tables.ClearRows(seg))
 	j.readers.drop(seg)
-	if err := j.tables.adopt(seg, x); err != nil {
+	if err := j.tables.Adopt(seg, x); err != nil {
 		j.problem(fmt.Errorf("%s: %w", baseName(data)+sidecar.Ext, err))
 		return false
 	}
@@ -99,10 +100,10 @@ func (j *Journal) adoptIndex(seg *segment, data string, x *sidecar.Index) bool {
 
 // swapped has the sidecar take the place of rows in memory, if it is of the same
 // records.
-func (j *Journal) swapped(seg *segment, x *sidecar.Index) bool {
-	gone, same := j.tables.swap(seg, x)
+func (j *Journal) swapped(seg *tables.Segment, x *sidecar.Index) bool {
+	gone, same := j.tables.Swap(seg, x)
 	if same {
-		j.tables.forgetSealed(gone)
+		j.tables.ForgetSealed(gone)
 		j.readers.drop(seg)
 	}
 	return same
@@ -110,22 +111,22 @@ func (j *Journal) swapped(seg *segment, x *sidecar.Index) bool {
 
 // openReader opens the text of a segment: of a sealed one exactly the form that
 // its sidecar is of.
-func (j *Journal) openReader(seg *segment) (*reader, error) {
-	x := j.tables.indexOf(seg)
+func (j *Journal) openReader(seg *tables.Segment) (*reader, error) {
+	x := seg.Index()
 	var text *rotation.Text
 	var err error
 	if x == nil {
-		if text, err = j.folder.ReaderAt(seg.baseName()); isDamage(err) {
-			text, err = j.folder.Rest(seg.baseName())
+		if text, err = j.folder.ReaderAt(seg.Name()); isDamage(err) {
+			text, err = j.folder.Rest(seg.Name())
 		}
 	} else {
-		text, err = j.folder.ReaderOf(seg.baseName() + extOf[x.Format()])
+		text, err = j.folder.ReaderOf(seg.Name() + extOf[x.Format()])
 	}
 	if err != nil {
 		return nil, err
 	}
 	if x != nil && text.Stored() != x.DataSize() {
-		return nil, errors.Join(fmt.Errorf("%s: %w", seg.baseName(), sidecar.ErrStale), text.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", seg.Name(), sidecar.ErrStale), text.Close())
 	}
 	return &reader{text: text, plain: !text.Compressed(), index: x, held: j.cache.Hold()}, nil
 }
@@ -133,23 +134,23 @@ func (j *Journal) openReader(seg *segment) (*reader, error) {
 // readSealed is Read for a sealed file.
 func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 	at := len(buf)
-	offset, size := s.index.Place(i)
-	rd, err := s.from.readerOf(s.seg)
+	offset, size := s.Index().Place(i)
+	rd, err := s.from.readerOf(s.Segment)
 	if errors.Is(err, sidecar.ErrStale) {
-		s.from.suspect(s.seg)
+		s.from.suspect(s.Segment)
 		return buf, fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	if err != nil {
 		return buf, err
 	}
 	defer s.from.readers.release(rd)
-	if x := rd.index; x == nil || x != s.index && (x.DataSize() != s.index.DataSize() || x.DataCRC() != s.index.DataCRC()) {
-		s.from.readers.drop(s.seg)
+	if x := rd.index; x == nil || x != s.Index() && (x.DataSize() != s.Index().DataSize() || x.DataCRC() != s.Index().DataCRC()) {
+		s.from.readers.drop(s.Segment)
 		return buf, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
 	}
 	if buf, err = s.from.readUnit(rd, buf, offset, size); isDamage(err) {
-		s.from.holes.Store(s.seg.baseName(), true)
-		s.from.suspect(s.seg)
+		s.from.holes.Store(s.Segment.Name(), true)
+		s.from.suspect(s.Segment)
 		return buf[:at], fmt.Errorf("%w: %s: %w", ErrGone, s.Name(), err)
 	} else if err != nil {
 		return buf[:at], fmt.Errorf("read %s: %w", s.Name(), err)
@@ -157,9 +158,9 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 	if n := bytes.IndexByte(buf[at:], '\n'); n >= 0 {
 		buf = buf[:at+n]
 	}
-	if seq, ok := seqOf(buf[at:]); !ok || seq != s.index.Seq(i) {
-		s.from.suspect(s.seg)
-		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), s.index.Seq(i))
+	if seq, ok := seqOf(buf[at:]); !ok || seq != s.Index().Seq(i) {
+		s.from.suspect(s.Segment)
+		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), s.Index().Seq(i))
 	}
 	return buf, nil
 }
@@ -198,8 +199,8 @@ func (j *Journal) readUnit(rd *reader, buf []byte, offset int64, size int) ([]by
 // whether any is damaged. Those are given up: rows are made from the text, and
 // the sidecar again in the background.
 func (j *Journal) Recheck() (damaged bool) {
-	for _, seg := range j.tables.all() {
-		x := j.tables.indexOf(seg)
+	for _, seg := range j.tables.Segments() {
+		x := seg.Index()
 		if x == nil {
 			continue
 		}
@@ -208,8 +209,8 @@ func (j *Journal) Recheck() (damaged bool) {
 			return x.CheckAll()
 		}()
 		if err != nil {
-			j.problem(fmt.Errorf("%s: %w", seg.baseName()+sidecar.Ext, err))
-			j.damaged.Store(seg.baseName(), true)
+			j.problem(fmt.Errorf("%s: %w", seg.Name()+sidecar.Ext, err))
+			j.damaged.Store(seg.Name(), true)
 			j.suspect(seg)
 			damaged = true
 		}

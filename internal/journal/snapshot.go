@@ -7,6 +7,7 @@ import (
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // ErrGone is returned when the file that held a record was deleted after the
@@ -26,15 +27,15 @@ type Snapshot struct {
 
 // snapshot returns what is published with a seq of at most asOf.
 func (j *Journal) snapshot(asOf uint64) *Snapshot {
-	s := &Snapshot{Segments: make([]Segment, 0, len(j.tables.all()))}
-	s.View = j.tables.snapshot(asOf, func(v view) { s.Segments = append(s.Segments, Segment{v, j, s}) })
+	s := &Snapshot{Segments: make([]Segment, 0, len(j.tables.Segments()))}
+	s.View = j.tables.View(asOf, func(v tables.View) { s.Segments = append(s.Segments, Segment{v, j, s}) })
 	return s
 }
 
 // Segment is the view of one file, or of a part of one that has been indexed: its
 // rows in arrival order, seq ascending.
 type Segment struct {
-	view
+	tables.View
 	from *Journal
 	snap *Snapshot
 }
@@ -42,8 +43,8 @@ type Segment struct {
 // Owners returns the number of identities of the segment's rows; every Row's
 // Owner is below it. Those that no row has may be empty.
 func (s *Segment) Owners() int {
-	if s.index != nil {
-		return s.index.Owners()
+	if s.Index() != nil {
+		return s.Index().Owners()
 	}
 	return s.snap.View.Owners()
 }
@@ -51,9 +52,9 @@ func (s *Segment) Owners() int {
 // Identity returns the identifiers of an owner. They must not be changed, and of
 // a sealed file hold no longer than the snapshot.
 func (s *Segment) Identity(owner uint32) *line.Identity {
-	if s.index != nil {
+	if s.Index() != nil {
 		id := new(line.Identity)
-		s.index.Identity(owner, id)
+		s.Index().Identity(owner, id)
 		return id
 	}
 	return s.snap.Owner(owner)
@@ -69,13 +70,13 @@ func (s *Segment) Read(i int, buf []byte) ([]byte, error) {
 // read is Read for who reads one row after the other: ring is where to look for the
 // next one that is not in the text yet.
 func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
-	if s.sealed() {
+	if s.Sealed() {
 		return s.readSealed(i, buf)
 	}
-	row := s.textRow(i)
+	row := s.TextRow(i)
 	at := len(buf)
-	if row.Seq > s.seg.inText.Load() {
-		if buf, ok := s.from.readRing(s.seg, row.Seq, buf, ring); ok {
+	if row.Seq > s.Segment.InText.Load() {
+		if buf, ok := s.from.readRing(s.Segment, row.Seq, buf, ring); ok {
 			return buf, nil
 		}
 	}
@@ -85,18 +86,18 @@ func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
 			return buf, nil
 		}
 	}
-	err := s.from.readAt(s.seg, buf[at:], int64(row.Offset))
+	err := s.from.readAt(s.Segment, buf[at:], int64(row.Offset))
 	if err != nil && !errors.Is(err, ErrGone) {
 		return buf[:at], err
 	}
 	if seq, ok := seqOf(buf[at:]); err != nil || !ok || seq != row.Seq {
-		if x := s.from.tables.indexOf(s.seg); x != nil {
+		if x := s.Segment.Index(); x != nil {
 			return s.readSince(x, row.Seq, buf[:at])
 		}
 		if err != nil {
 			return buf[:at], err
 		}
-		s.from.suspect(s.seg)
+		s.from.suspect(s.Segment)
 		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), row.Seq)
 	}
 	return buf, nil
@@ -104,7 +105,7 @@ func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
 
 // readSince is Read for a row of a file that was sealed after the snapshot.
 func (s *Segment) readSince(x *sidecar.Index, seq uint64, buf []byte) ([]byte, error) {
-	now := Segment{sealedView(s.seg, x), s.from, s.snap}
+	now := Segment{tables.SealedView(s.Segment, x), s.from, s.snap}
 	n := now.Search(seq)
 	if n == 0 || now.Row(n-1).Seq != seq {
 		return buf, fmt.Errorf("%w: %s was sealed without record %d", ErrGone, s.Name(), seq)

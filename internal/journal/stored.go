@@ -8,6 +8,7 @@ import (
 	"github.com/steplog/steplog/internal/block"
 	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // The text of a compressed file is read whole where its lines are grouped by run,
@@ -17,12 +18,12 @@ import (
 // storedText reads the text of a compressed file in the order of its bytes; nil for
 // another one, and for one in the order of arrival unless always is true. In place
 // of blocks that are damaged there is an empty line; the host hears of them.
-func (j *Journal) storedText(seg *segment, always bool) (whole []byte, grouped bool, err error) {
-	text, err := j.folder.ReaderAt(seg.baseName())
+func (j *Journal) storedText(seg *tables.Segment, always bool) (whole []byte, grouped bool, err error) {
+	text, err := j.folder.ReaderAt(seg.Name())
 	var damage []error
 	if isDamage(err) && always {
 		damage = append(damage, err)
-		text, err = j.folder.Rest(seg.baseName())
+		text, err = j.folder.Rest(seg.Name())
 	}
 	if err != nil {
 		return nil, false, err
@@ -68,17 +69,17 @@ var errHoles = errors.New("journal: the file is damaged")
 
 // unreadable reports what of a file cannot be read, and has nobody use its sidecar,
 // which knows the rest too. The rows are not indexed: their text has gaps.
-func (j *Journal) unreadable(seg *segment, damage error) {
-	seg.unindexable.Store(true)
-	j.holes.Store(seg.baseName(), true)
-	j.problem(fmt.Errorf("%s is damaged, the records there are not found: %w", seg.baseName(), damage))
+func (j *Journal) unreadable(seg *tables.Segment, damage error) {
+	seg.Unindexable.Store(true)
+	j.holes.Store(seg.Name(), true)
+	j.problem(fmt.Errorf("%s is damaged, the records there are not found: %w", seg.Name(), damage))
 }
 
 // storedRecords calls yield for each record of a text that storedText returned.
-func (j *Journal) storedRecords(text []byte, grouped bool, yield func(Row, *line.Record)) error {
+func (j *Journal) storedRecords(text []byte, grouped bool, yield func(tables.Row, *line.Record)) error {
 	if grouped {
 		_, err := sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
-			yield(Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}, rec)
+			yield(tables.Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}, rec)
 		})
 		return err
 	}
@@ -89,8 +90,8 @@ func (j *Journal) storedRecords(text []byte, grouped bool, yield func(Row, *line
 
 // parseStored takes in the rows of a file by its whole text; see storedText. false
 // means that it was not read.
-func (j *Journal) parseStored(seg *segment, always bool) (bool, error) {
-	if seg.baseName() == seg.file+logExt {
+func (j *Journal) parseStored(seg *tables.Segment, always bool) (bool, error) {
+	if seg.Active() {
 		return false, nil
 	}
 	text, grouped, err := j.storedText(seg, always)
@@ -98,37 +99,37 @@ func (j *Journal) parseStored(seg *segment, always bool) (bool, error) {
 		return false, err
 	}
 	// What is there may be from the plain form, in another order.
-	j.tables.uncount(seg)
-	j.tables.forget(j.tables.clearRows(seg))
-	err = j.storedRecords(text, grouped, func(row Row, rec *line.Record) {
-		j.tables.publish(seg, row, j.tables.ownerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
+	j.tables.Uncount(seg)
+	j.tables.Forget(j.tables.ClearRows(seg))
+	err = j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
+		j.tables.Publish(seg, &row, j.tables.OwnerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
 	})
-	j.tables.parsedTo(seg, int64(len(text)))
+	seg.ParsedTo(int64(len(text)))
 	return true, err
 }
 
 // rescanStored replaces the rows of such a file. What it counted stays counted.
-func (j *Journal) rescanStored(seg *segment, always bool) (bool, error) {
-	if seg.baseName() == seg.file+logExt {
+func (j *Journal) rescanStored(seg *tables.Segment, always bool) (bool, error) {
+	if seg.Active() {
 		return false, nil
 	}
 	text, grouped, err := j.storedText(seg, always)
 	if text == nil || err != nil {
 		return false, err
 	}
-	var found rows
+	var found tables.Rows
 	var owners []*Owner
-	err = j.storedRecords(text, grouped, func(row Row, rec *line.Record) {
-		owners = append(owners, j.tables.ownerRead(&rec.Identity, rec.Seq))
-		found.append(row)
+	err = j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
+		owners = append(owners, j.tables.OwnerRead(&rec.Identity, rec.Seq))
+		found.Append(row)
 	})
-	j.tables.rebase(seg, found, owners, 0, int64(len(text)), allInText)
+	j.tables.Rebase(seg, found, owners, 0, int64(len(text)), tables.AllInText)
 	return true, err
 }
 
 // afterDamage goes on after a closed file could not be read with err, by whatever can be
 // read of it. It returns err if that is something else.
-func (j *Journal) afterDamage(seg *segment, err error, whole func(seg *segment, always bool) (bool, error)) error {
+func (j *Journal) afterDamage(seg *tables.Segment, err error, whole func(seg *tables.Segment, always bool) (bool, error)) error {
 	if !isDamage(err) {
 		return err
 	}

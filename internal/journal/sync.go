@@ -115,7 +115,7 @@ func (f *File) noteUnsure() {
 		Message: "a sync failed: records may be lost with the power",
 	}, []zap.Field{zap.Uint64("after", f.syncedTo), zap.Uint64("upto", f.unsureTo)})
 	// Append reports and counts what goes wrong itself.
-	_, _ = f.Append(f.j.tables.ownerOf(&line.Identity{}), Meta{Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent}, body)
+	_, _ = f.Append(f.j.tables.Owner(&line.Identity{}), Meta{Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent}, body)
 }
 
 // firstInText returns the first seq of a file's active text.
@@ -123,7 +123,7 @@ func (j *Journal) firstInText(f *File) uint64 {
 	j.mu.Lock()
 	writing := f.writing
 	j.mu.Unlock()
-	return j.tables.firstOf(writing)
+	return writing.First()
 }
 
 // noteSynced remembers in the ring how much of a text is durable, unless the

@@ -26,7 +26,7 @@ func (s *Segment) readText(p []byte, off int64) error {
 // textBlock returns the block of a plain text that holds an offset, and where it
 // begins.
 func (s *Segment) textBlock(off int64) ([]byte, int64, error) {
-	rd, err := s.from.readerOf(s.seg)
+	rd, err := s.from.readerOf(s.Segment)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -37,7 +37,7 @@ func (s *Segment) textBlock(off int64) ([]byte, int64, error) {
 	n := off / textBlock
 	// The reader stands for the file: one that is opened again has another.
 	block, err := rd.held.Block(int(n), func() ([]byte, error) {
-		if (n+1)*textBlock > s.textEnd() {
+		if (n+1)*textBlock > s.TextEnd() {
 			return nil, errTextEnd
 		}
 		b := make([]byte, textBlock)

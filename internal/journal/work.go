@@ -30,7 +30,7 @@ type Stats struct {
 // Stats returns the counters as they are now. With a ring it never waits for
 // the disk.
 func (j *Journal) Stats() Stats {
-	s := Stats{Files: map[string]FileStats{}, Problems: j.problemCount.Load(), Newest: j.tables.newest(), Mode: ModeWrite}
+	s := Stats{Files: map[string]FileStats{}, Problems: j.problemCount.Load(), Newest: j.tables.Newest(), Mode: ModeWrite}
 	j.mu.Lock()
 	if j.ringed() {
 		s.Mode, s.Waiting, s.RingSize, s.Failing = ModeJournal, int64(j.head-j.tail.Load()), int64(j.ring.size), j.failing.Load()
@@ -106,7 +106,7 @@ func (j *Journal) work() {
 			j.seen()
 			j.sayLost()
 			j.reserveAhead()
-			j.tables.runs.Tick()
+			j.tables.Runs.Tick()
 		case <-syncing.C:
 			j.syncQuietly()
 			j.dropVanished()

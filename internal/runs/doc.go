@@ -17,5 +17,5 @@
 // as long as there are such rows; one whose run is over is kept in few bytes too.
 //
 // Readers ask a [View]. What a table is saved to, and loaded from, are the sections
-// that [Cut] writes, byte by byte in FORMAT.md of internal/journal.
+// that [Cut] writes, byte by byte in FORMAT.md of internal/tables.
 package runs

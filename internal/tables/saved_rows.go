@@ -1,4 +1,4 @@
-package journal
+package tables
 
 import (
 	"encoding/binary"
@@ -14,22 +14,15 @@ import (
 //	row = seq less that of the row before | time less that, signed | length of the line | owner
 //	      | start of the line less the end of the line before, signed | level (1) | kind (1)
 
-// identityTexts returns where the texts of an identity stand.
-func identityTexts(id *line.Identity) [15]*string {
-	return [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
-		&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
-		&id.Step, &id.Action, &id.ActionName}
-}
-
 // saveable reports whether the rows of a file are saved: its lines stand in the order
 // of arrival, as they do not in every compressed file.
 func (f *cutFile) saveable() bool { return f.index == nil && !f.unordered }
 
 // inOrder reports whether the lines stand in the order of the rows.
-func (r *rows) inOrder() bool {
+func (r *Rows) inOrder() bool {
 	end := int64(0)
 	for i := range r.n {
-		row := r.at(i)
+		row := r.At(i)
 		if int64(row.Offset) < end {
 			return false
 		}
@@ -40,7 +33,7 @@ func (r *rows) inOrder() bool {
 
 // writeOwners writes the sections of owners, and returns the new codes by the old ones
 // and how many there are.
-func (c *cut) writeOwners(w *savedWriter) (codes []uint32, owners int, err error) {
+func (c *Cut) writeOwners(w *savedWriter) (codes []uint32, owners int, err error) {
 	codes = make([]uint32, c.runs.Owners())
 	var order []uint32
 	for i := range c.files {
@@ -49,7 +42,7 @@ func (c *cut) writeOwners(w *savedWriter) (codes []uint32, owners int, err error
 			continue
 		}
 		for k := range f.rows.n {
-			if o := f.rows.at(k).Owner; codes[o] == 0 {
+			if o := f.rows.At(k).Owner; codes[o] == 0 {
 				order = append(order, o)
 				codes[o] = uint32(len(order))
 			}
@@ -64,7 +57,7 @@ func (f *cutFile) writeRows(w *savedWriter, codes []uint32) (size int64, err err
 	var last Row
 	end := int64(0)
 	for i := range f.rows.n {
-		row := f.rows.at(i)
+		row := f.rows.At(i)
 		buf = binary.AppendUvarint(buf, row.Seq-last.Seq)
 		buf = binary.AppendVarint(buf, row.Time-last.Time)
 		buf = binary.AppendUvarint(buf, uint64(row.Len))
@@ -84,9 +77,9 @@ func (f *cutFile) writeRows(w *savedWriter, codes []uint32) (size int64, err err
 }
 
 // readSavedRows undoes writeRows; false when they are damaged.
-func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
+func readSavedRows(b []byte, n int, owners int) (list Rows, ok bool) {
 	if n > len(b)/7 { // what a row takes at least
-		return rows{}, false
+		return Rows{}, false
 	}
 	list.chunks = make([]*chunk, 0, n/chunkRows+1)
 	var row Row
@@ -94,38 +87,38 @@ func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
 	for range n {
 		step, at := binary.Uvarint(b)
 		if at <= 0 {
-			return rows{}, false
+			return Rows{}, false
 		}
 		after, n := binary.Varint(b[at:])
 		if n <= 0 {
-			return rows{}, false
+			return Rows{}, false
 		}
 		at += n
 		length, n := binary.Uvarint(b[at:])
 		if n <= 0 {
-			return rows{}, false
+			return Rows{}, false
 		}
 		at += n
 		owner, n := binary.Uvarint(b[at:])
 		if n <= 0 {
-			return rows{}, false
+			return Rows{}, false
 		}
 		at += n
 		gap, n := binary.Varint(b[at:])
 		if at += n; n <= 0 || at+2 > len(b) {
-			return rows{}, false
+			return Rows{}, false
 		}
 		row.Seq += step
 		row.Time += after
 		from := end + gap
 		row.Level, row.Kind = int8(b[at]), line.Kind(b[at+1])
-		if step == 0 || step > maxSeq || row.Seq > maxSeq || length > maxSaved || owner >= uint64(owners) || from < end || from > 1<<32-1 ||
+		if step == 0 || step > MaxSeq || row.Seq > MaxSeq || length > maxSaved || owner >= uint64(owners) || from < end || from > 1<<32-1 ||
 			row.Kind != 0 && row.Kind.String() == "" { // 0 is one that this version does not know
-			return rows{}, false
+			return Rows{}, false
 		}
 		row.Len, row.Owner, row.Offset = uint32(length), uint32(owner), uint32(from)
 		end = from + int64(length) + 1
-		list.append(row)
+		list.Append(row)
 		b = b[at+2:]
 	}
 	return list, len(b) == 0
@@ -133,7 +126,7 @@ func readSavedRows(b []byte, n int, owners int) (list rows, ok bool) {
 
 // readParts opens the sidecars of rows that were saved; those behind one that cannot
 // be used are left out.
-func (f *savedSegment) readParts(cache *sidecar.Cache) (parts []rowsIndex) {
+func (f *savedSegment) readParts(cache *sidecar.Cache) (parts []Part) {
 	from := 0
 	for _, b := range f.parts {
 		x, err := sidecar.Read(b, cache)
@@ -141,10 +134,10 @@ func (f *savedSegment) readParts(cache *sidecar.Cache) (parts []rowsIndex) {
 			break
 		}
 		to := from + x.Len()
-		if x.First() != f.rows.at(from).Seq || x.Last() != f.rows.at(to-1).Seq {
+		if x.First() != f.rows.At(from).Seq || x.Last() != f.rows.At(to-1).Seq {
 			break
 		}
-		parts = append(parts, rowsIndex{from, to, x})
+		parts = append(parts, Part{from, to, x})
 		from = to
 	}
 	return parts

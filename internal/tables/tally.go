@@ -1,4 +1,4 @@
-package journal
+package tables
 
 import (
 	"maps"
@@ -13,7 +13,7 @@ import (
 
 // countSealed adds what the rows of a sealed file after a seq count for runs and
 // steps, or, with a sign of -1, takes it back. The caller holds mu.
-func (t *tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
+func (t *Tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 	var id line.Identity
 	sums, newest := sealedCounts(x, after)
 	for o := range sums {
@@ -26,7 +26,7 @@ func (t *tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 		for i, k := range sum.Lines {
 			n.Lines[i] = sign * k
 		}
-		t.runs.Tell(&id, &n, newest(uint32(o)))
+		t.Runs.Tell(&id, &n, newest(uint32(o)))
 	}
 }
 
@@ -45,7 +45,7 @@ func sealedCounts(x *sidecar.Index, after uint64) (sums []runs.Tally, newest fun
 	}
 	times := make([]int64, len(sums))
 	for i := x.Search(after); i < x.Len(); i++ {
-		row := sealedRow(x, i)
+		row := SealedRow(x, i)
 		if !row.counts() {
 			continue
 		}
@@ -61,15 +61,15 @@ func sealedCounts(x *sidecar.Index, after uint64) (sums []runs.Tally, newest fun
 }
 
 // aside reports whether something is counted for runs or steps without records.
-func (t *tables) aside() bool {
+func (t *Tables) aside() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.runs.Aside()
+	return t.Runs.Aside()
 }
 
-// forgetCounts gives up what a sealed file that was removed counts for runs and steps
+// ForgetCounts gives up what a sealed file that was removed counts for runs and steps
 // without records. It reads the sidecar.
-func (t *tables) forgetCounts(x *sidecar.Index) {
+func (t *Tables) ForgetCounts(x *sidecar.Index) {
 	if !t.aside() {
 		return
 	}
@@ -79,20 +79,20 @@ func (t *tables) forgetCounts(x *sidecar.Index) {
 	}
 }
 
-func (t *tables) forgetSums(x *sidecar.Index, from int, sums []runs.Tally) {
+func (t *Tables) forgetSums(x *sidecar.Index, from int, sums []runs.Tally) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var id line.Identity
 	for i, sum := range sums {
 		if sum != (runs.Tally{}) {
 			x.Identity(uint32(from+i), &id)
-			t.runs.TakeBack(&id, &sum, true)
+			t.Runs.TakeBack(&id, &sum, true)
 		}
 	}
 }
 
-// forgetCounted is forgetCounts for rows in memory, before those are given up.
-func (t *tables) forgetCounted(gone *rows) {
+// forgetCounted is ForgetCounts for rows in memory, before those are given up.
+func (t *Tables) forgetCounted(gone *Rows) {
 	if gone.n == 0 || !t.aside() {
 		return
 	}
@@ -100,17 +100,17 @@ func (t *tables) forgetCounted(gone *rows) {
 	for codes := range slices.Chunk(slices.Collect(maps.Keys(sums)), forgetStep) {
 		t.mu.Lock()
 		for _, code := range codes {
-			t.runs.TakeBack(t.runs.Identity(code), sums[code], false)
+			t.Runs.TakeBack(t.Runs.Identity(code), sums[code], false)
 		}
 		t.mu.Unlock()
 	}
 }
 
 // sums returns what rows count, by owner.
-func (r *rows) sums() map[uint32]*runs.Tally {
+func (r *Rows) sums() map[uint32]*runs.Tally {
 	sums := map[uint32]*runs.Tally{}
 	for i := range r.n {
-		row := r.at(i)
+		row := r.At(i)
 		if !row.counts() {
 			continue
 		}
@@ -129,22 +129,22 @@ func (r *rows) sums() map[uint32]*runs.Tally {
 
 // recount counts anew what the lines that are there count for runs and steps without
 // records: files went away that had been counted. The caller holds mu.
-func (t *tables) recount() {
-	if !t.runs.Aside() {
+func (t *Tables) recount() {
+	if !t.Runs.Aside() {
 		return
 	}
-	t.runs.ClearAside()
+	t.Runs.ClearAside()
 	var id line.Identity
 	for _, seg := range t.segments {
 		if x := seg.index; x != nil {
 			sums, _ := sealedCounts(x, 0)
 			for o := range sums {
 				x.Identity(uint32(o), &id)
-				t.runs.KeepAside(&id, &sums[o])
+				t.Runs.KeepAside(&id, &sums[o])
 			}
 		}
 		for code, sum := range seg.rows.sums() {
-			t.runs.KeepAside(t.runs.Identity(code), sum)
+			t.Runs.KeepAside(t.Runs.Identity(code), sum)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package journal
+package tables
 
 import (
 	"go.uber.org/zap/zapcore"
@@ -8,9 +8,9 @@ import (
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
-// sealedRow makes the row of a sealed file. Its Owner is one of the segment, its
+// SealedRow makes the row of a sealed file. Its Owner is one of the segment, its
 // place is not known.
-func sealedRow(x *sidecar.Index, i int) Row {
+func SealedRow(x *sidecar.Index, i int) Row {
 	f := x.Frame(i / sidecar.FrameRows)
 	k := i % sidecar.FrameRows
 	level, kind := f.Class(k)
@@ -25,26 +25,8 @@ func levelOf(i int) int8 {
 	return int8(i) - 2
 }
 
-// indexOf returns the sidecar of a sealed file, nil of another.
-func (t *tables) indexOf(seg *segment) *sidecar.Index {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return seg.index
-}
-
-// lastSeq returns the newest seq of a segment. The caller holds tables.mu.
-func (s *segment) lastSeq() uint64 {
-	switch {
-	case s.index != nil:
-		return s.index.Last()
-	case s.rows.n == 0:
-		return 0
-	}
-	return s.rows.at(s.rows.n - 1).Seq
-}
-
-// byName returns the closed file with a name, nil when it is not known.
-func (t *tables) byName(name string) *segment {
+// ByName returns the closed file with a name, nil when it is not known.
+func (t *Tables) ByName(name string) *Segment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, seg := range t.segments {
@@ -55,29 +37,29 @@ func (t *tables) byName(name string) *segment {
 	return nil
 }
 
-// swap has a sidecar take the place of the rows of a file, which it returns. It
+// Swap has a sidecar take the place of the rows of a file, which it returns. It
 // does nothing when they are not of the same records.
-func (t *tables) swap(seg *segment, x *sidecar.Index) (gone rows, same bool) {
+func (t *Tables) Swap(seg *Segment, x *sidecar.Index) (gone Rows, same bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := seg.rows.n
 	switch {
 	case seg.removed:
-		return rows{}, false
+		return Rows{}, false
 	case seg.index != nil:
 		if seg.index.Len() != x.Len() || seg.index.First() != x.First() || seg.index.Last() != x.Last() {
-			return rows{}, false
+			return Rows{}, false
 		}
-	case n == 0 || n != x.Len() || seg.rows.at(0).Seq != x.First() || seg.rows.at(n-1).Seq != x.Last():
-		return rows{}, false
+	case n == 0 || n != x.Len() || seg.rows.At(0).Seq != x.First() || seg.rows.At(n-1).Seq != x.Last():
+		return Rows{}, false
 	}
-	gone, seg.rows, seg.parsed = seg.rows, rows{}, x.TextSize()
+	gone, seg.rows, seg.parsed = seg.rows, Rows{}, x.TextSize()
 	seg.lookUpIn(x, nil)
 	return gone, true
 }
 
-// setIndex gives a file without rows its sidecar. What it counts is not changed.
-func (t *tables) setIndex(seg *segment, x *sidecar.Index) {
+// SetIndex gives a file without rows its sidecar. What it counts is not changed.
+func (t *Tables) SetIndex(seg *Segment, x *sidecar.Index) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !seg.removed {
@@ -86,27 +68,27 @@ func (t *tables) setIndex(seg *segment, x *sidecar.Index) {
 	}
 }
 
-// clearRows takes all rows of a file away, and returns them.
-func (t *tables) clearRows(seg *segment) (gone rows) {
+// ClearRows takes all rows of a file away, and returns them.
+func (t *Tables) ClearRows(seg *Segment) (gone Rows) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	gone, seg.rows, seg.parsed = seg.rows, rows{}, 0
+	gone, seg.rows, seg.parsed = seg.rows, Rows{}, 0
 	seg.lookUpIn(nil, nil)
 	return gone
 }
 
-// adopt takes in a sealed file by its sidecar alone: its runs and steps, and what
+// Adopt takes in a sealed file by its sidecar alone: its runs and steps, and what
 // its rows count for them.
-func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
+func (t *Tables) Adopt(seg *Segment, x *sidecar.Index) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if x.Last() <= t.settled {
 		t.taken(seg, x)
 		return nil
 	}
-	owners := map[uint32]*Owner{}
+	owners := map[uint32]*runs.Owner{}
 	err := x.Lifecycle(func(i int, l *line.Lifecycle) error {
-		row := sealedRow(x, i)
+		row := SealedRow(x, i)
 		if row.Seq <= t.settled {
 			return nil
 		}
@@ -116,9 +98,9 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 			owners[row.Owner] = o
 		}
 		if row.Kind == line.KindRun {
-			t.runs.ApplyRun(seg.serial, o, row.Seq, row.Time, l)
+			t.Runs.ApplyRun(seg.serial, o, row.Seq, row.Time, l)
 		} else {
-			t.runs.ApplyStep(seg.serial, o, row.Seq, row.Time, l)
+			t.Runs.ApplyStep(seg.serial, o, row.Seq, row.Time, l)
 		}
 		return nil
 	})
@@ -132,7 +114,7 @@ func (t *tables) adopt(seg *segment, x *sidecar.Index) error {
 }
 
 // taken has a sealed file show. The caller holds mu.
-func (t *tables) taken(seg *segment, x *sidecar.Index) {
+func (t *Tables) taken(seg *Segment, x *sidecar.Index) {
 	seg.lookUpIn(x, nil)
 	seg.parsed = x.TextSize()
 	t.asOf = max(t.asOf, x.Last())

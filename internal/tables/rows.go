@@ -1,8 +1,6 @@
-package journal
+package tables
 
-import (
-	"github.com/steplog/steplog/internal/line"
-)
+import "github.com/steplog/steplog/internal/line"
 
 // Row is the fixed facts of one record, 32 bytes.
 type Row struct {
@@ -10,7 +8,7 @@ type Row struct {
 	Time   int64  // Unix nanoseconds
 	Offset uint32 // of the line in its segment's text
 	Len    uint32 // of the line, without its newline
-	Owner  uint32 // index of its identity, see [Snapshot.Identity]
+	Owner  uint32 // index of its identity, see [runs.View.Owner]
 	Level  int8   // a zapcore.Level
 	Kind   line.Kind
 }
@@ -24,16 +22,16 @@ type chunk [chunkRows]Row
 // pageRows is how many rows lie in a page of the system's.
 const pageRows = 4096 / 32
 
-// rows is an append-only list of rows, seq ascending. A copy of the struct is
-// an immutable view of what was there when it was taken.
-type rows struct {
+// Rows is an append-only list of rows, seq ascending. A copy of the struct is
+// an immutable view of what was there when it was taken. The zero value is empty.
+type Rows struct {
 	chunks []*chunk
 	n      int
 }
 
 // chunkStock holds chunks for those who log, made by somebody else before: memory
 // that was never written to takes the system longer than a record takes us. The
-// zero value is empty. tables.mu guards it.
+// zero value is empty. Tables.mu guards it.
 type chunkStock struct {
 	list  []*chunk
 	taken int // since it was last filled, also those that were not there
@@ -43,7 +41,7 @@ type chunkStock struct {
 const mostStocked = 16
 
 // grow takes a chunk out of stock if the next row needs one.
-func (r *rows) grow(stock *chunkStock) {
+func (r *Rows) grow(stock *chunkStock) {
 	if r.n < len(r.chunks)*chunkRows {
 		return
 	}
@@ -54,8 +52,8 @@ func (r *rows) grow(stock *chunkStock) {
 	}
 }
 
-// stock prepares as many chunks as were taken since it was last called.
-func (t *tables) stock() {
+// Stock prepares as many chunks as were taken since it was last called.
+func (t *Tables) Stock() {
 	t.mu.Lock()
 	missing := min(t.chunks.taken, mostStocked) - len(t.chunks.list)
 	t.chunks.taken = 0
@@ -71,10 +69,18 @@ func (t *tables) stock() {
 	}
 }
 
-func (r *rows) append(row Row) { r.add(&row) }
+// Len returns how many rows there are.
+func (r *Rows) Len() int { return r.n }
 
-// add is append, field by field: see frame.parse.
-func (r *rows) add(row *Row) {
+// First returns the first n rows.
+func (r *Rows) First(n int) Rows { return Rows{r.chunks, n} }
+
+// Append adds a row behind the others, with a larger seq.
+func (r *Rows) Append(row Row) { r.add(&row) }
+
+// add is Append, field by field: a copy of what was written in smaller parts has the
+// processor wait until they are in the cache, behind all that was written before.
+func (r *Rows) add(row *Row) {
 	if r.n == len(r.chunks)*chunkRows {
 		r.chunks = append(r.chunks, new(chunk))
 	}
@@ -85,14 +91,15 @@ func (r *rows) add(row *Row) {
 	r.n++
 }
 
-func (r *rows) at(i int) *Row { return &r.chunks[i/chunkRows][i%chunkRows] }
+// At returns row i, which must not be changed once others may see it.
+func (r *Rows) At(i int) *Row { return &r.chunks[i/chunkRows][i%chunkRows] }
 
-// search returns the number of rows whose seq is at most seq.
-func (r *rows) search(seq uint64) int {
+// Search returns the number of rows whose seq is at most seq.
+func (r *Rows) Search(seq uint64) int {
 	lo, hi := 0, r.n
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if r.at(mid).Seq <= seq {
+		if r.At(mid).Seq <= seq {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -103,11 +110,11 @@ func (r *rows) search(seq uint64) int {
 
 // rebase appends the rows of src from i on, as lines that follow each other
 // from an offset on, and returns where they end.
-func (r *rows) rebase(src *rows, i int, offset int64) int64 {
+func (r *Rows) rebase(src *Rows, i int, offset int64) int64 {
 	for ; i < src.n; i++ {
-		row := *src.at(i)
+		row := *src.At(i)
 		row.Offset = uint32(offset)
-		r.append(row)
+		r.Append(row)
 		offset += int64(row.Len) + 1
 	}
 	return offset

@@ -1,4 +1,4 @@
-package journal
+package tables
 
 import (
 	"encoding/binary"
@@ -7,10 +7,10 @@ import (
 	"github.com/steplog/steplog/internal/wire"
 )
 
-// saved is what was read of the file of tables, until it is known whether it is of
-// the folder.
-type saved struct {
-	tables *tables
+// Saved is what was read of the file of tables, until it is known whether it is of
+// the folder. It is for one goroutine at a time.
+type Saved struct {
+	tables *Tables
 	files  []*savedSegment
 	at     map[string]*savedSegment // by base name now
 }
@@ -26,12 +26,12 @@ type savedSegment struct {
 	n         int
 	parsed    int64
 	lastAt    int64 // where its last line begins, of a plain text
-	rows      rows
+	rows      Rows
 	parts     [][]byte
 	found     bool
 }
 
-func (f *savedSegment) active() bool { return f.name == f.log+logExt }
+func (f *savedSegment) active() bool { return f.name == f.log+activeExt }
 
 // describe appends what is said of a file:
 //
@@ -42,7 +42,7 @@ func (f *cutFile) describe(b []byte, data string, size, rowBytes int64) []byte {
 	if x := f.index; x != nil {
 		first, last, n = x.First(), x.Last(), x.Len()
 	} else {
-		first, last, lastAt = f.rows.at(0).Seq, f.rows.at(n-1).Seq, int64(f.rows.at(n-1).Offset)
+		first, last, lastAt = f.rows.At(0).Seq, f.rows.At(n-1).Seq, int64(f.rows.At(n-1).Offset)
 	}
 	b = binary.AppendUvarint(b, uint64(f.serial))
 	for _, s := range [...]string{f.log, f.name, data} {
@@ -57,7 +57,7 @@ func (f *cutFile) describe(b []byte, data string, size, rowBytes int64) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(parts)))
 	for _, p := range parts {
-		b = binary.AppendUvarint(b, uint64(p.index.Size()))
+		b = binary.AppendUvarint(b, uint64(p.Index.Size()))
 	}
 	return b
 }
@@ -81,7 +81,7 @@ func readSegments(w *wire.Reader, rowBytes, parts []byte, owners int) (list []*s
 			if f.rows, ok = readSavedRows(rowBytes[:size], f.n, owners); !ok {
 				return nil, false
 			}
-			if f.rows.at(0).Seq != f.first || f.rows.at(f.n-1).Seq != f.last {
+			if f.rows.At(0).Seq != f.first || f.rows.At(f.n-1).Seq != f.last {
 				return nil, false
 			}
 			rowBytes = rowBytes[size:]
@@ -99,25 +99,27 @@ func readSegments(w *wire.Reader, rowBytes, parts []byte, owners int) (list []*s
 	return list, !w.Bad && len(rowBytes) == 0 && len(parts) == 0
 }
 
-// fileFound is a file that is there when tables are read.
-type fileFound struct {
-	log, name  string
-	data       string // name, with what compression adds
-	size       int64
-	compressed bool
-	index      *sidecar.Index // nil for none
+// Found is a file that is there when tables are read.
+type Found struct {
+	Log  string
+	Name string // base name, as that of a [Segment]
+	Data string // name, with what compression adds
+	Size int64  // as it is stored, in bytes
+	// Compressed says that the data are.
+	Compressed bool
+	Index      *sidecar.Index // nil where none can be used
 }
 
-// seqAt returns the seq of the line at an offset of a plain file, by the name of its
+// SeqAt returns the seq of the line at an offset of a plain file, by the name of its
 // data, 0 where there is none.
-type seqAt func(data string, offset int64) uint64
+type SeqAt func(data string, offset int64) uint64
 
-// matches finds the files of the folder in what was saved, and reports whether the
+// Matches finds the files of the folder in what was saved, and reports whether the
 // tables know of exactly those of their records that came up to the one after which
 // they were saved. Files may have been written on since, closed and sealed, and deleted
 // unless that was a clean end: what somebody deletes while nobody has the folder open
 // is not counted any more.
-func (s *saved) matches(files []fileFound, at seqAt, clean bool) bool {
+func (s *Saved) Matches(files []Found, at SeqAt, clean bool) bool {
 	closed, active := map[string]*savedSegment{}, map[string][]*savedSegment{}
 	for _, f := range s.files {
 		if f.active() {
@@ -129,13 +131,13 @@ func (s *saved) matches(files []fileFound, at seqAt, clean bool) bool {
 	s.at = map[string]*savedSegment{}
 	for i := range files {
 		found := &files[i]
-		f := closed[found.name]
+		f := closed[found.Name]
 		if f == nil {
 			first := found.first(at)
-			if first == 0 && found.size == 0 || first > s.tables.settled {
+			if first == 0 && found.Size == 0 || first > s.tables.settled {
 				continue
 			}
-			for _, was := range active[found.log] {
+			for _, was := range active[found.Log] {
 				if was.first == first {
 					f = was
 				}
@@ -145,33 +147,33 @@ func (s *saved) matches(files []fileFound, at seqAt, clean bool) bool {
 			return false
 		}
 		f.found = true
-		s.at[found.name] = f
+		s.at[found.Name] = f
 	}
 	return !clean || len(s.at) == len(s.files)
 }
 
 // first returns the seq of the first line of a file, 0 when it does not tell.
-func (f *fileFound) first(at seqAt) uint64 {
+func (f *Found) first(at SeqAt) uint64 {
 	switch {
-	case f.index != nil:
-		return f.index.First()
-	case f.compressed:
+	case f.Index != nil:
+		return f.Index.First()
+	case f.Compressed:
 		return 0
 	}
-	return at(f.data, 0)
+	return at(f.Data, 0)
 }
 
 // is reports whether a file has the records that were saved, and of those up to a seq
 // no others.
-func (f *savedSegment) is(found *fileFound, at seqAt, upto uint64) bool {
-	switch x := found.index; {
+func (f *savedSegment) is(found *Found, at SeqAt, upto uint64) bool {
+	switch x := found.Index; {
 	case x != nil:
-		return x.First() == f.first && x.Search(upto) == f.n && sealedRow(x, f.n-1).Seq == f.last
+		return x.First() == f.first && x.Search(upto) == f.n && SealedRow(x, f.n-1).Seq == f.last
 	case f.data != "":
-		return found.data == f.data && found.size == f.size
-	case found.compressed || f.rows.n == 0 || found.size < f.parsed:
+		return found.Data == f.data && found.Size == f.size
+	case found.Compressed || f.rows.n == 0 || found.Size < f.parsed:
 		return false
 	}
-	return at(found.data, 0) == f.first && at(found.data, f.lastAt) == f.last &&
-		(found.size == f.parsed || at(found.data, f.parsed) > upto)
+	return at(found.Data, 0) == f.first && at(found.Data, f.lastAt) == f.last &&
+		(found.Size == f.parsed || at(found.Data, f.parsed) > upto)
 }

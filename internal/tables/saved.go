@@ -1,4 +1,4 @@
-package journal
+package tables
 
 import (
 	"errors"
@@ -8,8 +8,9 @@ import (
 	"github.com/steplog/steplog/internal/wire"
 )
 
-// readTables reads a file of tables.
-func readTables(r io.ReaderAt, size int64) (*saved, error) {
+// Read reads a file of tables of a size in bytes. It returns nil, and no error, for one of
+// another version, and an error for one that is damaged: the tables are derived again.
+func Read(r io.ReaderAt, size int64) (*Saved, error) {
 	f, err := openSaved(r, size)
 	if f == nil {
 		return nil, err
@@ -18,12 +19,12 @@ func readTables(r io.ReaderAt, size int64) (*saved, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &saved{tables: newTables()}
+	s := &Saved{tables: New()}
 	t := s.tables
 	w := wire.Reader{B: head}
-	t.runs.LoadSeed(&w)
+	t.Runs.LoadSeed(&w)
 	t.settled = w.Uvarint()
-	if !t.runs.LoadNames(&w) {
+	if !t.Runs.LoadNames(&w) {
 		if w.Bad {
 			return nil, errTables
 		}
@@ -36,7 +37,7 @@ func readTables(r io.ReaderAt, size int64) (*saved, error) {
 }
 
 // readRuns takes in the runs.
-func (t *tables) readRuns(f *savedFile) error {
+func (t *Tables) readRuns(f *savedFile) error {
 	rows, err := f.section(savedRuns)
 	if err != nil {
 		return err
@@ -46,17 +47,17 @@ func (t *tables) readRuns(f *savedFile) error {
 		return err
 	}
 	ids, err := f.section(savedIDs)
-	if err == nil && !t.runs.LoadRuns(rows, content, ids) {
+	if err == nil && !t.Runs.LoadRuns(rows, content, ids) {
 		err = errTables
 	}
 	return err
 }
 
 // readRows takes in owners and rows, and what is said of the files.
-func (s *saved) readRows(f *savedFile, w *wire.Reader) error {
+func (s *Saved) readRows(f *savedFile, w *wire.Reader) error {
 	t := s.tables
 	n := w.Uvarint()
-	t.runs.LoadAside(w)
+	t.Runs.LoadAside(w)
 	var parts [savedSections][]byte
 	for _, i := range [...]int{savedOwners, savedOwnerIDs, savedRows, savedParts} {
 		var err error
@@ -64,7 +65,7 @@ func (s *saved) readRows(f *savedFile, w *wire.Reader) error {
 			return err
 		}
 	}
-	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.runs.LoadOwners(parts[savedOwners], parts[savedOwnerIDs], int(n)) {
+	if w.Bad || n > uint64(len(parts[savedOwners])) || !t.Runs.LoadOwners(parts[savedOwners], parts[savedOwnerIDs], int(n)) {
 		return errTables
 	}
 	var ok bool
@@ -74,8 +75,9 @@ func (s *saved) readRows(f *savedFile, w *wire.Reader) error {
 	return nil
 }
 
-// take returns the tables, to go on with: files get the serials that they had.
-func (s *saved) take() *tables {
+// Take returns the tables, after Matches, to go on with. Files get their rows by Rows, and
+// what came after them is published; then comes [Tables.Loaded].
+func (s *Saved) Take() *Tables {
 	t := s.tables
 	t.reserved = map[string]uint32{}
 	for base, f := range s.at {
@@ -83,7 +85,7 @@ func (s *saved) take() *tables {
 	}
 	for _, f := range s.files {
 		t.serial = max(t.serial, f.serial)
-		if !f.found && f.log == FileUsage {
+		if !f.found && f.log == Usage {
 			// It was deleted since: the runs that it was the last of expire.
 			t.late = append(t.late, f.serial)
 		} else if !f.found {
@@ -93,10 +95,10 @@ func (s *saved) take() *tables {
 	return t
 }
 
-// rowsOf gives a segment the rows that were saved of its file, if any were. What came
-// after them is read from the text.
-func (s *saved) rowsOf(seg *segment, cache *sidecar.Cache) {
-	f, t := s.at[seg.baseName()], s.tables
+// Rows gives a segment of the tables the rows that were saved of its file, if any were.
+// What came after them is read from the text.
+func (s *Saved) Rows(seg *Segment, cache *sidecar.Cache) {
+	f, t := s.at[seg.Name()], s.tables
 	if f == nil || f.rows.n == 0 {
 		return
 	}
@@ -105,25 +107,25 @@ func (s *saved) rowsOf(seg *segment, cache *sidecar.Cache) {
 	defer t.mu.Unlock()
 	seg.rows, seg.parsed = f.rows, f.parsed
 	for i := range seg.rows.n {
-		t.runs.AddRow(seg.rows.at(i).Owner)
+		t.Runs.AddRow(seg.rows.At(i).Owner)
 	}
 	seg.lookUpIn(nil, parts)
 	t.asOf = max(t.asOf, f.last)
 }
 
-// loaded ends what loading began: what is published from now on is new.
-func (t *tables) loaded() {
+// Loaded ends what loading began: what is published from now on is new.
+func (t *Tables) Loaded() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.settled, t.reserved = 0, nil
-	t.runs.Loaded()
+	t.Runs.Loaded()
 	for _, serial := range t.late {
-		t.runs.Expire(serial)
+		t.Runs.Expire(serial)
 	}
 	t.late = nil
 	if t.lost {
 		t.lost = false
 		t.recount()
 	}
-	t.runs.Sweep()
+	t.Runs.Sweep()
 }

@@ -1,27 +1,27 @@
-package journal
+package tables
 
-// extent tells whether there would be anything else to save.
-type extent struct {
+// Extent is how far something reaches that is saved. Two that are equal say the same.
+type Extent struct {
 	asOf          uint64
 	files         int // with records
 	rows, indexed int // of files that are not sealed, and of these those that have an index
 }
 
-// extent returns how far the cut reaches.
-func (c *cut) extent() extent {
-	of := extent{asOf: c.asOf, files: len(c.files)}
+// Extent returns how far the cut reaches.
+func (c *Cut) Extent() Extent {
+	of := Extent{asOf: c.asOf, files: len(c.files)}
 	for i := range c.files {
 		if f := &c.files[i]; f.index == nil {
 			of.rows += f.rows.n
-			of.indexed += indexedRows(f.parts)
+			of.indexed += Indexed(f.parts)
 		}
 	}
 	return of
 }
 
-// whole returns how far tables reach that were just read, if what was saved says all
+// Extent returns how far tables reach that were just read, if what was saved says all
 // there is.
-func (t *tables) whole() (of extent, ok bool) {
+func (t *Tables) Extent() (of Extent, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.asOf != t.settled {
@@ -40,8 +40,9 @@ func (t *tables) whole() (of extent, ok bool) {
 	return of, true
 }
 
-// grownBy returns how much text was taken in since the tables were made.
-func (t *tables) grownBy() int64 {
+// Grown returns how many bytes of text were taken in since the tables were made or
+// read.
+func (t *Tables) Grown() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.grown

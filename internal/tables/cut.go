@@ -1,4 +1,4 @@
-package journal
+package tables
 
 import (
 	"encoding/binary"
@@ -8,12 +8,14 @@ import (
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
-// cut is the tables as they were after one record, as far as they are saved. It is
+// Cut is the tables as they were after one record, as far as they are saved. It is
 // taken in one moment, during which nobody logs, and written down afterwards: rows are
 // never changed, only given up.
-type cut struct {
+type Cut struct {
+	// Grown is what [Tables.Grown] returned at that moment.
+	Grown int64
+
 	asOf  uint64
-	grown int64 // tables.grown
 	runs  *runs.Cut
 	files []cutFile
 }
@@ -22,38 +24,38 @@ type cut struct {
 type cutFile struct {
 	serial    uint32
 	log, name string
-	rows      rows
-	parts     []rowsIndex
+	rows      Rows
+	parts     []Part
 	index     *sidecar.Index
 	parsed    int64
 	unordered bool // filled in afterwards: the lines are not in the order of the rows
 }
 
-func (f *cutFile) active() bool { return f.name == f.log+logExt }
+func (f *cutFile) active() bool { return f.name == f.log+activeExt }
 
-// cut takes the tables; false when not all of them can be saved, or more than so many
+// Cut takes the tables, to be written; false when not all of them can be saved, or more than so many
 // runs and steps would have to be written down while all others wait.
-func (t *tables) cut(most int) (*cut, bool) {
+func (t *Tables) Cut(most int) (*Cut, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.asOf == 0 {
 		return nil, false
 	}
-	c := &cut{asOf: t.asOf, grown: t.grown}
+	c := &Cut{Grown: t.grown, asOf: t.asOf}
 	for _, seg := range t.segments {
 		if seg.lastSeq() == 0 {
 			continue
 		}
-		c.files = append(c.files, cutFile{seg.serial, seg.file, seg.name, seg.rows, seg.parts, seg.index, seg.parsed, false})
+		c.files = append(c.files, cutFile{seg.serial, seg.File, seg.name, seg.rows, seg.parts, seg.index, seg.parsed, false})
 	}
 	var ok bool
-	c.runs, ok = t.runs.Cut(most)
+	c.runs, ok = t.Runs.Cut(most)
 	return c, ok
 }
 
-// write writes the sections of a cut, and returns the size of the file. stored tells the
+// Write writes the sections of a cut, and returns the size of the file. stored tells the
 // name and the size of the data of a closed file, whose sidecar may be nil.
-func (c *cut) write(out io.Writer, stored func(name string, x *sidecar.Index) (data string, size int64)) (int64, error) {
+func (c *Cut) Write(out io.Writer, stored func(name string, x *sidecar.Index) (data string, size int64)) (int64, error) {
 	data, sizes := make([]string, len(c.files)), make([]int64, len(c.files))
 	for i := range c.files {
 		f := &c.files[i]
@@ -89,7 +91,7 @@ func (c *cut) write(out io.Writer, stored func(name string, x *sidecar.Index) (d
 	for i := range c.files {
 		if f := &c.files[i]; f.saveable() {
 			for _, p := range f.parts {
-				if _, err := w.Write(p.index.Bytes()); err != nil {
+				if _, err := w.Write(p.Index.Bytes()); err != nil {
 					return 0, err
 				}
 			}

@@ -1,4 +1,4 @@
-package journal
+package tables
 
 import (
 	"encoding/binary"
@@ -36,7 +36,11 @@ const (
 	maxSaved = 1 << 30
 )
 
-var errTables = errors.New("journal: the saved tables are damaged")
+// polynomial is that of the checksums (CRC-32C).
+var polynomial = crc32.MakeTable(crc32.Castagnoli) // immutable
+
+// errTables is returned for a file that is none of tables, or damaged.
+var errTables = errors.New("tables: what was saved is damaged")
 
 // savedWriter writes such a file.
 type savedWriter struct {
@@ -60,7 +64,7 @@ func savedStart() []byte {
 
 // Write adds to the section.
 func (s *savedWriter) Write(b []byte) (int, error) {
-	s.crc = crc32.Update(s.crc, castagnoli, b)
+	s.crc = crc32.Update(s.crc, polynomial, b)
 	s.size += int64(len(b))
 	if s.all += int64(len(b)); s.all > maxSaved-int64(tablesFoot) {
 		return 0, errTooMuch
@@ -68,7 +72,7 @@ func (s *savedWriter) Write(b []byte) (int, error) {
 	return s.w.Write(b)
 }
 
-var errTooMuch = errors.New("journal: the tables are too large to be saved")
+var errTooMuch = errors.New("tables: too large to be saved")
 
 // End ends the section.
 func (s *savedWriter) End() {
@@ -85,7 +89,7 @@ func (s *savedWriter) close() (int64, error) {
 }
 
 func footSum(start, foot []byte) uint32 {
-	return crc32.Update(crc32.Checksum(start, castagnoli), castagnoli, foot)
+	return crc32.Update(crc32.Checksum(start, polynomial), polynomial, foot)
 }
 
 // savedFile reads one.
@@ -145,7 +149,7 @@ func (f *savedFile) section(i int) ([]byte, error) {
 	if n, err := f.r.ReadAt(b, s.at); n < len(b) {
 		return nil, errors.Join(errTables, err)
 	}
-	if crc32.Checksum(b, castagnoli) != s.crc {
+	if crc32.Checksum(b, polynomial) != s.crc {
 		return nil, errTables
 	}
 	return b, nil
