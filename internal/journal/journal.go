@@ -1,6 +1,6 @@
 // Package journal keeps one folder of log files: it gives every record its
-// number, writes its line, knows its row, and derives the tables of runs and
-// steps. The text is the truth: everything the package holds in memory is
+// number, writes its line, and tells internal/tables of it, which knows the rows, the
+// runs and the steps. The text is the truth: everything that is held in memory is
 // rebuilt from it when the folder is opened.
 //
 // One process writes a folder ([Open]); any number read it ([OpenReader]).
@@ -12,11 +12,6 @@ package journal
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,282 +130,6 @@ type Journal struct {
 	closeErr     error
 }
 
-// Recovery says what Open found and mended.
-type Recovery struct {
-	// TornBytes is the length of unfinished last lines that were cut.
-	TornBytes int64
-	// Replayed is how many records were in the ring and not in the text.
-	Replayed int64
-	// LostBytes is how much of the ring could not be read, and PutAside how much
-	// text was moved to NAME.log.broken, after a power loss.
-	LostBytes, PutAside int64
-	// Foreign is how many lines were not records of this folder.
-	Foreign int64
-	// RunsClosed and StepsClosed count runs and steps of a dead process that
-	// were ended as failed.
-	RunsClosed, StepsClosed int
-}
-
-// Open opens the folder for writing, making it when it is absent. It cuts torn
-// lines, rebuilds rows and tables from the text and ends the runs of a process
-// that died. It returns ErrLocked when another process has it open.
-func Open(dir string, o Options) (*Journal, error) {
-	j := newJournal(dir, o)
-	private := filepath.Join(dir, privateDir)
-	for _, d := range []string{dir, private} {
-		err := j.fs.MkdirAll(d, 0o700)
-		if err == nil {
-			err = j.fs.SyncDir(filepath.Dir(d))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("open journal: %w", err)
-		}
-	}
-	lock, err := j.fs.Lock(filepath.Join(private, lockName))
-	if errors.Is(err, vfs.ErrLocked) {
-		return nil, fmt.Errorf("open %s: %w", dir, ErrLocked)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
-	j.lock = lock
-	if err := j.recover(private); err != nil {
-		j.abandon()
-		return nil, fmt.Errorf("open %s: %w", dir, err)
-	}
-	j.done.Add(4)
-	go j.keepIndexing()
-	go j.work()
-	go j.keepSaved()
-	go j.reportProblems()
-	if j.ring != nil {
-		go j.pump()
-	}
-	j.noteGaps()
-	j.endDeadRuns()
-	j.tables.Runs.Settle(true)
-	return j, nil
-}
-
-// recover brings folder and tables to where the last process left them.
-func (j *Journal) recover(private string) (err error) {
-	defer caught(debug.SetPanicOnFault(true), &err)
-	left, found, err := readNumbers(j.fs, private)
-	if err != nil {
-		return err
-	}
-	j.rebooted = found && !left.Clean && (j.opts.Boot == "" || left.Boot != j.opts.Boot)
-	if err := j.openRingFile(private, left.Clean); err != nil {
-		return err
-	}
-	if j.rebooted {
-		if err := j.putAsideAll(); err != nil {
-			return err
-		}
-	}
-	// A power cut may have taken what was saved of, and a number that was given again
-	// may be of another record.
-	if err := j.load(found && left.Next > 0 && !j.rebooted, left.Clean); err != nil {
-		return err
-	}
-	if err := vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(private, rowsName))); err != nil {
-		return err
-	}
-	// The reservation comes first: nothing may be appended without.
-	boot := j.opts.Boot
-	if j.rebooted {
-		boot = left.Boot
-	}
-	if j.numbers, err = openNumbers(j.fs, private, boot, left, found, j.tables.Newest()); err != nil {
-		return err
-	}
-	if err := j.replay(); err != nil {
-		return err
-	}
-	if j.saved != nil {
-		// What was saved may say all there is: Close need not write it again then.
-		if of, ok := j.tables.Extent(); ok {
-			j.saving.of = of
-		}
-	}
-	j.tables.Loaded()
-	j.saved, j.indexes = nil, nil
-	if !left.Clean {
-		if err := j.syncLeft(); err != nil {
-			return err
-		}
-	}
-	if err := j.startRing(private); err != nil {
-		return err
-	}
-	if err := j.numbers.settle(j.opts.Boot); err != nil {
-		return err
-	}
-	j.goLive()
-	return nil
-}
-
-// goLive lets records be appended.
-func (j *Journal) goLive() {
-	j.folder.OnDelete(j.fileDeleted)
-	j.folder.Keep(fileAudit)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.ring != nil {
-		j.head = j.ring.head().Load()
-		inText := j.numbers.next - 1
-		j.pumped = j.head
-		if j.left != nil {
-			j.pumped, inText = j.left.at, j.left.seq-1
-		}
-		j.tail.Store(j.pumped)
-		j.opened, j.warmed = j.head, j.head
-		j.urgeAt = j.head + j.ring.size/4
-		j.ring.setWritten(inText)
-		j.ring.setAlive(time.Now().UnixNano())
-	}
-	for _, f := range *j.fileTable.Load() {
-		f.writtenTo = max(f.writtenTo, j.pumped)
-		if j.left != nil && j.left.files[f] {
-			continue
-		}
-		f.size = f.text.Size()
-		if j.ring != nil {
-			f.seg.InText.Store(j.numbers.next - 1)
-		}
-	}
-	j.left = nil
-	j.live = true
-	close(j.ready)
-}
-
-func newJournal(dir string, o Options) *Journal {
-	if o.FS == nil {
-		o.FS = vfs.OS()
-	}
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
-	if o.SyncEvery <= 0 {
-		o.SyncEvery = defaultSync
-	}
-	if o.CloseTimeout <= 0 {
-		o.CloseTimeout = 5 * time.Second
-	}
-	if o.MaxWait <= 0 {
-		o.MaxWait = 100 * time.Millisecond
-	}
-	if o.SaveAfter <= 0 {
-		o.SaveAfter = saveAfter
-	}
-	if o.RingBytes == 0 {
-		o.RingBytes = DefaultRingBytes
-	}
-	o.RingBytes = (max(o.RingBytes, minRingBytes) + ringHeader - 1) / ringHeader * ringHeader
-	if o.Boot == "" {
-		o.Boot = bootID()
-	}
-	j := &Journal{
-		dir: dir, opts: o, fs: o.FS,
-		aside:      map[string]int64{},
-		encoder:    line.NewEncoder(line.Options{}),
-		tables:     tables.New(),
-		problems:   make(chan error, 64),
-		cache:      sidecar.NewCache(0),
-		sealing:    make(chan struct{}, 1),
-		syncNow:    make(chan struct{}, 1),
-		indexAsked: make(chan struct{}, 1),
-		stop:       make(chan struct{}),
-		wake:       make(chan struct{}, 1),
-		urge:       make(chan struct{}, 1),
-		finish:     make(chan struct{}),
-		pumpDone:   make(chan struct{}),
-		ready:      make(chan struct{}),
-	}
-	j.fileTable.Store(&map[string]*File{})
-	j.byCode.Store(&[]*File{})
-	return j
-}
-
-// load opens the files that are there and rebuilds what is derived from them, beginning
-// with what was saved, where that may be believed.
-func (j *Journal) load(believed, clean bool) error {
-	folder, err := rotation.OpenFolderFS(j.fs, j.dir)
-	if err != nil {
-		return err
-	}
-	j.folder = folder
-	j.dropOrphans()
-	infos, err := folder.Files()
-	if err != nil {
-		return err
-	}
-	// Usage first: lines then find the runs they belong to.
-	slices.SortStableFunc(infos, func(a, b rotation.Info) int { return usageFirst(a.Log) - usageFirst(b.Log) })
-	if err := j.loadSaved(infos, believed, clean); err != nil {
-		return err
-	}
-	for _, info := range infos {
-		if info.Log == fileAudit {
-			continue
-		}
-		if info.Active {
-			if _, err := j.open(info.Log); err != nil {
-				return err
-			}
-			continue
-		}
-		seg := j.tables.NewSegment(info.Log, baseName(info.Name))
-		if err := j.take(seg, info.Name); err != nil {
-			return err
-		}
-	}
-	return j.loadAhead()
-}
-
-// loadAhead opens the logs that have no active file but one that a rotation had
-// made ahead and that has lines: a power cut undid the last step.
-func (j *Journal) loadAhead() error {
-	infos, err := j.fs.ReadDir(j.dir)
-	if err != nil {
-		return err
-	}
-	for _, info := range infos {
-		log, ahead := strings.CutSuffix(info.Name(), nextExt)
-		if name, ok := logOf(log + logExt); !ahead || !ok || name != log || info.Size() == 0 {
-			continue
-		}
-		if (*j.fileTable.Load())[log] == nil {
-			if _, err := j.open(log); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func usageFirst(log string) int {
-	if log == FileUsage {
-		return 0
-	}
-	return 1
-}
-
-// abandon gives up an Open that went wrong.
-func (j *Journal) abandon() {
-	for _, f := range *j.fileTable.Load() {
-		f.text.Close()
-	}
-	if j.mapping != nil {
-		j.mapping.Unmap()
-	}
-	j.readers.closeAll()
-	if j.folder != nil {
-		j.folder.Close()
-	}
-	j.lock.Close()
-}
-
 // Snapshot returns what is published now. For a reader it first takes in what
 // the writer added to the text; what goes wrong there is reported and leaves
 // the older state.
@@ -430,6 +149,22 @@ func (j *Journal) Step(id string) *Step { return j.tables.Runs.Step(line.CutID(i
 
 // Folder returns the folder of text files. It stays open until Close.
 func (j *Journal) Folder() *rotation.Folder { return j.folder }
+
+// Recovery says what Open found and mended.
+type Recovery struct {
+	// TornBytes is the length of unfinished last lines that were cut.
+	TornBytes int64
+	// Replayed is how many records were in the ring and not in the text.
+	Replayed int64
+	// LostBytes is how much of the ring could not be read, and PutAside how much
+	// text was moved to NAME.log.broken, after a power loss.
+	LostBytes, PutAside int64
+	// Foreign is how many lines were not records of this folder.
+	Foreign int64
+	// RunsClosed and StepsClosed count runs and steps of a dead process that
+	// were ended as failed.
+	RunsClosed, StepsClosed int
+}
 
 // Recovery says what Open found and mended.
 func (j *Journal) Recovery() Recovery {
