@@ -40,7 +40,7 @@ type scan struct {
 	sieve      *sieve // nil where no line can be left out unparsed
 	raw        []byte // the line looked at, not to be changed
 	kept       []byte // room for lines that are given out
-	expected   int    // how many may be, about
+	expected   int    // how many may come, about
 	needed     int    // matches for the page and what it passes over; 0 where all may be
 	rec        line.Record
 	out        line.Outline
@@ -66,6 +66,7 @@ func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f 
 	if asOf != 0 && asOf < s.asOf {
 		s.asOf = asOf
 	}
+	s.views = make([]view, 0, len(snap.Segments))
 	for i := range snap.Segments {
 		seg := &snap.Segments[i]
 		if len(f.Files) > 0 && !slices.Contains(f.Files, seg.File()) {
@@ -171,6 +172,7 @@ func (s *scan) outlined(v *view, to *Record) {
 	} else if cap(s.kept)-len(s.kept) < n {
 		s.kept = make([]byte, 0, max(n, min(keepBytes, s.expected*n)))
 	}
+	s.expected--
 	from := len(s.kept)
 	s.kept = append(s.kept, s.raw...)
 	fillRecord(to, &s.out, v.File(), s.kept[from:len(s.kept):len(s.kept)])
@@ -270,8 +272,9 @@ func (p *picker) take() bool {
 
 // next returns the room for the next item, and added takes it in.
 func (p *picker) next() *Record {
-	p.items = append(p.items, Record{})
-	return &p.items[len(p.items)-1]
+	n := len(p.items)
+	p.items = slices.Grow(p.items, 1)[:n+1] // what lies behind the items is zero
+	return &p.items[n]
 }
 
 func (p *picker) added() {

@@ -30,9 +30,18 @@ type begun struct {
 	kind  Kind
 }
 
+// headed is what stands behind the time of a line, up to and with the comma behind the
+// kind: most lines repeat that of the one before.
+type headed struct {
+	text  string
+	level zapcore.Level
+	kind  Kind
+}
+
 // beginning takes what most lines begin with, up to and with the comma behind the
-// kind. It returns where that ends, 0 for a line that begins in another way.
-func beginning(raw []byte) (b begun, end int) {
+// kind. It returns where that ends, 0 for a line that begins in another way. last, if
+// not nil, is that of the line before.
+func beginning(raw []byte, last *headed) (b begun, end int) {
 	if len(raw) < 128 || string(raw[:len(beforeSeq)]) != beforeSeq {
 		return b, 0
 	}
@@ -50,7 +59,14 @@ func beginning(raw []byte) (b begun, end int) {
 	}
 	i += len(beforeTimestamp)
 	at, ok := parseTimestamp(raw[i : i+timestampSize])
-	if i += timestampSize; !ok || string(raw[i:i+len(beforeLevel)]) != beforeLevel {
+	if i += timestampSize; !ok {
+		return b, 0
+	}
+	if last != nil && last.text != "" && len(raw)-i > len(last.text) && string(raw[i:i+len(last.text)]) == last.text {
+		return begun{seq, at, last.level, last.kind}, i + len(last.text)
+	}
+	from := i
+	if string(raw[i:i+len(beforeLevel)]) != beforeLevel {
 		return b, 0
 	}
 	i += len(beforeLevel)
@@ -69,6 +85,13 @@ func beginning(raw []byte) (b begun, end int) {
 	kind, ok := ParseKind(view(raw[i : i+n]))
 	if !ok {
 		return b, 0
+	}
+	if last != nil {
+		h := &heads[LevelIndex(level)][kind]
+		*last = headed{view(h.text[:h.size]), level, kind}
+		if last.text != string(raw[from:i+n+2]) {
+			last.text = ""
+		}
 	}
 	return begun{seq, at, level, kind}, i + n + 2
 }

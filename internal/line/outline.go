@@ -42,6 +42,7 @@ func (s Span) In(raw []byte) []byte {
 
 // outlined is what a [Parser] keeps from outline to outline.
 type outlined struct {
+	headed   headed
 	identity Identity
 	text     string // as it stood in the line, without the comma behind it; "" for none
 	room     []byte // for the texts of some lines
@@ -86,11 +87,12 @@ func spanOf(raw, part []byte) Span {
 // outline takes a line that begins as lines are written, with its identifiers in their
 // order. It reports whether the line is one.
 func (p *Parser) outline(raw []byte, o *Outline) bool {
-	begin, at := beginning(raw)
+	begin, at := beginning(raw, &p.outlined.headed)
 	if at == 0 {
 		return false
 	}
-	*o = Outline{Seq: begin.seq, Time: begin.time, Level: begin.level, Kind: begin.kind}
+	*o = Outline{}
+	o.Seq, o.Time, o.Level, o.Kind = begin.seq, begin.time, begin.level, begin.kind
 	s := scanner{b: raw, i: at}
 	if known := p.outlined.text; known != "" && len(raw)-at > len(known)+1 && string(raw[at:at+len(known)]) == known &&
 		string(raw[at+len(known):at+len(known)+2]) == `,"` {

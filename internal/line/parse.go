@@ -41,7 +41,7 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 	hasSeq := false
 	ids := identifiers{from: -1}
 	more := true
-	if b, n := beginning(raw); n > 0 {
+	if b, n := beginning(raw, nil); n > 0 {
 		r.Seq, r.Time, r.Level, r.Kind = b.seq, b.time, b.level, b.kind
 		s.i, hasSeq = n, true
 		if p != nil && p.find(raw[n:]) {

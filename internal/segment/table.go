@@ -97,16 +97,29 @@ func (t *packedTable) each(field int, value uint64, yield func(thing int)) {
 	if value >= 1<<f.width {
 		return
 	}
+	if f.width == 0 {
+		for i := range t.n {
+			yield(i)
+		}
+		return
+	}
 	// A word has 57 bits behind the place where it is read from, and all values
 	// that end in them.
-	together := t.n
-	if f.width > 0 {
-		together = 57 / f.width
-	}
+	together := 57 / f.width
 	mask := uint64(1)<<f.width - 1
+	// Of the lowest bits of all places, taken from a word in which the value is 0, the
+	// highest of some place stays only where one is.
+	var lowest uint64
+	for k := range together {
+		lowest |= 1 << (k * f.width)
+	}
+	highest, all := lowest<<(f.width-1), lowest*value
 	for i := 0; i < t.n; i += together {
 		at := i * f.width
 		word := binary.LittleEndian.Uint64(f.b[at>>3:]) >> (at & 7)
+		if other := word ^ all; (other-lowest)&^other&highest == 0 {
+			continue
+		}
 		for k := i; k < min(i+together, t.n); k++ {
 			if word&mask == value {
 				yield(k)

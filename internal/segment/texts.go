@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
@@ -135,10 +134,28 @@ func (t *textTable) at(n uint32) string {
 // find returns the number of an identifier, false when it is not there.
 func (t *textTable) find(s string) (uint32, bool) {
 	if u, is := parseUUID(s); is {
-		n := len(t.uuids) / 16
-		i := sort.Search(n, func(i int) bool { return bytes.Compare(t.uuids[16*i:][:16], u[:]) >= 0 })
-		return uint32(t.others() + i), i < n && bytes.Equal(t.uuids[16*i:][:16], u[:])
+		n, ok := t.findUUID(binary.BigEndian.Uint64(u[:]), binary.BigEndian.Uint64(u[8:]))
+		return uint32(t.others() + n), ok
 	}
 	n := sort.Search(t.others(), func(i int) bool { return t.at(uint32(i)) >= s })
 	return uint32(n), n < t.others() && t.at(uint32(n)) == s
+}
+
+// findUUID returns the place of a UUID among them.
+func (t *textTable) findUUID(high, low uint64) (int, bool) {
+	from, to := 0, len(t.uuids)/16
+	for from < to {
+		i := int(uint(from+to) >> 1)
+		u := t.uuids[16*i : 16*i+16]
+		h, l := binary.BigEndian.Uint64(u), binary.BigEndian.Uint64(u[8:])
+		switch {
+		case h < high || h == high && l < low:
+			from = i + 1
+		case h == high && l == low:
+			return i, true
+		default:
+			to = i
+		}
+	}
+	return from, false
 }
