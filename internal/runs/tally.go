@@ -24,16 +24,16 @@ func (n *Tally) add(m *Tally) {
 	n.Bytes += m.Bytes
 }
 
-// take takes back as much of n as is there, and leaves the rest in n.
-func (t *Tally) take(n *Tally) {
-	for i := range t.Lines {
-		k := max(min(t.Lines[i], n.Lines[i]), 0)
-		t.Lines[i] -= k
+// take takes back as much of m as is there, and leaves the rest in m.
+func (n *Tally) take(m *Tally) {
+	for i := range n.Lines {
+		k := max(min(n.Lines[i], m.Lines[i]), 0)
 		n.Lines[i] -= k
+		m.Lines[i] -= k
 	}
-	k := max(min(t.Bytes, n.Bytes), 0)
-	t.Bytes -= k
+	k := max(min(n.Bytes, m.Bytes), 0)
 	n.Bytes -= k
+	m.Bytes -= k
 }
 
 func (s *State) tell(n *Tally) {
