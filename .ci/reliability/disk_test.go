@@ -48,10 +48,17 @@ type host struct {
 	log      *logger.Logger
 	offered  map[string]int64
 	problems chan error
+	// By stores that were closed.
+	dropped      map[string]int64
+	droppedInAll int64
 }
 
 func openHost(dir string, o logger.Options) (*host, error) {
-	h := &host{offered: map[string]int64{}, problems: make(chan error, 10_000)}
+	h := &host{offered: map[string]int64{}, dropped: map[string]int64{}, problems: make(chan error, 10_000)}
+	return h, h.open(dir, o)
+}
+
+func (h *host) open(dir string, o logger.Options) error {
 	o.RingBytes = 4 << 20
 	o.OnProblem = func(err error) { h.problems <- err }
 	if os.Getenv("MODE") == "write" {
@@ -59,12 +66,29 @@ func openHost(dir string, o logger.Options) (*host, error) {
 	}
 	store, err := logger.Open(dir, &o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h.Store = store
 	h.log = store.Server("edge").Service("orders").Logger
-	return h, nil
+	return nil
 }
+
+// restart closes the store on a disk that does not take what is left, and opens it
+// again.
+func (h *host) restart(dir string) error {
+	if err := h.Store.Close(); err == nil {
+		return errors.New("Close says that all is well on a full disk")
+	}
+	stats := h.Stats()
+	h.droppedInAll += stats.Dropped
+	for file := range h.offered {
+		h.dropped[file] += stats.Files[file].Dropped
+	}
+	return h.open(dir, logger.Options{})
+}
+
+// lost is how many records of a file were dropped.
+func (h *host) lost(file string) int64 { return h.dropped[file] + h.Stats().Files[file].Dropped }
 
 // offer logs n lines to a file.
 func (h *host) offer(file, what string, n, size int) {
@@ -97,7 +121,7 @@ func (h *host) settled() error {
 		if said, err = h.said(); err != nil {
 			return err
 		}
-		if dropped := h.Stats().Dropped; said != dropped {
+		if dropped := h.Stats().Dropped + h.droppedInAll; said != dropped {
 			err = fmt.Errorf("%d records dropped, and %d said", dropped, said)
 			continue
 		}
@@ -125,7 +149,7 @@ func (h *host) said() (sum int64, err error) {
 
 // close closes the store and compares the text with what was offered: each
 // record stands there once or was counted as dropped, and of the drops of a file
-// one record speaks where episodes is 1. What was logged as "after" must all be
+// no more records speak than there are episodes, unless those are 0. What was logged as "after" must all be
 // there. It prints the figures.
 func (h *host) close(dir, name string, episodes int) error {
 	stats := h.Stats()
@@ -155,7 +179,7 @@ func (h *host) close(dir, name string, episodes int) error {
 		return err
 	}
 	for file, offered := range h.offered {
-		dropped := stats.Files[file].Dropped
+		dropped := stats.Files[file].Dropped + h.dropped[file]
 		fmt.Printf("%s, mode %s, %s.log: %d offered, %d accepted, %d dropped in %d records that say so, %d problems\n",
 			name, stats.Mode, file, offered, found[file], dropped, saying[file], stats.Problems)
 		if found[file]+dropped != offered {
@@ -277,11 +301,20 @@ func runOutOfSpace() error {
 			return fmt.Errorf("a problem that names no file: %w", err)
 		}
 	}
-	for _, file := range []string{"email", "database"} {
-		n, err := h.visible(file)
-		if accepted := h.offered[file] - h.Stats().Files[file].Dropped; err != nil || n != accepted {
-			return fmt.Errorf("a query finds %d of %d accepted records in %s.log on the full disk: %w", n, accepted, file, err)
+	for range 2 {
+		for _, file := range []string{"email", "database"} {
+			n, err := h.visible(file)
+			if accepted := h.offered[file] - h.lost(file); err != nil || n != accepted {
+				return fmt.Errorf("a query finds %d of %d accepted records in %s.log on the full disk: %w", n, accepted, file, err)
+			}
 		}
+		if h.Stats().Mode == logger.ModeWrite {
+			break // a small record may fit, and then Close has nothing to complain of
+		}
+		if err := h.restart(dir); err != nil {
+			return err
+		}
+		h.offer("email", "during", 5, 1000)
 	}
 	if err := room(); err != nil {
 		return err
@@ -291,7 +324,7 @@ func runOutOfSpace() error {
 	}
 	h.offer("email", "after", afterwards, 0)
 	h.offer("database", "after", afterwards, 0)
-	episodes := 1
+	episodes := 3 // each process says its own
 	if h.Stats().Mode == logger.ModeWrite {
 		episodes = 0 // small lines fit where long ones do not
 	}

@@ -33,8 +33,10 @@ func IgnoreNotExist(err error) error {
 }
 
 // IsFull reports whether an error says that there is no space left, or none that
-// this user may have.
-func IsFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+// this user or this file may have.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
 
 // FS is a file system. Errors are those of package os: [fs.PathError], for
 // renames [os.LinkError], with causes that errors.Is finds ([fs.ErrNotExist],
