@@ -162,8 +162,10 @@ func (h *head) passes(s *scan) bool {
 	if x == nil {
 		return false
 	}
+	if s.match.wanted(x); s.match.everyClass && !s.match.timed && (s.match.identity == nil || h.owned) {
+		return false
+	}
 	i := h.look(x, h.index())
-	s.match.wanted(x)
 	if s.match.wantedMap>>h.frame.ClassOf(i)&1 == 0 {
 		return true
 	}

@@ -60,7 +60,7 @@ func (m *matcher) wanted(x *segment.Index) []wantedClass {
 	if m.wantedOf == x {
 		return m.wantedList
 	}
-	m.wantedOf, m.wantedList, m.wantedMap, m.everyClass = x, make([]wantedClass, 0, 8), 0, true
+	m.wantedOf, m.wantedList, m.wantedMap, m.everyClass = x, m.wantedList[:0], 0, true
 	for class, c := range x.Classes {
 		if m.kinds[c.Kind] && m.levels[int(levelOf(c.Level))+128] {
 			m.wantedList = append(m.wantedList, wantedClass{class, c.Level})

@@ -21,9 +21,10 @@ type Reader struct {
 	format Format
 	// grouped is what Writer.Group said; immutable after Open.
 	grouped bool
-	// first byte of each block in the file and in the text, and the ends:
-	// immutable after Open.
-	data, text []int64
+	// first byte of each block in the file, and the end: immutable after Open, as are
+	// its spans.
+	data  []int64
+	spans *Spans
 
 	mu    sync.Mutex
 	cache []decoded // most recently used first
@@ -88,11 +89,11 @@ func OpenDamaged(r io.ReaderAt, size int64) (*Reader, error) {
 	if err != nil && (!errors.As(err, &damage) || len(spans) == 0) {
 		return nil, err
 	}
-	b.data, b.text = make([]int64, 1, len(spans)+1), make([]int64, 1, len(spans)+1)
+	b.data, b.spans = make([]int64, 1, len(spans)+1), &Spans{make([]int64, 1, len(spans)+1)}
 	var data, text int64
 	for _, s := range spans {
 		data, text = data+int64(s.data), text+int64(s.text)
-		b.data, b.text = append(b.data, data), append(b.text, text)
+		b.data, b.spans.text = append(b.data, data), append(b.spans.text, text)
 	}
 	return b, err
 }
@@ -102,7 +103,7 @@ func (r *Reader) Size() int64 {
 	if r.stream != nil {
 		return r.stream.text
 	}
-	return r.text[len(r.text)-1]
+	return r.spans.end()
 }
 
 // Grouped reports whether the writer said that the lines do not stand in the
@@ -113,7 +114,7 @@ func (r *Reader) Grouped() bool { return r.grouped }
 func (r *Reader) Format() Format { return r.format }
 
 // Blocks returns how many blocks the file has, 0 for one that is not cut.
-func (r *Reader) Blocks() int { return len(r.text) - 1 }
+func (r *Reader) Blocks() int { return r.spans.Blocks() }
 
 // ReadAt reads text as [io.ReaderAt] says. It decodes the blocks that p lies
 // in and no other: one, or two where p crosses from one to the next. The last
@@ -133,7 +134,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 		}
 		// The first block whose text ends behind at: empty ones are passed over.
 		block := r.Find(at)
-		m, err := r.readBlock(p[n:], block, at-r.text[block])
+		m, err := r.readBlock(p[n:], block, at-r.spans.text[block])
 		n += m
 		if err != nil {
 			return n, err
@@ -206,7 +207,7 @@ func (r *Reader) decode(dec decoder, buf []byte, block int) ([]byte, error) {
 	if err := readFull(r.r, data, at); err != nil {
 		return nil, err
 	}
-	size := int(r.text[block+1] - r.text[block])
+	size := int(r.spans.text[block+1] - r.spans.text[block])
 	text := slices.Grow(buf[:0], size)[:size]
 	if err := dec.decode(text, data); err != nil {
 		return nil, &CorruptError{at, err}
@@ -227,34 +228,14 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// Find returns the block that holds the text at an offset, [Reader.Blocks] when
-// none does.
-func (r *Reader) Find(off int64) int {
-	// Blocks are about as long as each other: it is one of a few.
-	n := r.Blocks()
-	lo, hi := 0, n
-	if n > 0 && off > 0 && off < r.text[n] {
-		guess := int(float64(off) / float64(r.text[n]) * float64(n))
-		lo, hi = max(min(guess, n)-fewBlocks, 0), min(guess+fewBlocks, n)
-		if off < r.text[lo] || off >= r.text[hi] {
-			lo, hi = 0, n
-		}
-	}
-	for lo < hi {
-		if i := int(uint(lo+hi) >> 1); r.text[i+1] > off {
-			hi = i
-		} else {
-			lo = i + 1
-		}
-	}
-	return lo
-}
+// Spans returns where the blocks lie in the text: it does not hold the Reader.
+func (r *Reader) Spans() *Spans { return r.spans }
 
-// fewBlocks is how far from where it should be a block is looked for first.
-const fewBlocks = 2
+// Find is [Spans.Find].
+func (r *Reader) Find(off int64) int { return r.spans.Find(off) }
 
-// Span returns where the text of a block begins and ends.
-func (r *Reader) Span(block int) (from, to int64) { return r.text[block], r.text[block+1] }
+// Span is [Spans.Span].
+func (r *Reader) Span(block int) (from, to int64) { return r.spans.Span(block) }
 
 // Decode decodes one block into buf's memory, if it is large enough, and returns
 // its text. Unlike ReadAt it keeps nothing: it is for callers that have a cache

@@ -18,7 +18,7 @@ type LineReader struct {
 	from  int64  // where it begins
 	buf   []byte
 	lines sidecar.Lines // of a sealed file
-	spans *block.Reader // tells where the blocks of its text lie; not to be read from
+	spans *block.Spans  // of its text
 
 	// of a text that is not sealed
 	next  int    // the row behind the one that was read last
@@ -34,7 +34,7 @@ const aheadBytes = 64 << 10
 func (s *Segment) Lines() LineReader {
 	r := LineReader{s: s}
 	if s.Sealed() {
-		r.lines = s.Index().Lines()
+		r.lines, r.spans = s.Index().Lines(), s.Index().Held().Spans()
 	}
 	return r
 }
@@ -123,6 +123,9 @@ func (r *LineReader) readAhead(offset int64) ([]byte, int64, error) {
 func (r *LineReader) sealedBlock(offset int64) ([]byte, int64, error) {
 	if r.spans != nil {
 		n := r.spans.Find(offset)
+		if n == r.spans.Blocks() {
+			return nil, 0, errTextEnd
+		}
 		if block, ok := r.s.Index().Held().Kept(n); ok {
 			from, _ := r.spans.Span(n)
 			return block, from, nil
@@ -145,7 +148,8 @@ func (r *LineReader) sealedBlock(offset int64) ([]byte, int64, error) {
 	from, _ := blocks.Span(n)
 	block, err := rd.index.Held().Block(n, func() ([]byte, error) { return blocks.Decode(nil, n) })
 	if rd.index == s.Index() {
-		r.spans = blocks
+		r.spans = blocks.Spans()
+		s.Index().Held().SetSpans(r.spans)
 	}
 	return block, from, err
 }

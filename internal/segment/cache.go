@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/steplog/steplog/internal/block"
 )
 
 // DefaultCacheBytes is the budget of a [Cache] that is made with 0: 64 MiB.
@@ -20,7 +22,8 @@ type Cache struct {
 	mu    sync.Mutex // guards what follows
 	used  int64
 	byKey map[cacheKey]*list.Element
-	order list.List // most recently used first
+	order list.List // most recently used first, about
+	moves uint64    // how often one was put in front
 
 	decoders sync.Pool
 }
@@ -45,6 +48,7 @@ type cached struct {
 	key   cacheKey
 	value any
 	size  int64
+	move  uint64 // when it was put in front
 }
 
 // NewCache returns an empty Cache with a budget in bytes, 0 for
@@ -63,8 +67,14 @@ func (c *Cache) get(key cacheKey) (any, bool) {
 	if e == nil {
 		return nil, false
 	}
-	c.order.MoveToFront(e)
-	return e.Value.(*cached).value, true
+	// What is near the front stays where it is: its neighbours need not be touched.
+	of := e.Value.(*cached)
+	if c.moves-of.move > uint64(len(c.byKey)/8) {
+		c.moves++
+		of.move = c.moves
+		c.order.MoveToFront(e)
+	}
+	return of.value, true
 }
 
 func (c *Cache) put(key cacheKey, value any, size int64) {
@@ -73,7 +83,8 @@ func (c *Cache) put(key cacheKey, value any, size int64) {
 	if c.byKey[key] != nil || size > c.budget || key.of.released.Load() {
 		return // another goroutine was faster, it would push out all else, or nobody asks again
 	}
-	c.byKey[key] = c.order.PushFront(&cached{key, value, size})
+	c.moves++
+	c.byKey[key] = c.order.PushFront(&cached{key, value, size, c.moves})
 	c.used += size
 	for c.used > c.budget {
 		last := c.order.Back()
@@ -88,7 +99,15 @@ func (c *Cache) put(key cacheKey, value any, size int64) {
 type Holder struct {
 	cache    *Cache
 	released atomic.Bool
+	spans    atomic.Pointer[block.Spans]
 }
+
+// Spans returns where the blocks of the file's text lie, as [Holder.SetSpans] was
+// told; nil before.
+func (h *Holder) Spans() *block.Spans { return h.spans.Load() }
+
+// SetSpans tells where the blocks of the file's text lie.
+func (h *Holder) SetSpans(s *block.Spans) { h.spans.Store(s) }
 
 // Hold returns a Holder for the parts of one more file.
 func (c *Cache) Hold() *Holder { return &Holder{cache: c} }

@@ -44,6 +44,12 @@ func (l *Lines) Line(row int) (offset int64, size int, seq uint64) {
 		offset = l.offset - int64(size)
 	case l.place == place && l.place != 0:
 		offset = l.offset + int64(l.size)
+	case place%groupLines > groupLines/2 && len(x.groups) >= (place/groupLines+2)*groupBytes:
+		// It lies nearer to where the next group begins.
+		offset = x.head + int64(binary.LittleEndian.Uint64(g[groupBytes:])) - int64(groupLines-place%groupLines)*int64(shortest)
+		for i := place % groupLines; i < groupLines; i++ {
+			offset -= int64(unpack(b, i, width))
+		}
 	default:
 		offset = x.head + int64(binary.LittleEndian.Uint64(g)) + int64(place%groupLines)*int64(shortest)
 		for i := range place % groupLines {
