@@ -101,6 +101,7 @@ func (t *follower) fetch() (batch []Record, err error) {
 		t.missed, t.waiting, t.counted = before.missed, before.waiting, before.counted
 		s := newScan(t.ctx, t.b.j, snap, t.filter, 0)
 		s.unplanned = true // what is passed over is counted without its line
+		s.seqs = true
 		skip, err := t.behind(s)
 		if err != nil {
 			return nil, err

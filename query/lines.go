@@ -40,6 +40,7 @@ func (b *journalBackend) Lines(ctx context.Context, f Filter, w Window, dst []by
 // what neither rows nor a sidecar tell.
 func (s *scan) copyLines(w Window, dst []byte) (Lines, error) {
 	l := Lines{Text: dst}
+	s.seqs = true
 	err := s.merge(w.Past, w.Oldest, nil, func(v *view, i int, row *journal.Row) (bool, error) {
 		if !s.match.visited(v, row) {
 			return true, nil

@@ -10,7 +10,8 @@ import (
 // merge visits the rows of all views in the order of seq, newest first or
 // oldest first, beginning past a seq when that is not 0. visit returns false to
 // stop. Of files with a sidecar only rows are visited that match as far as it tells,
-// of which only the seq is known, and those that are never reached are not even asked.
+// of which only the seq is known, and that only with s.seqs, and those that are never
+// reached are not even asked.
 // Of others all rows are visited: see [matcher.visited].
 //
 // pass, if not nil, is asked about a view of which nothing was visited yet and
@@ -63,6 +64,8 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			*top = newHead(top.v, top.lo, top.hi, oldest)
 			top.settle(s)
 		}
+		// Whether all of its rows come before those of the others.
+		first := !contested || top.ahead(top.farthest(), next)
 		for top.lo < top.hi {
 			if top.passes(s) {
 				if err := s.tick(1); err != nil {
@@ -72,8 +75,10 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 				top.settle(s)
 				continue
 			}
-			row = top.row()
-			if contested && !top.ahead(row.Seq, next) {
+			if !first || s.seqs || top.v.Index() == nil {
+				row = top.row()
+			}
+			if !first && !top.ahead(row.Seq, next) {
 				top.seq = row.Seq
 				break
 			}

@@ -34,6 +34,8 @@ type scan struct {
 	checked *atomic.Int64
 	capped  bool
 
+	seqs bool // a merge tells the seq of each row
+
 	sinceCheck int
 	lines      bool // every line is wanted
 	reader     journal.LineReader

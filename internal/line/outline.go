@@ -197,7 +197,8 @@ func (k *outlined) take(s *scanner) bool {
 	var spans [len(identifierKeys)]Span
 	from := s.i
 	for i, key := range identifierKeys {
-		if len(s.b)-s.i < len(key) || string(s.b[s.i:s.i+len(key)]) != key {
+		// Where the key is another one its colon mostly stands elsewhere.
+		if len(s.b)-s.i < len(key) || s.b[s.i+len(key)-2] != ':' || string(s.b[s.i:s.i+len(key)]) != key {
 			continue
 		}
 		s.i += len(key) - 1
