@@ -95,7 +95,7 @@ func (p *Parser) outline(raw []byte, o *Outline) bool {
 	o.Seq, o.Time, o.Level, o.Kind = begin.seq, begin.time, begin.level, begin.kind
 	s := scanner{b: raw, i: at}
 	if known := p.outlined.text; known != "" && len(raw)-at > len(known)+1 && string(raw[at:at+len(known)]) == known &&
-		string(raw[at+len(known):at+len(known)+2]) == `,"` {
+		raw[at+len(known)] == ',' && !identifierAt(raw[at+len(known)+1:]) {
 		s.i += len(known) + 1
 	} else if !p.outlined.take(&s) {
 		return false
@@ -227,6 +227,20 @@ func (k *outlined) take(s *scanner) bool {
 }
 
 const beforeAttempt = `"attempt":`
+
+// identifierAt reports whether a part of a line begins with an identifier.
+func identifierAt(rest []byte) bool {
+	if len(rest) < 2 || rest[1] == 'm' { // the message follows in most
+		return false
+	}
+	begins := func(key string) bool { return len(rest) > len(key) && string(rest[:len(key)]) == key }
+	for _, key := range identifierKeys {
+		if begins(key) {
+			return true
+		}
+	}
+	return begins(beforeAttempt)
+}
 
 // string takes a text.
 func (k *outlined) string(s *scanner, to *string) bool {
