@@ -130,7 +130,7 @@ func (j *Journal) goLive() {
 		}
 		j.tail.Store(j.pumped)
 		j.opened, j.warmed = j.head, j.head
-		j.urgeAt = j.head + j.ring.size/4
+		j.urgeAt = j.head + warmAfter // see warm
 		j.ring.setWritten(inText)
 		j.ring.setAlive(time.Now().UnixNano())
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -22,8 +23,12 @@ const (
 	// write takes three quarters of what four smaller ones do, because the system
 	// keeps it in larger pieces. To sync them takes less, too.
 	blockBytes = roundBytes
-	// warmAfter is how much is logged before the pages of the ring are mapped ahead
-	// of those who log, and warmAhead how far.
+	// blockRoom has room for a block, and for the line that completes it if it is not a
+	// long one. Files that never have more than smallBlock to write do without.
+	blockRoom  = blockBytes + blockBytes/16
+	smallBlock = 64 << 10
+	// warmAfter is how much is logged before the writer maps the pages of the ring
+	// ahead of those who log, for which it is called early once, and warmAhead how far.
 	warmAfter = 64 << 10
 	warmAhead = 4 << 20
 	// retryFirst and retryMost bound the pauses between tries to write to a
@@ -238,6 +243,10 @@ func (f *File) gather(fr *frame, pos uint64) error {
 	}
 	if len(f.block) == 0 {
 		f.blockFrom = pos
+	}
+	if n := len(f.block); n > smallBlock && cap(f.block) < blockRoom {
+		// In one go: what it would outgrow on the way is memory that was mapped, too.
+		f.block = slices.Grow(f.block, blockRoom-n)
 	}
 	f.block = line.AppendPrefix(f.block, fr.seq)
 	f.block = f.j.ring.body(f.block, pos, fr)
