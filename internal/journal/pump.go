@@ -126,8 +126,9 @@ func (j *Journal) drainRing() (err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
 	head := j.ring.head().Load()
 	j.warm(head)
-	j.tables.Stock()
-	if head-j.pumped >= burstBytes {
+	burst := head-j.pumped >= burstBytes
+	j.tables.Stock(burst)
+	if burst {
 		j.burst.Store(time.Now().UnixNano())
 	}
 	for j.pumped < head {

@@ -52,10 +52,14 @@ func (r *Rows) grow(stock *chunkStock) {
 	}
 }
 
-// Stock prepares as many chunks as were taken since it was last called.
-func (t *Tables) Stock() {
+// Stock prepares as many chunks as were taken since it was last called, and during a
+// burst mostStocked.
+func (t *Tables) Stock(burst bool) {
 	t.mu.Lock()
 	missing := min(t.chunks.taken, mostStocked) - len(t.chunks.list)
+	if burst {
+		missing = mostStocked - len(t.chunks.list)
+	}
 	t.chunks.taken = 0
 	t.mu.Unlock()
 	for range missing {
