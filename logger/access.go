@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	"github.com/steplog/steplog/audit/access"
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/levels"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -52,7 +52,7 @@ func accessLevel(status int) zapcore.Level {
 }
 
 // logAccess writes one request.
-func (s *Store) logAccess(f *file, owner *journal.Owner, r *access.Record) {
+func (s *Store) logAccess(f *file, owner *runs.Owner, r *access.Record) {
 	level := accessLevel(r.Status)
 	if !f.takes(level) {
 		return

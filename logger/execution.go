@@ -12,6 +12,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
 	"go.uber.org/zap/zapcore"
@@ -20,9 +21,9 @@ import (
 // execution is what a run and a step have in common: the records of its start,
 // its updates and its end.
 type execution struct {
-	store *Store         // nil when nothing is recorded; immutable
-	kind  line.Kind      // KindRun or KindStep; immutable
-	owner *journal.Owner // immutable once the execution is handed out
+	store *Store      // nil when nothing is recorded; immutable
+	kind  line.Kind   // KindRun or KindStep; immutable
+	owner *runs.Owner // immutable once the execution is handed out
 
 	mu      sync.Mutex // held over appends, so that records come in order; guards the rest
 	seq     uint64     // of the start record, 0 when that was dropped
@@ -51,7 +52,7 @@ func (x *execution) begin(l *Logger) {
 }
 
 // adopt takes over what the journal knows.
-func (x *execution) adopt(seq uint64, start line.Lifecycle, started time.Time, state journal.RunState) {
+func (x *execution) adopt(seq uint64, start line.Lifecycle, started time.Time, state runs.State) {
 	x.seq, x.start, x.started = seq, start, started
 	x.counts = query.Counts{Processed: state.Processed, Succeeded: state.Succeeded, Failed: state.Failed, Fragments: state.Fragments}
 	x.counted = state.Counted
@@ -96,7 +97,7 @@ func (x *execution) total(lc *line.Lifecycle) {
 // finish writes the end record. The caller holds mu and has checked ended. It
 // is the end even when the record is dropped: the next open of the folder then
 // closes what looks open.
-func (x *execution) finish(l *Logger, o query.Outcome, err error, state journal.RunState) error {
+func (x *execution) finish(l *Logger, o query.Outcome, err error, state runs.State) error {
 	x.ended = true
 	now := x.store.now()
 	lc := journal.EndLifecycle(x.seq, &x.start, state)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/levels"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -148,7 +149,7 @@ const keepBuffer = 64 << 10
 
 // append encodes and writes one record. It never panics. An error means that
 // the record was dropped, counted and reported.
-func (s *Store) append(f *file, o *journal.Owner, e *line.Entry, fields []zap.Field) (seq uint64, err error) {
+func (s *Store) append(f *file, o *runs.Owner, e *line.Entry, fields []zap.Field) (seq uint64, err error) {
 	log := f.log.Load()
 	if log == nil {
 		if log, err = s.open(f, e); err != nil {

@@ -3,8 +3,8 @@ package logger
 import (
 	"fmt"
 
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/rotation"
 	"go.uber.org/zap"
@@ -22,7 +22,7 @@ type Logger struct {
 	gate  *levels.Gate // nil in a logger that logs nothing
 	store *Store
 	file  *file
-	owner *journal.Owner
+	owner *runs.Owner
 	bound *line.Context // nil when nothing is bound
 	kind  line.Kind
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
 	"go.uber.org/zap/zapcore"
@@ -196,7 +197,7 @@ func (s *Store) beginRun(ctx context.Context, r *Run, op *line.Identity, set *ru
 
 // continueRun makes r the handle of a run that the journal knows. The caller
 // holds r.exec.mu.
-func (s *Store) continueRun(ctx context.Context, r *Run, op *line.Identity, known *journal.Run) error {
+func (s *Store) continueRun(ctx context.Context, r *Run, op *line.Identity, known *runs.Run) error {
 	// Who goes on is the caller; what goes on is what was started.
 	id := *known.Identity
 	id.Server, id.ServerName = op.Server, op.ServerName
@@ -282,7 +283,7 @@ func (r *Run) end(o query.Outcome, err error) error {
 	if r.exec.ended {
 		return ErrRunEnded
 	}
-	var state journal.RunState
+	var state runs.State
 	if known := r.exec.store.journal.Run(r.id); known != nil {
 		for _, step := range known.Steps() {
 			r.exec.store.endStep(step)
@@ -294,7 +295,7 @@ func (r *Run) end(o query.Outcome, err error) error {
 }
 
 // endStep ends a step whose run ends before it.
-func (s *Store) endStep(step *journal.Step) {
+func (s *Store) endStep(step *runs.Step) {
 	state := step.State()
 	if state.Ended {
 		return
@@ -302,7 +303,7 @@ func (s *Store) endStep(step *journal.Step) {
 	now := s.now()
 	lc := journal.EndLifecycle(step.Seq, &step.Start, state)
 	lc.Started, lc.Duration = step.Started, max(now.Sub(step.Started), 0)
-	lc.Outcome, lc.Reason, lc.Implied = query.Failed.String(), journal.ReasonRunEnded, true
+	lc.Outcome, lc.Reason, lc.Implied = query.Failed.String(), runs.ReasonRunEnded, true
 	e := line.Entry{Time: now, Level: levels.Error, Kind: line.KindStep, Message: "step failed", Lifecycle: &lc}
 	_, _ = s.append(s.file(FileUsage), s.journal.Owner(*step.Identity), &e, nil)
 }
@@ -351,7 +352,7 @@ func (s *Store) adoptRun(r *Run) error {
 }
 
 // mainLog is what [Options.OpenRun] is told about a run.
-func mainLog(r *journal.Run) query.MainLog {
+func mainLog(r *runs.Run) query.MainLog {
 	id, state := r.Identity, r.State()
 	m := query.MainLog{
 		ID: r.Seq, Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/query"
 )
 
@@ -52,7 +52,7 @@ func StartStep(ctx context.Context, action string, options ...StepOption) (conte
 // startStep starts a step, or goes on with one that is known.
 func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set *stepSettings) *Step {
 	step := &Step{exec: execution{store: s, kind: line.KindStep}}
-	var known *journal.Step
+	var known *runs.Step
 	if set.id != "" {
 		known = s.journal.Step(set.id)
 		if known != nil && known.Identity.Run != id.Run {
@@ -92,7 +92,7 @@ func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set 
 }
 
 // continueStep makes step the handle of a step that is known.
-func (s *Store) continueStep(step *Step, known *journal.Step) {
+func (s *Store) continueStep(step *Step, known *runs.Step) {
 	state := known.State()
 	step.exec.adopt(known.Seq, known.Start, known.Started, state)
 	switch {
@@ -153,7 +153,7 @@ func (s *Step) end(o query.Outcome, out any, err error) {
 	if out != nil || err != nil {
 		s.Logger.capture(line.PhaseOutput, out, err)
 	}
-	var state journal.RunState
+	var state runs.State
 	if known := s.exec.store.journal.Step(s.id); known != nil {
 		state = known.State()
 	}

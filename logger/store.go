@@ -11,6 +11,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/mask"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
@@ -147,7 +148,7 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 }
 
 // keepOpen asks the host about a run that its process left open.
-func (s *Store) keepOpen(r *journal.Run) (keep bool) {
+func (s *Store) keepOpen(r *runs.Run) (keep bool) {
 	if s.options.OpenRun == nil {
 		return false
 	}

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/levels"
 
 	"go.uber.org/zap/zapcore"
@@ -58,17 +58,17 @@ func (s *scan) facets(field string, c *facetCounter) error {
 	}
 	switch name {
 	case "level":
-		return s.facetsOfRows(c, func(_ *view, row *journal.Row) string { return levels.Name(zapcore.Level(row.Level)) })
+		return s.facetsOfRows(c, func(_ *view, row *tables.Row) string { return levels.Name(zapcore.Level(row.Level)) })
 	case "kind":
-		return s.facetsOfRows(c, func(_ *view, row *journal.Row) string { return row.Kind.String() })
+		return s.facetsOfRows(c, func(_ *view, row *tables.Row) string { return row.Kind.String() })
 	case "file":
-		return s.facetsOfRows(c, func(v *view, _ *journal.Row) string { return v.File() })
+		return s.facetsOfRows(c, func(v *view, _ *tables.Row) string { return v.File() })
 	}
 	if _, bound := identityField(&line.Identity{}, name); bound {
 		return s.facetsOfOwners(name, c)
 	}
 	s.needLines()
-	return s.each(func(v *view, _ *journal.Row, rec *line.Record) error {
+	return s.each(func(v *view, _ *tables.Row, rec *line.Record) error {
 		r := makeRecord(rec, v.File(), nil)
 		value, _ := fixedField(&r, name)
 		return c.add(value, 1)
@@ -83,8 +83,8 @@ func (s *scan) needLines() {
 	}
 }
 
-func (s *scan) facetsOfRows(c *facetCounter, value func(*view, *journal.Row) string) error {
-	return s.each(func(v *view, row *journal.Row, _ *line.Record) error { return c.add(value(v, row), 1) })
+func (s *scan) facetsOfRows(c *facetCounter, value func(*view, *tables.Row) string) error {
+	return s.each(func(v *view, row *tables.Row, _ *line.Record) error { return c.add(value(v, row), 1) })
 }
 
 // facetsOfOwners counts per identity first, which is an addition a row.
@@ -92,7 +92,7 @@ func (s *scan) facetsOfOwners(name string, c *facetCounter) error {
 	for n := range s.views {
 		v := &s.views[n]
 		counts := make([]int64, v.Owners())
-		err := s.eachOf(v, func(_ *view, row *journal.Row, _ *line.Record) error {
+		err := s.eachOf(v, func(_ *view, row *tables.Row, _ *line.Record) error {
 			counts[row.Owner]++
 			return nil
 		})
@@ -115,7 +115,7 @@ func (s *scan) facetsOfOwners(name string, c *facetCounter) error {
 func (s *scan) facetsOfDetails(path string, c *facetCounter) error {
 	s.needLines()
 	var values []string // of one record, each once
-	return s.each(func(_ *view, _ *journal.Row, rec *line.Record) error {
+	return s.each(func(_ *view, _ *tables.Row, rec *line.Record) error {
 		values = values[:0]
 		line.Field(rec.Details, path, func(scalar string) bool {
 			if !slices.Contains(values, scalar) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // tailBatch is how many records a tail fetches before it looks again at how far
@@ -108,7 +109,7 @@ func (t *follower) fetch() (batch []Record, err error) {
 		}
 		end = max(s.asOf, t.last)
 		size, rows := 0, 0
-		err = s.merge(t.last, true, nil, func(v *view, i int, row *journal.Row) (bool, error) {
+		err = s.merge(t.last, true, nil, func(v *view, i int, row *tables.Row) (bool, error) {
 			if rows++; rows > fetchRows {
 				end = row.Seq - 1
 				return false, nil
@@ -160,7 +161,7 @@ func (t *follower) behind(s *scan) (int, error) {
 	if t.counted <= t.last {
 		t.waiting, t.counted = 0, t.last
 	}
-	err := s.merge(t.counted, true, nil, func(v *view, _ int, row *journal.Row) (bool, error) {
+	err := s.merge(t.counted, true, nil, func(v *view, _ int, row *tables.Row) (bool, error) {
 		if s.match.visited(v, row) {
 			t.waiting++
 		}

@@ -3,9 +3,9 @@ package query
 import (
 	"go.uber.org/zap/zapcore"
 
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // within returns the first and the end of the rows, up to one, whose time
@@ -46,7 +46,7 @@ func (s *scan) histogram(h *histogram) error {
 		}
 		x := v.Index()
 		if x == nil || v.plan.listed || s.match.text != nil || s.match.identity != nil {
-			err := s.eachOf(v, func(_ *view, row *journal.Row, _ *line.Record) error {
+			err := s.eachOf(v, func(_ *view, row *tables.Row, _ *line.Record) error {
 				return h.add(row.Time, zapcore.Level(row.Level))
 			})
 			if err != nil {

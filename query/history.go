@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/runs"
 )
 
 // runQuestion is a RunFilter against rows of the table of runs.
 type runQuestion struct {
 	f        *RunFilter
 	from, to int64
-	want     *journal.Wanted
+	want     *runs.Wanted
 	// what rows have for ids and triggers
 	root, parent, parentStep, trigger uint32
 	triggered                         bool // some run has that trigger's code
@@ -42,13 +43,13 @@ func (q *runQuestion) dimensions() (n int) {
 	return n
 }
 
-func (q *runQuestion) values() map[journal.Dimension]string {
-	return map[journal.Dimension]string{journal.ByOperation: q.f.Operation, journal.ByService: q.f.Service,
-		journal.ByServer: q.f.Server, journal.ByProject: q.f.Project}
+func (q *runQuestion) values() map[runs.Dimension]string {
+	return map[runs.Dimension]string{runs.ByOperation: q.f.Operation, runs.ByService: q.f.Service,
+		runs.ByServer: q.f.Server, runs.ByProject: q.f.Project}
 }
 
 // list returns the shortest list that has every run that is wanted.
-func (q *runQuestion) list(snap *journal.Snapshot) journal.RunList {
+func (q *runQuestion) list(snap *journal.Snapshot) runs.List {
 	list := snap.AllRuns()
 	for by, value := range q.values() {
 		if value == "" {
@@ -62,7 +63,7 @@ func (q *runQuestion) list(snap *journal.Snapshot) journal.RunList {
 }
 
 // matches decides by a row, and where that is not enough by the run.
-func (q *runQuestion) matches(snap *journal.Snapshot, row *journal.RunRow) bool {
+func (q *runQuestion) matches(snap *journal.Snapshot, row *runs.Row) bool {
 	f, id := q.f, row.Scope
 	if f.ID != 0 && f.ID != row.Seq || !q.want[row.Class] || row.Started < q.from || row.Started > q.to ||
 		!among(f.Projects, id.Project) || !wanted(f.Project, id.Project) || !wanted(f.Server, id.Server) ||
@@ -72,7 +73,7 @@ func (q *runQuestion) matches(snap *journal.Snapshot, row *journal.RunRow) bool 
 	sure := q.exact
 	if f.TriggeredBy != "" {
 		switch {
-		case row.Trigger == journal.OtherTrigger:
+		case row.Trigger == runs.OtherTrigger:
 			sure = false
 		case row.Trigger == 0:
 			if f.TriggeredBy != System {
@@ -101,7 +102,7 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 		q := newRunQuestion(snap, &f)
 		in := b.reading()
 		defer b.readings.Put(in)
-		take := func(row *journal.RunRow) bool {
+		take := func(row *runs.Row) bool {
 			return p.take(row.Seq, func(m *MainLog) bool {
 				r := snap.Read(row.Ref(), in)
 				if r != nil {
@@ -120,7 +121,7 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 		if q.fast {
 			p.Total.N = list.Count(q.want, p.AsOf)
 			p.counted, p.skip = true, 0
-			list.Each(w.Oldest, after(&w, p.AsOf), w.Offset, q.want, func(row *journal.RunRow) bool {
+			list.Each(w.Oldest, after(&w, p.AsOf), w.Offset, q.want, func(row *runs.Row) bool {
 				p.Stats.Rows++
 				return take(row)
 			})
@@ -131,7 +132,7 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 		if !w.Oldest {
 			past = beyond(p.AsOf)
 		}
-		list.Each(w.Oldest, past, 0, q.want, func(row *journal.RunRow) bool {
+		list.Each(w.Oldest, past, 0, q.want, func(row *runs.Row) bool {
 			if p.Stats.Rows++; p.Stats.Rows%1024 == 0 {
 				if err = ctx.Err(); err != nil {
 					return false
@@ -147,11 +148,11 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 }
 
 // reading returns memory to read runs into, to be put back.
-func (b *journalBackend) reading() *journal.Reading {
-	if in, ok := b.readings.Get().(*journal.Reading); ok {
+func (b *journalBackend) reading() *runs.Reading {
+	if in, ok := b.readings.Get().(*runs.Reading); ok {
 		return in
 	}
-	return new(journal.Reading)
+	return new(runs.Reading)
 }
 
 // after returns where the items of a window begin: behind which seq.

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 )
 
 // timeRange gives a range without an end one that lies beyond every time.
@@ -19,11 +19,11 @@ func timeRange(from, to time.Time) (time.Time, time.Time) {
 
 // wantedClasses returns the classes with a state, status and outcome that are
 // wanted.
-func wantedClasses(states, statuses []int, outcomes []Outcome) *journal.Wanted {
+func wantedClasses(states, statuses []int, outcomes []Outcome) *runs.Wanted {
 	if len(states)+len(statuses)+len(outcomes) == 0 {
-		return journal.AnyClass()
+		return runs.AnyClass()
 	}
-	return journal.Classes(func(c journal.Class) bool {
+	return runs.Classes(func(c runs.Class) bool {
 		o := outcomeOfClass(c)
 		counts := Counts{Processed: 1}
 		if c.Empty() {
@@ -34,7 +34,7 @@ func wantedClasses(states, statuses []int, outcomes []Outcome) *journal.Wanted {
 }
 
 // outcomeOfClass is outcomeOf for a class.
-func outcomeOfClass(c journal.Class) Outcome {
+func outcomeOfClass(c runs.Class) Outcome {
 	if !c.Ended() {
 		return Running
 	}
@@ -46,7 +46,7 @@ func outcomeOfClass(c journal.Class) Outcome {
 
 // outcomeOf returns the outcome; one that a newer version wrote is a failure,
 // so that nobody takes it for a success.
-func outcomeOf(s *journal.RunState) Outcome {
+func outcomeOf(s *runs.State) Outcome {
 	if !s.Ended {
 		return Running
 	}
@@ -56,7 +56,7 @@ func outcomeOf(s *journal.RunState) Outcome {
 	return Failed
 }
 
-func countsOf(s *journal.RunState) Counts {
+func countsOf(s *runs.State) Counts {
 	return Counts{Processed: s.Processed, Succeeded: s.Succeeded, Failed: s.Failed, Fragments: s.Fragments}
 }
 
@@ -69,7 +69,7 @@ func triggeredBy(start *line.Lifecycle) string {
 
 // triggerOf returns what tells how a step's run was triggered: the run's start,
 // or the step's own where the run's records have expired.
-func triggerOf(s *journal.Step) *line.Lifecycle {
+func triggerOf(s *runs.Step) *line.Lifecycle {
 	if r := s.Run(); r != nil {
 		return &r.Start
 	}
@@ -77,7 +77,7 @@ func triggerOf(s *journal.Step) *line.Lifecycle {
 }
 
 // fillMainLog makes the answer from a run, in place: it is large.
-func fillMainLog(m *MainLog, r *journal.Run) {
+func fillMainLog(m *MainLog, r *runs.Run) {
 	id, s := r.Identity, r.State()
 	o := outcomeOf(&s)
 	*m = MainLog{
@@ -99,7 +99,7 @@ func fillMainLog(m *MainLog, r *journal.Run) {
 
 // fillSubLog makes the answer from a step, in place; trigger is what tells how its
 // run was started, and place is that among the steps of its run.
-func fillSubLog(sub *SubLog, step *journal.Step, trigger *line.Lifecycle, place int) {
+func fillSubLog(sub *SubLog, step *runs.Step, trigger *line.Lifecycle, place int) {
 	id, s := step.Identity, step.State()
 	o := outcomeOf(&s)
 	sub.ID, sub.Project, sub.Operation, sub.OperationName = step.Seq, id.Project, id.Operation, id.OperationName

@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/runs"
 )
 
 // stepQuestion is a StepFilter against what the tables tell of steps.
 type stepQuestion struct {
 	f         *StepFilter
 	from, to  int64
-	want      *journal.Wanted
+	want      *runs.Wanted
 	root      uint32
 	trigger   uint32
 	triggered bool
@@ -30,9 +31,9 @@ func newStepQuestion(snap *journal.Snapshot, f *StepFilter) *stepQuestion {
 }
 
 // run reports whether steps of a run may match.
-func (q *stepQuestion) run(row *journal.RunRow) bool {
+func (q *stepQuestion) run(row *runs.Row) bool {
 	f, id := q.f, row.Scope
-	if f.TriggeredBy != "" && row.Trigger != journal.OtherTrigger {
+	if f.TriggeredBy != "" && row.Trigger != runs.OtherTrigger {
 		if row.Trigger == 0 && f.TriggeredBy != System || row.Trigger != 0 && (!q.triggered || row.Trigger != q.trigger) {
 			return false
 		}
@@ -42,7 +43,7 @@ func (q *stepQuestion) run(row *journal.RunRow) bool {
 }
 
 // step decides by what rows tell; false only where it cannot match.
-func (q *stepQuestion) step(s *journal.StepRow) bool {
+func (q *stepQuestion) step(s *runs.StepRow) bool {
 	f, id := q.f, s.Scope
 	return (f.ID == 0 || f.ID == s.Seq) && q.want[s.Class] && s.Started >= q.from && s.Started <= q.to &&
 		among(f.Projects, id.Project) && wanted(f.Project, id.Project) && wanted(f.Server, id.Server) &&
@@ -51,7 +52,7 @@ func (q *stepQuestion) step(s *journal.StepRow) bool {
 }
 
 // rest decides what rows do not tell.
-func (q *stepQuestion) rest(s *journal.Step) bool {
+func (q *stepQuestion) rest(s *runs.Step) bool {
 	return wanted(q.f.Step, s.Identity.Step) && wanted(q.f.RootRun, rootOf(s.Identity)) &&
 		wanted(q.f.TriggeredBy, triggeredBy(triggerOf(s)))
 }
@@ -59,7 +60,7 @@ func (q *stepQuestion) rest(s *journal.Step) bool {
 // foundStep is a step that matches.
 type foundStep struct {
 	seq   uint64
-	run   journal.RunRef
+	run   runs.Ref
 	place uint32
 }
 
@@ -92,11 +93,11 @@ type stepCollector struct {
 	looked int64
 	found  []foundStep
 	bar    uint64 // seq of the last one that a window may need, 0 while that is not known
-	rows   []journal.StepRow
+	rows   []runs.StepRow
 
-	reading journal.Reading
-	last    *journal.Run            // of which run read last
-	runs    map[uint64]*journal.Run // those of the page, by seq, without last
+	reading runs.Reading
+	last    *runs.Run            // of which run read last
+	runs    map[uint64]*runs.Run // those of the page, by seq, without last
 }
 
 func (c *stepCollector) collect(ctx context.Context) error {
@@ -110,7 +111,7 @@ func (c *stepCollector) collect(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	c.snap.AllRuns().Each(c.w.Oldest, 0, 0, journal.AnyClass(), func(row *journal.RunRow) bool {
+	c.snap.AllRuns().Each(c.w.Oldest, 0, 0, runs.AnyClass(), func(row *runs.Row) bool {
 		if c.q.run(row) {
 			c.take(row)
 		}
@@ -135,10 +136,10 @@ func (c *stepCollector) runID() string {
 }
 
 // take takes the steps of a run that match.
-func (c *stepCollector) take(row *journal.RunRow) {
+func (c *stepCollector) take(row *runs.Row) {
 	c.rows = c.snap.AppendSteps(c.rows[:0], row)
 	c.looked += int64(len(c.rows))
-	var run *journal.Run
+	var run *runs.Run
 	for i := range c.rows {
 		s := &c.rows[i]
 		if s.Seq > c.asOf || !c.q.step(s) {
@@ -167,7 +168,7 @@ func (c *stepCollector) take(row *journal.RunRow) {
 
 // run returns a run that a row told of, nil when it was removed meanwhile. It holds
 // until the next call.
-func (c *stepCollector) run(ref journal.RunRef) *journal.Run {
+func (c *stepCollector) run(ref runs.Ref) *runs.Run {
 	if c.last == nil || c.last.Seq != ref.Seq {
 		c.last = c.snap.Read(ref, &c.reading)
 	}
@@ -191,12 +192,12 @@ func (c *stepCollector) sorted() []foundStep {
 }
 
 // stepAt returns a step of a run.
-func stepAt(r *journal.Run, seq uint64, place int) *journal.Step {
+func stepAt(r *runs.Run, seq uint64, place int) *runs.Step {
 	steps := r.Steps()
 	if place < len(steps) && steps[place].Seq == seq {
 		return steps[place]
 	}
-	if i := slices.IndexFunc(steps, func(s *journal.Step) bool { return s.Seq == seq }); i >= 0 {
+	if i := slices.IndexFunc(steps, func(s *runs.Step) bool { return s.Seq == seq }); i >= 0 {
 		return steps[i]
 	}
 	return nil
@@ -212,7 +213,7 @@ func (c *stepCollector) fill(sub *SubLog, s *foundStep) bool {
 			return false
 		}
 		if c.runs == nil {
-			c.runs = map[uint64]*journal.Run{}
+			c.runs = map[uint64]*runs.Run{}
 		}
 		c.runs[s.run.Seq] = r
 	}

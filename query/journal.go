@@ -45,7 +45,7 @@ type journalBackend struct {
 	// checkLimit is how many bytes of lines are read to count what no index
 	// counts, 0 for maxChecked. Tests set it.
 	checkLimit int64
-	// readings are *journal.Reading that nobody uses.
+	// readings are *runs.Reading that nobody uses.
 	readings sync.Pool
 }
 

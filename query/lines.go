@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // Liner is a [Backend] that can give out lines without taking them apart, which
@@ -41,7 +42,7 @@ func (b *journalBackend) Lines(ctx context.Context, f Filter, w Window, dst []by
 func (s *scan) copyLines(w Window, dst []byte) (Lines, error) {
 	l := Lines{Text: dst}
 	s.seqs = true
-	err := s.merge(w.Past, w.Oldest, nil, func(v *view, i int, row *journal.Row) (bool, error) {
+	err := s.merge(w.Past, w.Oldest, nil, func(v *view, i int, row *tables.Row) (bool, error) {
 		if !s.match.visited(v, row) {
 			return true, nil
 		}

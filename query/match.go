@@ -8,6 +8,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -108,7 +109,7 @@ func nanoseconds(t time.Time) int64 {
 }
 
 // row decides by the row alone.
-func (m *matcher) row(r *journal.Row) bool {
+func (m *matcher) row(r *tables.Row) bool {
 	if !m.kinds[r.Kind] || !m.levels[int(r.Level)+128] || r.Time < m.from || r.Time > m.to {
 		return false
 	}
@@ -119,7 +120,7 @@ func (m *matcher) row(r *journal.Row) bool {
 }
 
 // visited decides about a row that a merge visits.
-func (m *matcher) visited(v *view, r *journal.Row) bool { return v.Index() != nil || m.row(r) }
+func (m *matcher) visited(v *view, r *tables.Row) bool { return v.Index() != nil || m.row(r) }
 
 // owner decides about an owner of the segment looked at.
 func (m *matcher) owner(o uint32) bool {

@@ -3,8 +3,8 @@ package query
 import (
 	"slices"
 
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // merge visits the rows of all views in the order of seq, newest first or
@@ -21,7 +21,7 @@ import (
 // Rows of different files interleave, but in stretches: the view that is ahead
 // is followed until another one is, so that the usual row costs one comparison.
 func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
-	visit func(v *view, i int, row *journal.Row) (bool, error)) error {
+	visit func(v *view, i int, row *tables.Row) (bool, error)) error {
 	there := 0
 	for n := range s.views {
 		if v := &s.views[n]; !v.counted || v.matches > 0 {
@@ -50,7 +50,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 	for n := len(h)/2 - 1; n >= 0; n-- {
 		h.down(n)
 	}
-	var row journal.Row // one for all visits: each gets a pointer to it
+	var row tables.Row // one for all visits: each gets a pointer to it
 	for len(h) > 0 {
 		top := &h[0]
 		next, contested := h.second()
@@ -188,17 +188,17 @@ func (h *head) passes(s *scan) bool {
 
 // row returns the row it is at; of one in a sidecar only the seq, for what else it
 // tells was looked at.
-func (h *head) row() journal.Row {
+func (h *head) row() tables.Row {
 	i := h.index()
 	if x := h.v.Index(); x != nil {
 		i = h.look(x, i)
-		return journal.Row{Seq: h.frame.Seq(i)}
+		return tables.Row{Seq: h.frame.Seq(i)}
 	}
 	return h.v.Row(i)
 }
 
 // whole returns all of the row it is at.
-func (h *head) whole() journal.Row {
+func (h *head) whole() tables.Row {
 	i := h.index()
 	x := h.v.Index()
 	if x == nil {
@@ -206,7 +206,7 @@ func (h *head) whole() journal.Row {
 	}
 	i = h.look(x, i)
 	level, kind := h.frame.Class(i)
-	return journal.Row{Seq: h.frame.Seq(i), Time: h.frame.Time(i), Owner: h.frame.Owner(i), Level: levelOf(level), Kind: kind}
+	return tables.Row{Seq: h.frame.Seq(i), Time: h.frame.Time(i), Owner: h.frame.Owner(i), Level: levelOf(level), Kind: kind}
 }
 
 // seqAt returns the seq of the row it is at, of a view that is not prepared.

@@ -10,6 +10,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // checkEvery is how many rows are looked at between two looks at the context:
@@ -208,7 +209,7 @@ func (s *scan) page(w Window) (Result[Record], error) {
 		p.skip -= int(v.matches)
 		return true
 	}
-	err := s.merge(w.Past, w.Oldest, pass, func(v *view, i int, row *journal.Row) (bool, error) {
+	err := s.merge(w.Past, w.Oldest, pass, func(v *view, i int, row *tables.Row) (bool, error) {
 		if !s.match.visited(v, row) {
 			return true, nil
 		}
@@ -288,7 +289,7 @@ func (p *picker) added() {
 
 // each calls do for every match, file by file. rec is nil when the rows decide
 // alone; it is valid during the call.
-func (s *scan) each(do func(v *view, row *journal.Row, rec *line.Record) error) error {
+func (s *scan) each(do func(v *view, row *tables.Row, rec *line.Record) error) error {
 	for n := range s.views {
 		if err := s.eachOf(&s.views[n], do); err != nil {
 			return err
@@ -298,8 +299,8 @@ func (s *scan) each(do func(v *view, row *journal.Row, rec *line.Record) error) 
 }
 
 // eachOf is each for one file.
-func (s *scan) eachOf(v *view, do func(v *view, row *journal.Row, rec *line.Record) error) error {
-	return s.eachRow(v, func(i int, row *journal.Row) error {
+func (s *scan) eachOf(v *view, do func(v *view, row *tables.Row, rec *line.Record) error) error {
+	return s.eachRow(v, func(i int, row *tables.Row) error {
 		if s.match.text == nil || v.plan.decides() && !s.lines {
 			return do(v, row, nil)
 		}
@@ -312,7 +313,7 @@ func (s *scan) eachOf(v *view, do func(v *view, row *journal.Row, rec *line.Reco
 
 // eachRow calls do for every row of a file that could match, as far as the row
 // tells.
-func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
+func (s *scan) eachRow(v *view, do func(i int, row *tables.Row) error) error {
 	if err := s.prepare(v); err != nil {
 		return err
 	}
@@ -320,7 +321,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 	if v.Index() == nil && v.plan == nil {
 		return s.eachUnindexed(v, do)
 	}
-	var row journal.Row // one for all calls: each gets a pointer to it
+	var row tables.Row // one for all calls: each gets a pointer to it
 	h := newHead(v, v.lo, v.hi, true)
 	for h.settle(s); h.lo < h.hi; h.settle(s) {
 		if err := s.tick(1); err != nil {
@@ -339,7 +340,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *journal.Row) error) error {
 }
 
 // eachUnindexed is eachRow where there is no index.
-func (s *scan) eachUnindexed(v *view, do func(i int, row *journal.Row) error) error {
+func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row) error) error {
 	for i := v.lo; i < v.hi; {
 		rows := v.Rows(i)
 		rows = rows[:min(len(rows), v.hi-i)]

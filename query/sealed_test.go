@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/rotation"
@@ -37,7 +38,7 @@ func asked(n int) int {
 // openIndexed opens a folder for writing that indexes fields.
 func openIndexed(t *testing.T, dir string, rule rotation.Rule, onProblem func(error)) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(dir, journal.Options{Rule: rule, KeepOpen: func(*journal.Run) bool { return true },
+	j, err := journal.Open(dir, journal.Options{Rule: rule, KeepOpen: func(*runs.Run) bool { return true },
 		IndexFields: []string{"sku", "a.b", "tags", "nested"}, OnProblem: onProblem})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })

@@ -17,6 +17,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
@@ -27,7 +28,7 @@ import (
 // openJournal opens a folder for writing; nil is the real file system.
 func openJournal(t testing.TB, fsys vfs.FS, dir string, rule rotation.Rule) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(dir, journal.Options{FS: fsys, Rule: rule, KeepOpen: func(*journal.Run) bool { return true },
+	j, err := journal.Open(dir, journal.Options{FS: fsys, Rule: rule, KeepOpen: func(*runs.Run) bool { return true },
 		OnProblem: func(err error) { t.Error(err) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })

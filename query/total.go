@@ -11,6 +11,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // maxChecked is how many bytes of lines a query reads to count what no index
@@ -195,7 +196,7 @@ func (s *scan) countOf(v *view) (int64, error) {
 		return s.countFrames(v, x)
 	}
 	var n int64
-	err := s.eachRow(v, func(int, *journal.Row) error {
+	err := s.eachRow(v, func(int, *tables.Row) error {
 		n++
 		return nil
 	})
@@ -368,7 +369,7 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 	}
 	var rows []placed
 	x := v.Index()
-	err = s.eachRow(v, func(i int, _ *journal.Row) error {
+	err = s.eachRow(v, func(i int, _ *tables.Row) error {
 		p := placed{row: i}
 		if x != nil && x.Grouped() {
 			p.place, _ = x.Place(i)
@@ -415,7 +416,7 @@ func (s *scan) full() bool {
 // the plan of the view, so that they are not read again to find the page.
 func (s *scan) countRowByRow(v *view) (n int64, err error) {
 	var rows []uint32
-	err = s.eachRow(v, func(i int, _ *journal.Row) error {
+	err = s.eachRow(v, func(i int, _ *tables.Row) error {
 		if s.match.text == nil {
 			n++
 			return nil

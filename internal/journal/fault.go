@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 )
@@ -73,7 +74,7 @@ func (j *Journal) touched(err error) {
 
 // afterFault appends a record of which the ring faulted, or while it did, as soon
 // as mode write is in force. The caller holds mu.
-func (f *File) afterFault(o *Owner, m *Meta, body []byte, need, limit uint64) (uint64, error) {
+func (f *File) afterFault(o *runs.Owner, m *Meta, body []byte, need, limit uint64) (uint64, error) {
 	err := f.j.waitSpace(need, limit)
 	if errors.Is(err, errNoRing) {
 		return f.append(o, m, body)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -46,7 +47,7 @@ type onDisk struct {
 	*journal.Journal
 	dir     string
 	file    *journal.File
-	owner   *journal.Owner
+	owner   *runs.Owner
 	blocked atomic.Bool // what is in the ring does not come to the text
 	refused atomic.Int64
 }

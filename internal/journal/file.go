@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/rotation"
 )
@@ -238,7 +239,7 @@ func (f *File) reread(from int64) error {
 // error means that the record was dropped and counted.
 //
 // It is safe for concurrent use and keeps neither body nor m.Lifecycle.
-func (f *File) Append(o *Owner, m Meta, body []byte) (uint64, error) {
+func (f *File) Append(o *runs.Owner, m Meta, body []byte) (uint64, error) {
 	var seq uint64
 	var err error
 	if f.j.ringed() {
@@ -258,7 +259,7 @@ func (f *File) Append(o *Owner, m Meta, body []byte) (uint64, error) {
 }
 
 // append writes a record to the text at once. The caller holds mu.
-func (f *File) append(o *Owner, m *Meta, body []byte) (uint64, error) {
+func (f *File) append(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 	if f.j.closed {
 		f.drop(m, ErrClosed)
 		return 0, ErrClosed
@@ -277,7 +278,7 @@ func (f *File) append(o *Owner, m *Meta, body []byte) (uint64, error) {
 }
 
 // write appends one line and publishes its row. The caller holds mu.
-func (f *File) write(o *Owner, m *Meta, body []byte) (uint64, error) {
+func (f *File) write(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 	j := f.j
 	seq, err := j.numbers.take()
 	if err != nil {
@@ -332,7 +333,7 @@ func (l Lost) MarshalLogObject(e zapcore.ObjectEncoder) error {
 }
 
 // lostRecord makes the record that says what was dropped. The caller holds mu.
-func (f *File) lostRecord() (body []byte, m *Meta, o *Owner) {
+func (f *File) lostRecord() (body []byte, m *Meta, o *runs.Owner) {
 	now := f.j.opts.Clock().UTC()
 	body = f.j.encoder.Append(nil, &line.Entry{
 		Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent, Topic: "system",

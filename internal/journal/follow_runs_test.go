@@ -15,6 +15,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -50,7 +51,7 @@ func (g *glimpse) OpenFile(name string, flag int, perm os.FileMode) (vfs.File, e
 }
 
 // told is all of a state but what the journal keeps to itself.
-func told(s journal.RunState) []any {
+func told(s runs.State) []any {
 	return []any{s.Ended, s.Implied, s.End, s.Duration, s.Outcome, s.Reason, s.Processed, s.Succeeded, s.Failed,
 		s.Fragments, s.Counted, s.Lines, s.Bytes, s.Steps, s.Archived}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -56,7 +57,7 @@ func TestTalliesEnd(t *testing.T) {
 					mem := vfs.NewMem()
 					set := func(o *journal.Options) {
 						o.Mode, o.Rule.Compression = mode, rotation.Gzip
-						o.KeepOpen = func(*journal.Run) bool { return true }
+						o.KeepOpen = func(*runs.Run) bool { return true }
 						if !seal {
 							o.Rule.Compression = rotation.None
 						}

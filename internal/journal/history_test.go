@@ -17,6 +17,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -31,7 +32,7 @@ type account struct {
 	Steps    []account
 }
 
-func accountOf(seq uint64, id *line.Identity, start line.Lifecycle, started time.Time, state journal.RunState) account {
+func accountOf(seq uint64, id *line.Identity, start line.Lifecycle, started time.Time, state runs.State) account {
 	// How it started is kept; what else its first record said is told by the state.
 	start = line.Lifecycle{TriggeredBy: start.TriggeredBy, Schedule: start.Schedule, Inbound: start.Inbound, Order: start.Order,
 		Iterated: start.Iterated, IterationIndex: start.IterationIndex, IterationValue: start.IterationValue}
@@ -101,7 +102,7 @@ type model struct {
 func (m *model) open() {
 	m.f = open(m.t, m.mem, func(o *journal.Options) {
 		o.Mode, o.Rule.Compression = m.mode, rotation.Gzip
-		o.KeepOpen = func(*journal.Run) bool { return true }
+		o.KeepOpen = func(*runs.Run) bool { return true }
 	})
 }
 
@@ -390,7 +391,7 @@ func (m *model) same(want *modelRun, got *account) {
 func (m *model) lists() {
 	snap := m.f.Snapshot()
 	asOf := snap.AsOf - uint64(m.rnd.IntN(int(min(snap.AsOf, 50))+1))
-	by := journal.Dimension(m.rnd.IntN(4))
+	by := runs.Dimension(m.rnd.IntN(4))
 	of := func(r *modelRun) string {
 		return [...]string{r.id.Operation, r.id.Service, r.id.Server, r.id.Project}[by]
 	}
@@ -399,14 +400,14 @@ func (m *model) lists() {
 		value = of(m.any())
 	}
 	list := snap.List(by, value)
-	want := journal.AnyClass()
+	want := runs.AnyClass()
 	if m.rnd.IntN(2) == 0 {
-		want = journal.Classes(func(c journal.Class) bool { return c.Outcome() == "succeeded" || !c.Ended() })
+		want = runs.Classes(func(c runs.Class) bool { return c.Outcome() == "succeeded" || !c.Ended() })
 	}
 	var seqs []uint64
 	slices.SortFunc(m.runs, func(a, b *modelRun) int { return int(a.seq) - int(b.seq) })
 	for _, r := range m.runs {
-		if of(r) == value && (*want == *journal.AnyClass() || !r.ended || r.outcome == "succeeded") {
+		if of(r) == value && (*want == *runs.AnyClass() || !r.ended || r.outcome == "succeeded") {
 			seqs = append(seqs, r.seq)
 		}
 	}
@@ -420,7 +421,7 @@ func (m *model) lists() {
 	skip := m.rnd.IntN(5)
 	for _, oldest := range []bool{true, false} {
 		var got []uint64
-		list.Each(oldest, 0, skip, want, func(row *journal.RunRow) bool {
+		list.Each(oldest, 0, skip, want, func(row *runs.Row) bool {
 			got = append(got, row.Seq)
 			return true
 		})
@@ -433,7 +434,7 @@ func (m *model) lists() {
 		if len(expected) > 1 {
 			first := got[0]
 			got = nil
-			list.Each(oldest, first, 0, want, func(row *journal.RunRow) bool {
+			list.Each(oldest, first, 0, want, func(row *runs.Row) bool {
 				got = append(got, row.Seq)
 				return len(got) < 2
 			})
@@ -449,13 +450,13 @@ func TestHistoryBytes(t *testing.T) {
 		return // it allocates otherwise
 	}
 	const fewer, more = 1000, 5000
-	size := func(runs int) int64 {
+	size := func(many int) int64 {
 		path := t.TempDir()
-		t.Run(fmt.Sprint(runs), func(t *testing.T) {
+		t.Run(fmt.Sprint(many), func(t *testing.T) {
 			j, err := journal.Open(path, journal.Options{Mode: journal.ModeWrite})
 			require.NoError(t, err)
 			f := &folder{Journal: j, t: t}
-			for i := range runs {
+			for i := range many {
 				id := line.Identity{Server: "edge-1", Service: "orders", Project: "p", Operation: fmt.Sprint("flow-", i%50), Run: uuid.NewString()}
 				seq := f.lifecycle(id, line.Lifecycle{Phase: line.PhaseStart, TriggeredBy: "somebody@example.com"})
 				for range 5 {
@@ -468,7 +469,7 @@ func TestHistoryBytes(t *testing.T) {
 			}
 			require.NoError(t, f.Rotate(journal.FileUsage))
 			require.Eventually(t, func() bool {
-				return slices.ContainsFunc(f.Snapshot().Segments, func(s journal.Segment) bool { return s.Index() != nil && s.Len() >= 12*runs })
+				return slices.ContainsFunc(f.Snapshot().Segments, func(s journal.Segment) bool { return s.Index() != nil && s.Len() >= 12*many })
 			}, 20*time.Second, time.Millisecond)
 			require.NoError(t, f.Close())
 		})
@@ -476,7 +477,7 @@ func TestHistoryBytes(t *testing.T) {
 		j, err := journal.Open(path, journal.Options{Mode: journal.ModeWrite})
 		require.NoError(t, err)
 		after := heap()
-		require.Equal(t, int64(runs), j.Snapshot().AllRuns().Count(journal.AnyClass(), j.Snapshot().AsOf))
+		require.Equal(t, int64(many), j.Snapshot().AllRuns().Count(runs.AnyClass(), j.Snapshot().AsOf))
 		live, steps, _ := j.Held()
 		require.Zero(t, live)
 		require.Zero(t, steps)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
@@ -142,10 +143,10 @@ func (j *Journal) Snapshot() *Snapshot {
 }
 
 // Run returns the run with this id, nil when it is not known.
-func (j *Journal) Run(id string) *Run { return j.tables.Runs.Run(line.CutID(id)) }
+func (j *Journal) Run(id string) *runs.Run { return j.tables.Runs.Run(line.CutID(id)) }
 
 // Step returns the step with this id, nil when it is not known.
-func (j *Journal) Step(id string) *Step { return j.tables.Runs.Step(line.CutID(id)) }
+func (j *Journal) Step(id string) *runs.Step { return j.tables.Runs.Step(line.CutID(id)) }
 
 // Folder returns the folder of text files. It stays open until Close.
 func (j *Journal) Folder() *rotation.Folder { return j.folder }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -271,7 +272,7 @@ func TestRuns(t *testing.T) {
 		require.True(t, state.Ended)
 		require.True(t, state.Implied)
 		require.Equal(t, "failed", state.Outcome)
-		require.Equal(t, journal.ReasonProcessDied, state.Reason)
+		require.Equal(t, runs.ReasonProcessDied, state.Reason)
 		require.True(t, g.Step("s-1").State().Ended)
 		require.Equal(t, 1, g.Recovery().RunsClosed)
 		require.Equal(t, 1, g.Recovery().StepsClosed)
@@ -282,7 +283,7 @@ func TestRuns(t *testing.T) {
 		require.Equal(t, "succeeded", g.Run("r-1").State().Outcome, "the first end stands")
 	})
 	t.Run("R2.8 library: unless the host says that it goes on", func(t *testing.T) {
-		g := open(t, fsys.Kill(), func(o *journal.Options) { o.KeepOpen = func(r *journal.Run) bool { return r.Identity.Run == "r-1" } })
+		g := open(t, fsys.Kill(), func(o *journal.Options) { o.KeepOpen = func(r *runs.Run) bool { return r.Identity.Run == "r-1" } })
 		check(t, g.Journal)
 		require.False(t, g.Run("r-1").State().Ended)
 		require.Zero(t, g.Recovery().RunsClosed)
@@ -297,7 +298,7 @@ func TestRuns(t *testing.T) {
 	})
 	t.Run("the end answers alone when the start has expired", func(t *testing.T) {
 		killed := fsys.Kill()
-		g := open(t, killed, func(o *journal.Options) { o.KeepOpen = func(*journal.Run) bool { return true } })
+		g := open(t, killed, func(o *journal.Options) { o.KeepOpen = func(*runs.Run) bool { return true } })
 		require.NoError(t, g.Rotate("usage"))
 		r := g.Run("r-1")
 		lc := journal.EndLifecycle(r.Seq, &r.Start, r.State())

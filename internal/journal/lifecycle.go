@@ -22,17 +22,17 @@ func (j *Journal) endDeadRuns() {
 			if s.State().Ended {
 				continue
 			}
-			if j.endImplied(line.KindStep, s.Identity, s.Seq, &s.Start, s.State(), ReasonProcessDied) == nil {
+			if j.endImplied(line.KindStep, s.Identity, s.Seq, &s.Start, s.State(), runs.ReasonProcessDied) == nil {
 				j.recovery.StepsClosed++
 			}
 		}
-		if j.endImplied(line.KindRun, r.Identity, r.Seq, &r.Start, state, ReasonProcessDied) == nil {
+		if j.endImplied(line.KindRun, r.Identity, r.Seq, &r.Start, state, runs.ReasonProcessDied) == nil {
 			j.recovery.RunsClosed++
 		}
 	}
 }
 
-func (j *Journal) keepOpen(r *Run) (keep bool) {
+func (j *Journal) keepOpen(r *runs.Run) (keep bool) {
 	if j.opts.KeepOpen == nil {
 		return false
 	}
@@ -42,7 +42,7 @@ func (j *Journal) keepOpen(r *Run) (keep bool) {
 
 // EndLifecycle returns what an end record says that repeats a start and adds
 // the state; Outcome, Reason, Duration and Implied are the caller's.
-func EndLifecycle(id uint64, start *line.Lifecycle, state RunState) line.Lifecycle {
+func EndLifecycle(id uint64, start *line.Lifecycle, state runs.State) line.Lifecycle {
 	lc := *start
 	lc.Phase, lc.ID = line.PhaseEnd, id
 	lc.Processed, lc.Succeeded, lc.Failed, lc.Fragments, lc.Counted =
@@ -51,7 +51,7 @@ func EndLifecycle(id uint64, start *line.Lifecycle, state RunState) line.Lifecyc
 	return lc
 }
 
-func (j *Journal) endImplied(kind line.Kind, id *line.Identity, seq uint64, start *line.Lifecycle, state RunState, reason string) error {
+func (j *Journal) endImplied(kind line.Kind, id *line.Identity, seq uint64, start *line.Lifecycle, state runs.State, reason string) error {
 	f, err := j.File(FileUsage)
 	if err != nil {
 		return err

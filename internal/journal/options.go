@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -80,7 +81,7 @@ type Options struct {
 	OnRetain func(name string)
 	// KeepOpen decides on open about each run without an end: true keeps it
 	// open because it goes on elsewhere. nil ends them all as failed.
-	KeepOpen func(*Run) bool
+	KeepOpen func(*runs.Run) bool
 }
 
 // Meta is what the journal must know of a record besides its line.

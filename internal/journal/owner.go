@@ -1,10 +1,13 @@
 package journal
 
-import "github.com/steplog/steplog/internal/line"
+import (
+	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
+)
 
 // Owner returns the owner of an identity: the same one for the same identity.
 // Identifiers over [line.MaxID] are shortened as they are in the text.
-func (j *Journal) Owner(id line.Identity) *Owner {
+func (j *Journal) Owner(id line.Identity) *runs.Owner {
 	for _, s := range identityTexts(&id) {
 		*s = line.CutID(*s)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -24,7 +25,7 @@ func TestOwnersGoWithTheirRows(t *testing.T) {
 	identity := func(i int) line.Identity {
 		return line.Identity{Server: "edge-1", Operation: "o", Run: fmt.Sprint("run-", i/10), Step: fmt.Sprint("step-", i)}
 	}
-	say := func(o *journal.Owner) {
+	say := func(o *runs.Owner) {
 		t.Helper()
 		now := time.Now().UTC()
 		body := encoder.Append(nil, &line.Entry{Time: now, Kind: line.KindLine, Identity: o.Encoded(), Message: o.Identity().Step}, nil)

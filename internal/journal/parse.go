@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/rotation"
@@ -285,7 +286,7 @@ func (j *Journal) rescan(seg *tables.Segment, from, next int64) (int64, error) {
 	if err != nil {
 		return j.tables.Rebase(seg, found, nil, kept, max(end, next), inText), j.afterDamage(seg, err, j.rescanStored)
 	}
-	var owners []*Owner // they get their codes with the rows
+	var owners []*runs.Owner // they get their codes with the rows
 	end, foreign, err := scanText(text, end, last, func(row tables.Row, rec *line.Record) {
 		owners = append(owners, j.tables.OwnerRead(&rec.Identity, rec.Seq))
 		found.Append(row)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -243,7 +244,7 @@ func runsOf(t *testing.T, fsys *vfs.Mem, s setup) []string {
 // toldOf returns what a folder tells of its runs and steps, but when what it ended itself
 // did.
 func toldOf(j *journal.Journal) (list []string) {
-	say := func(id *line.Identity, seq uint64, start line.Lifecycle, state journal.RunState) {
+	say := func(id *line.Identity, seq uint64, start line.Lifecycle, state runs.State) {
 		if state.Implied {
 			state.End, state.Duration = time.Time{}, 0
 		}

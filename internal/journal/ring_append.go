@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/tables"
 )
 
@@ -16,7 +17,7 @@ import (
 var ErrFull = errors.New("journal: no room for the record")
 
 // appendRing copies a record into the ring.
-func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
+func (f *File) appendRing(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 	j := f.j
 	sum := bodySum(body)
 	need := frameSize(len(body))
@@ -47,7 +48,7 @@ func (f *File) appendRing(o *Owner, m *Meta, body []byte) (uint64, error) {
 
 // notPut does what is left to do for a record that put returned an error for. The
 // caller holds mu.
-func (f *File) notPut(o *Owner, m *Meta, body []byte, err error, need, limit uint64) (uint64, error) {
+func (f *File) notPut(o *runs.Owner, m *Meta, body []byte, err error, need, limit uint64) (uint64, error) {
 	if errors.Is(err, errFault) {
 		return f.afterFault(o, m, body, need, limit)
 	}
@@ -57,7 +58,7 @@ func (f *File) notPut(o *Owner, m *Meta, body []byte, err error, need, limit uin
 
 // put gives a record its number and place and publishes it. The caller holds mu
 // and has made sure of the space.
-func (f *File) put(o *Owner, m *Meta, body []byte, sum uint64) (uint64, error) {
+func (f *File) put(o *runs.Owner, m *Meta, body []byte, sum uint64) (uint64, error) {
 	j := f.j
 	seq, err := j.numbers.take()
 	if err != nil {

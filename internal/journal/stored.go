@@ -7,6 +7,7 @@ import (
 
 	"github.com/steplog/steplog/internal/block"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
 )
@@ -118,7 +119,7 @@ func (j *Journal) rescanStored(seg *tables.Segment, always bool) (bool, error) {
 		return false, err
 	}
 	var found tables.Rows
-	var owners []*Owner
+	var owners []*runs.Owner
 	err = j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
 		owners = append(owners, j.tables.OwnerRead(&rec.Identity, rec.Seq))
 		found.Append(row)
