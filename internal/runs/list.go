@@ -84,7 +84,7 @@ func (l *runList) until(h *history, seq uint64) int {
 	return sort.Search(len(l.slots), func(i int) bool { return h.row(l.slots[i]).seq > seq })
 }
 
-// List is the runs of a snapshot with one value of a dimension, or all of
+// List is the runs of a view with one value of a dimension, or all of
 // them, in the order in which they started. Runs that are removed meanwhile leave
 // it, and states are those of the moment.
 type List struct {

@@ -15,7 +15,7 @@ type StepRow struct {
 }
 
 // AppendSteps appends what filters ask of the steps of a run, in the order in
-// which they started, but those after the snapshot. It appends nothing when the run
+// which they started, but those after the view. It appends nothing when the run
 // was removed meanwhile.
 func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 	h := v.history
