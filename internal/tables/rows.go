@@ -52,8 +52,8 @@ func (r *Rows) grow(stock *chunkStock) {
 	}
 }
 
-// Stock prepares as many chunks as were taken since it was last called, and during a
-// burst mostStocked.
+// Stock makes memory for rows, as much as was taken since it was last called, and as much
+// as is kept at most during a burst, so that those who log need not wait for it.
 func (t *Tables) Stock(burst bool) {
 	t.mu.Lock()
 	missing := min(t.chunks.taken, mostStocked) - len(t.chunks.list)

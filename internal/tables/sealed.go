@@ -25,7 +25,7 @@ func levelOf(i int) int8 {
 	return int8(i) - 2
 }
 
-// ByName returns the closed file with a name, nil when it is not known.
+// ByName returns the segment with a base name, nil when there is none.
 func (t *Tables) ByName(name string) *Segment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,8 +37,9 @@ func (t *Tables) ByName(name string) *Segment {
 	return nil
 }
 
-// Swap has a sidecar take the place of the rows of a file, which it returns. It
-// does nothing when they are not of the same records.
+// Swap has a sidecar take the place of the rows of a file, which it returns, to be
+// given to ForgetSealed, or of another sidecar. It does nothing when they are not of
+// the same records.
 func (t *Tables) Swap(seg *Segment, x *sidecar.Index) (gone Rows, same bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,7 +69,7 @@ func (t *Tables) SetIndex(seg *Segment, x *sidecar.Index) {
 	}
 }
 
-// ClearRows takes all rows of a file away, and returns them.
+// ClearRows takes all rows of a file away, and returns them, to be given to Forget.
 func (t *Tables) ClearRows(seg *Segment) (gone Rows) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

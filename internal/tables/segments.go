@@ -302,7 +302,7 @@ func (t *Tables) UsageAfter(seg *Segment) bool {
 }
 
 // ForgetRuns forgets what is known of runs and steps but what lines count for
-// them. Earlier snapshots keep theirs.
+// them. Earlier views keep theirs.
 func (t *Tables) ForgetRuns() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

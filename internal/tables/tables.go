@@ -11,11 +11,11 @@ import (
 
 // Tables are the tables of one folder. They are safe for concurrent use.
 //
-// mu guards everything but what a field says otherwise; it is held for a few
-// instructions at a time, never over disk work.
+// One mutex guards everything but what a field says otherwise; it is held for a few
+// instructions at a time, never over disk work but for pages of a mapped sidecar.
 type Tables struct {
-	// Runs is the table of runs and steps, which mu guards too: only what takes the
-	// mutex itself may be called. Immutable.
+	// Runs is the table of runs and steps, which the mutex guards too: only what takes it
+	// itself may be called. Immutable.
 	Runs *runs.Table
 
 	mu       sync.Mutex
