@@ -30,7 +30,7 @@ const (
 	// saveAfter is how much text is logged before the tables are saved again, and
 	// saveTimes how many times what they took the last time: a quarter is written on
 	// top of the text at most.
-	saveAfter = 16 << 20
+	saveAfter = 32 << 20
 	saveTimes = 4
 	// saveLive bounds how many runs and steps that go on are written down in one
 	// moment, during which those who log wait: a few milliseconds.
