@@ -240,9 +240,9 @@ func (t *Tables) Split(from, to *Segment, after uint64) int64 {
 	}
 	from.rows.n = n
 	from.lookUpIn(nil, nil)
-	from.rows.chunks = from.rows.chunks[: (n+chunkRows-1)/chunkRows : (n+chunkRows-1)/chunkRows]
+	// The list and the last chunk are shared with views that see more of them.
+	from.rows.chunks = slices.Clone(from.rows.chunks[:(n+chunkRows-1)/chunkRows])
 	if n%chunkRows != 0 {
-		// The last chunk is shared with snapshots that see more of it.
 		last := *from.rows.chunks[n/chunkRows]
 		from.rows.chunks[n/chunkRows] = &last
 	}
