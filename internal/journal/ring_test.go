@@ -48,7 +48,7 @@ func TestFullDiskWithRing(t *testing.T) {
 	fsys.SetSpace(fsys.Used())
 
 	accepted, offered, dropped := []string{"first"}, 1, 0
-	text := strings.Repeat("x", 4000)
+	text := strings.Repeat("x", 60_000) // more than what is kept to say what was dropped
 	share := map[zapcore.Level]int64{}
 	for _, level := range []zapcore.Level{zapcore.DebugLevel, zapcore.InfoLevel, zapcore.WarnLevel, zapcore.ErrorLevel} {
 		for {
