@@ -62,7 +62,8 @@ type Store struct {
 // Open opens a folder of logs for writing, making it when it is absent, with
 // access for the owner only. What a killed process left is mended first: torn
 // last lines are cut, and its open runs end as failed unless Options.OpenRun
-// says otherwise. nil options are the defaults.
+// says otherwise. nil options are the defaults. A full disk does not keep a folder
+// that was open before from opening: what the disk does not take waits in the ring.
 //
 // It returns [ErrLocked] when another process writes the folder, [ErrOptions]
 // for options that cannot be used, or an error of the file system; nothing
