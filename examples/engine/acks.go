@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,14 +30,41 @@ type acks struct {
 	err  atomic.Pointer[error]
 }
 
-// openAcks opens the file to append to.
+// openAcks opens the file to append to. A kill can cut a write where two pages of
+// the file meet: the part of a word that is left at its end is removed.
 func openAcks(path string) (*acks, error) {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	if err := cutWord(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
 	return &acks{file: file, name: rand.Text()}, nil
 }
+
+// cutWord removes what follows the last line end.
+func cutWord(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	end := make([]byte, min(info.Size(), maxWord))
+	if _, err := file.ReadAt(end, info.Size()-int64(len(end))); err != nil {
+		return err
+	}
+	cut := len(end) - 1 - bytes.LastIndexByte(end, '\n')
+	if cut == maxWord {
+		return fmt.Errorf("acks: %s does not hold words", file.Name())
+	}
+	if cut == 0 {
+		return nil
+	}
+	return file.Truncate(info.Size() - int64(cut))
+}
+
+// maxWord is more than a word is long.
+const maxWord = 256
 
 // next returns a word that no line has had.
 func (a *acks) next() string {

@@ -270,10 +270,20 @@ func TestAcks(t *testing.T) {
 	require.Equal(t, strings.Join(logged, "\n")+"\n", string(text))
 	require.Len(t, logged, 2+1+1+1+3)
 
+	require.NoError(t, os.WriteFile(path, append(text, "cut by a ki"...), 0o600))
 	again, err := openAcks(path)
 	require.NoError(t, err)
 	require.NotEqual(t, acks.name, again.name)
+	again.confirm("whole")
 	require.NoError(t, again.Close())
+	mended, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(text)+"whole\n", string(mended))
+
+	other := filepath.Join(t.TempDir(), "other")
+	require.NoError(t, os.WriteFile(other, make([]byte, 1000), 0o600))
+	_, err = openAcks(other)
+	require.ErrorContains(t, err, "does not hold words")
 }
 
 func TestStartInput(t *testing.T) {
