@@ -3,6 +3,7 @@ package query
 import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // Capped is OverJournal with another limit of what is read to count.
@@ -17,18 +18,44 @@ func BackendOf(e *Engine) Backend { return e.backend }
 
 // Dropped says of a line whether a query leaves it out before it is parsed, and
 // whether its text matches.
-func Dropped(f Filter, raw []byte) (dropped, matches bool, err error) {
+func Dropped(f Filter, raw []byte) (dropped, taken, matches bool, err error) {
 	if f, err = f.complete(); err != nil {
-		return false, false, err
+		return false, false, false, err
 	}
 	var rec line.Record
 	if err := line.Parse(raw, &rec); err != nil {
-		return false, false, err
+		return false, false, false, err
 	}
 	t := newTextMatcher(&f)
 	if t == nil {
-		return false, true, nil
+		return false, false, true, nil
 	}
+	matches = t.match(&rec, "user")
 	s := newSieve(t)
-	return s != nil && s.drops(raw), t.match(&rec, "user"), nil
+	if s == nil {
+		return false, false, matches, nil
+	}
+	dropped = s.drops(raw)
+	return dropped, s.takes(), matches, nil
+}
+
+// Sifted returns which of some lines a filter has looked at, of those that lie one behind
+// the other, and which it would look at one by one; nil if it looks at all.
+func Sifted(f Filter, lines [][]byte) (sifted, sieved []bool, err error) {
+	if f, err = f.complete(); err != nil {
+		return nil, nil, err
+	}
+	s := newSieve(newTextMatcher(&f))
+	if s == nil {
+		return nil, nil, nil
+	}
+	const offset = 1000
+	var text []byte
+	var rows []tables.Row
+	for _, l := range lines {
+		rows = append(rows, tables.Row{Offset: uint32(offset + len(text)), Len: uint32(len(l))})
+		text = append(append(text, l...), '\n')
+		sieved = append(sieved, !s.drops(l))
+	}
+	return s.many.sift(s.clauses, text, offset, rows), sieved, nil
 }

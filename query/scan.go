@@ -41,6 +41,7 @@ type scan struct {
 	lines      bool // every line is wanted
 	reader     journal.LineReader
 	sieve      *sieve // nil where no line can be left out unparsed
+	can        []bool // of rows without an index
 	raw        []byte // the line looked at, not to be changed
 	kept       []byte // room for lines that are given out
 	expected   int    // how many may come, about
@@ -150,6 +151,24 @@ func (s *scan) matches(v *view, i int) (bool, error) {
 	if s.sieve != nil && s.sieve.drops(s.raw) {
 		s.sinceCheck += 10
 		return false, nil
+	}
+	if err := s.parse(v); err != nil {
+		return false, err
+	}
+	return s.match.text.match(&s.rec, v.File()), nil
+}
+
+// has is matches for who only counts: s.rec is not what the line says.
+func (s *scan) has(v *view, i int) (bool, error) {
+	if s.sieve == nil {
+		return s.matches(v, i)
+	}
+	if err := s.fetch(v, i); err != nil {
+		return false, err
+	}
+	s.sinceCheck += 10
+	if s.sieve.drops(s.raw) || s.sieve.takes() {
+		return s.sieve.takes(), nil
 	}
 	if err := s.parse(v); err != nil {
 		return false, err
@@ -343,19 +362,19 @@ func (s *scan) eachRow(v *view, do func(i int, row *tables.Row) error) error {
 func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row) error) error {
 	for i := v.lo; i < v.hi; {
 		rows := v.Rows(i)
-		rows = rows[:min(len(rows), v.hi-i)]
-		if err := s.tick(len(rows)); err != nil {
+		can, looked := s.sift(v, i, rows[:min(len(rows), v.hi-i)])
+		if err := s.tick(looked); err != nil {
 			return err
 		}
-		for n := range rows {
-			if !s.match.row(&rows[n]) {
+		for n := range rows[:looked] {
+			if can != nil && !can[n] || can == nil && !s.match.row(&rows[n]) {
 				continue
 			}
 			if err := do(i+n, &rows[n]); err != nil {
 				return err
 			}
 		}
-		i += len(rows)
+		i += looked
 	}
 	return nil
 }

@@ -4,24 +4,29 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // sieve says of many lines that they cannot match, for a tenth of what it takes to
 // parse them. It is for one goroutine at a time.
 //
-// In a line without a backslash and of printable ASCII alone every text of the record stands as
-// it is, so that what is searched in a text must occur in the line. All other lines
-// pass.
+// In a line of ASCII alone, without a backslash or the escape character of terminals,
+// every text of the record stands as it is, so that what is searched in a text must
+// occur in the line. All other lines pass.
 type sieve struct {
 	// Of each clause one needle at least must be there.
 	clauses [][]needle
-	lower   []byte // the line, in lower case
+	search  bool   // the clauses tell of messages alone, and all that is asked of them
+	told    bool   // the message of the line looked at is known
+	lower   []byte // of it, in lower case
+	many    sifter
 }
 
-// needle is what must be in a line: in the line as it is, or in lower case.
+// needle is what must be in a line, as it is or in lower case: anywhere, or in its
+// message.
 type needle struct {
-	text  []byte
-	lower bool
+	text           []byte
+	lower, message bool
 }
 
 // newSieve returns nil where nothing can be told.
@@ -29,12 +34,12 @@ func newSieve(t *textMatcher) *sieve {
 	if t == nil || t.access != nil {
 		return nil
 	}
-	var s sieve
+	s := sieve{search: t.topic == "" && t.where == nil}
 	if t.topic != "" {
 		s.clauses = append(s.clauses, []needle{{text: []byte(t.topic)}})
 	}
 	for _, part := range t.parts {
-		s.clauses = append(s.clauses, []needle{{[]byte(part), true}})
+		s.clauses = append(s.clauses, []needle{{[]byte(part), true, true}})
 	}
 	if t.where != nil {
 		s.clauses = append(s.clauses, t.where.needles()...)
@@ -65,7 +70,7 @@ func (t *test) needles() (clauses [][]needle) {
 		return [][]needle{any}
 	case OpEq, OpPrefix, OpContains:
 		if (!t.Key || t.Field == "message") && t.value != "" {
-			return [][]needle{{{[]byte(t.value), t.Fold}}}
+			return [][]needle{{{[]byte(t.value), t.Fold, t.Key}}}
 		}
 	case OpIn:
 		var any []needle
@@ -73,7 +78,7 @@ func (t *test) needles() (clauses [][]needle) {
 			if t.Key && t.Field != "message" || v == "" {
 				return nil
 			}
-			any = append(any, needle{[]byte(v), t.Fold})
+			any = append(any, needle{[]byte(v), t.Fold, t.Key})
 		}
 		return [][]needle{any}
 	}
@@ -82,22 +87,31 @@ func (t *test) needles() (clauses [][]needle) {
 
 // drops reports whether the record of a line surely does not match.
 func (s *sieve) drops(line []byte) bool {
-	var plain bool
-	if s.lower, plain = appendLower(s.lower[:0], line); !plain {
+	if s.told = false; rough(line) {
 		return false
 	}
+	message, told := messageOf(line)
 	for _, clause := range s.clauses {
-		if !s.has(line, clause) {
+		if !s.has(line, message, clause) {
 			return true
 		}
 	}
+	s.told = told
 	return false
 }
 
-func (s *sieve) has(line []byte, clause []needle) bool {
-	for _, n := range clause {
+// takes reports whether the record of a line that drops has passed surely matches.
+func (s *sieve) takes() bool { return s.search && s.told }
+
+func (s *sieve) has(line, message []byte, clause []needle) bool {
+	for i := range clause {
+		n := &clause[i]
 		in := line
+		if n.message {
+			in = message
+		}
 		if n.lower {
+			s.lower = appendLower(s.lower[:0], in)
 			in = s.lower
 		}
 		if bytes.Contains(in, n.text) {
@@ -107,33 +121,73 @@ func (s *sieve) has(line []byte, clause []needle) bool {
 	return false
 }
 
-// appendLower appends a line in lower case, eight bytes at a time. plain is false for
-// one that has a backslash, a control character or a byte that is not ASCII.
-func appendLower(dst, line []byte) (_ []byte, plain bool) {
+// messageOf returns the message of a line that is not rough. Where it is not told, because
+// no member has that name, or a second one, of the error or the details, has it too, the
+// text is one that holds it.
+func messageOf(line []byte) (text []byte, told bool) {
+	const name = `"message"`
+	at := bytes.Index(line, []byte(name))
+	if at < 1 {
+		return line, false
+	}
+	text, ok := bytes.CutPrefix(line[at+len(name):], []byte(`:"`))
+	if !ok || bytes.Contains(text, []byte(name)) {
+		return line, false
+	}
+	end := bytes.IndexByte(text, '"')
+	if end < 0 {
+		return line, false
+	}
+	return text[:end], bytes.IndexByte(line[1:at], '{') < 0 // else it may be in an object
+}
+
+// rough reports whether a line has a backslash, an escape character or a byte that is
+// not ASCII: what is searched may stand in it in another form.
+func rough(line []byte) bool {
+	return bytes.IndexByte(line, '\\') >= 0 || bytes.IndexByte(line, escape) >= 0 || !ascii(line)
+}
+
+// escape begins what tells a terminal of colours.
+const escape = '\x1b'
+
+// ascii reports whether a line is of ASCII alone.
+func ascii(line []byte) bool {
+	const tops = 0x8080808080808080
+	for len(line) >= 32 {
+		w := (*[32]byte)(line)
+		if (binary.LittleEndian.Uint64(w[0:])|binary.LittleEndian.Uint64(w[8:])|
+			binary.LittleEndian.Uint64(w[16:])|binary.LittleEndian.Uint64(w[24:]))&tops != 0 {
+			return false
+		}
+		line = line[32:]
+	}
+	for _, b := range line {
+		if b >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// appendLower appends ASCII text in lower case, eight bytes at a time.
+func appendLower(dst, text []byte) []byte {
 	const (
 		ones = 0x0101010101010101
 		tops = 0x80 * ones
 	)
 	at := len(dst)
-	if cap(dst)-at < len(line)+8 {
-		dst = append(make([]byte, 0, 2*(at+len(line)+8)), dst...)
-	}
-	dst = dst[:at+len(line)]
+	dst = slices.Grow(dst, len(text)+8)[:at+len(text)]
 	out := dst[at:cap(dst)]
-	for len(line) > 0 {
+	for len(text) > 0 {
 		var w uint64
-		if len(line) >= 8 {
-			w = binary.LittleEndian.Uint64(line)
-			line = line[8:]
+		if len(text) >= 8 {
+			w = binary.LittleEndian.Uint64(text)
+			text = text[8:]
 		} else {
-			rest := [8]byte{' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '}
-			copy(rest[:], line)
+			var rest [8]byte
+			copy(rest[:], text)
 			w = binary.LittleEndian.Uint64(rest[:])
-			line = nil
-		}
-		slash := w ^ '\\'*ones
-		if (w|(slash-ones)&^slash|(w-' '*ones)&^w)&tops != 0 {
-			return dst[:at], false
+			text = nil
 		}
 		// The top bit of each byte that is at least 'A', and of each above 'Z'.
 		from, above := w+(0x80-'A')*ones, w+(0x7f-'Z')*ones
@@ -141,5 +195,5 @@ func appendLower(dst, line []byte) (_ []byte, plain bool) {
 		binary.LittleEndian.PutUint64(out, w)
 		out = out[8:]
 	}
-	return dst, true
+	return dst
 }

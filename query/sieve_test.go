@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -17,6 +18,8 @@ import (
 func FuzzSieve(f *testing.F) {
 	for _, raw := range []string{
 		`{"seq":1,"timestamp":"2026-11-21T02:03:04.123456789Z","level":"info","kind":"line","message":"Refused A-1","details":{"sku":"A-1","n":1.50}}`,
+		`{"seq":1,"timestamp":"2026-11-21T02:03:04.123456789Z","level":"error","kind":"line","error":{"message":"A-1"},"details":{"message":"k"}}`,
+		`{"seq":1,"timestamp":"2026-11-21T02:03:04.123456789Z","kind":"line","message":"k","message":"a","label":"message"}`,
 		`{"seq":1,"timestamp":"2026-11-21T02:03:04.123456789Z","level":"info","kind":"line","message":"\u0041-1 \"x\"","details":{"sku":"\u0041-1"}}`,
 		"{\"seq\":1,\"timestamp\":\"2026-11-21T02:03:04.123456789Z\",\"level\":\"info\",\"kind\":\"line\",\"message\":\"a\u212aa\",\"details\":{\"sku\":[\"\u212a\",2]}}",
 	} {
@@ -33,9 +36,24 @@ func FuzzSieve(f *testing.F) {
 			{Where: query.Contains("message", text)}, {Where: query.Not(is)}, {Where: query.Or(query.Eq("n", "1.50"), is)},
 			{Where: query.And(is, query.Not(folded))}, {Search: text, Where: query.Or(is, query.Exists("n"))}, {Topic: text},
 		} {
-			dropped, matches, err := query.Dropped(filter, raw)
-			if err == nil && matches {
+			dropped, taken, matches, err := query.Dropped(filter, raw)
+			if err != nil {
+				continue
+			}
+			if matches {
 				require.False(t, dropped, "%+v", filter)
+			} else {
+				require.False(t, taken, "%+v", filter)
+			}
+			// Beside others a line is kept as often as alone, or more often.
+			lines := [][]byte{raw, []byte(`{"seq":2,"message":"a"}`), raw, raw, []byte(`{}`)}
+			if bytes.IndexByte(raw, '\n') >= 0 {
+				continue
+			}
+			sifted, sieved, err := query.Sifted(filter, lines)
+			require.NoError(t, err)
+			for i := range sifted {
+				require.True(t, sifted[i] || !sieved[i], "%+v: line %d of %q", filter, i, lines)
 			}
 		}
 	})
@@ -45,17 +63,23 @@ func FuzzSieve(f *testing.F) {
 // of no use.
 func TestSieve(t *testing.T) {
 	t.Parallel()
-	dropped, others := 0, 0
+	filters := []query.Filter{
+		{Search: "FETCHED"}, {Search: "price"}, {Search: "é"}, {Search: "[31m"}, {Where: query.Eq("sku", "A-1")},
+		{Where: query.In("sku", "A-2", "B-7")}, {Where: query.Or(query.Eq("sku", "A-1"), query.Prefix("a.b", "x"))},
+		{Where: query.And(query.Eq("sku", "A-1"), query.Contains("message", "e"))}, {Topic: "security"},
+	}
+	var lines [][]byte
+	dropped, others, sure := 0, 0, 0
 	for _, e := range querytest.NewGenerator(73).Entries(3000) {
 		raw := append([]byte(`{"seq":1,`), e.Text[1:]...)
-		for _, f := range []query.Filter{
-			{Search: "FETCHED"}, {Search: "price"}, {Search: "é"}, {Search: "[31m"}, {Where: query.Eq("sku", "A-1")},
-			{Where: query.In("sku", "A-2", "B-7")}, {Where: query.Or(query.Eq("sku", "A-1"), query.Prefix("a.b", "x"))},
-			{Where: query.And(query.Eq("sku", "A-1"), query.Contains("message", "e"))}, {Topic: "security"},
-		} {
-			out, matches, err := query.Dropped(f, raw)
+		lines = append(lines, raw)
+		for _, f := range filters {
+			out, taken, matches, err := query.Dropped(f, raw)
 			require.NoError(t, err)
-			require.False(t, out && matches, "%+v: %s", f, raw)
+			require.False(t, out && matches || taken && !matches, "%+v: %s", f, raw)
+			if taken {
+				sure++
+			}
 			if !matches {
 				others++
 			}
@@ -65,6 +89,20 @@ func TestSieve(t *testing.T) {
 		}
 	}
 	require.Greater(t, dropped, others/5)
+	require.Positive(t, sure)
+
+	passed := 0
+	for _, f := range filters {
+		sifted, sieved, err := query.Sifted(f, lines)
+		require.NoError(t, err)
+		for i := range sifted {
+			require.True(t, sifted[i] || !sieved[i], "%+v: %s", f, lines[i])
+			if !sifted[i] {
+				passed++
+			}
+		}
+	}
+	require.Greater(t, passed, dropped*4/5) // all but what a second clause tells
 }
 
 // While records come in faster than they are indexed, answers are as exact as ever.
@@ -79,7 +117,7 @@ func TestAskedDuringABurst(t *testing.T) {
 	for _, en := range entries {
 		raw := append([]byte(`{"seq":1,`), en.Text[1:]...)
 		for _, w := range words {
-			_, matches, err := query.Dropped(query.Filter{Search: w}, raw)
+			_, _, matches, err := query.Dropped(query.Filter{Search: w}, raw)
 			require.NoError(t, err)
 			if matches {
 				want[w]++

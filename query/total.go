@@ -109,9 +109,9 @@ func (s *scan) countBeside(from, workers int) (int64, error) {
 		f := *s
 		f.match = s.match.fork()
 		f.stats = Stats{}
-		f.raw, f.kept, f.parser, f.reader = nil, nil, line.Parser{}, journal.LineReader{}
+		f.raw, f.kept, f.can, f.parser, f.reader = nil, nil, nil, line.Parser{}, journal.LineReader{}
 		if s.sieve != nil {
-			f.sieve = &sieve{clauses: s.sieve.clauses}
+			f.sieve = &sieve{clauses: s.sieve.clauses, search: s.sieve.search}
 		}
 		forks[w] = &f
 		group.Go(func() {
@@ -387,7 +387,7 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 		if s.full() {
 			return n, nil
 		}
-		found, err := s.matches(v, p.row)
+		found, err := s.has(v, p.row)
 		if err != nil {
 			return n, err
 		}
@@ -424,7 +424,7 @@ func (s *scan) countRowByRow(v *view) (n int64, err error) {
 		if s.full() {
 			return nil
 		}
-		found, err := s.matches(v, i)
+		found, err := s.has(v, i)
 		s.checked.Add(int64(len(s.raw)))
 		if found {
 			rows = append(rows, uint32(i))

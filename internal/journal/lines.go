@@ -26,9 +26,9 @@ type LineReader struct {
 	ring  uint64 // where the frame behind the one that was read last lies
 }
 
-// aheadBytes is how much of a plain text is read at a time where one row is asked for
+// AheadBytes is how much of a plain text is read at a time where one row is asked for
 // after the other: all rows that have no index yet.
-const aheadBytes = 64 << 10
+const AheadBytes = 64 << 10
 
 // Lines returns a LineReader.
 func (s *Segment) Lines() LineReader {
@@ -51,6 +51,30 @@ func (r *LineReader) Read(i int) ([]byte, error) {
 	var err error
 	r.buf, err = r.s.read(i, r.buf[:0], &r.ring)
 	return r.buf, err
+}
+
+// Ahead returns the text from row i on that is read at a time, and where it begins;
+// nothing of a row that is sealed, or not yet in the text. It ends anywhere. It is
+// good until the next call and must not be changed, and nobody has looked whether
+// the lines are those that the rows tell of.
+func (r *LineReader) Ahead(i int) (text []byte, offset int64) {
+	if r.s.Sealed() {
+		return nil, 0
+	}
+	row := r.s.TextRow(i)
+	if row.Seq > r.s.Segment.InText.Load() {
+		return nil, 0
+	}
+	offset = int64(row.Offset)
+	if offset < r.from || offset+int64(row.Len) >= r.from+int64(len(r.block)) {
+		block, from, err := r.readAhead(offset)
+		if err != nil {
+			return nil, 0
+		}
+		r.block, r.from = block, from
+	}
+	r.next = i
+	return r.block[offset-r.from:], offset
 }
 
 // near returns a line that lies in one block; nil for any other, and for one that
@@ -103,7 +127,7 @@ func (r *LineReader) readAhead(offset int64) ([]byte, int64, error) {
 		return nil, 0, err
 	}
 	defer r.s.from.readers.release(rd)
-	size := int(min(r.s.TextEnd()-offset, aheadBytes))
+	size := int(min(r.s.TextEnd()-offset, AheadBytes))
 	if size <= 0 || !rd.plain || rd.index != nil {
 		return nil, 0, errTextEnd
 	}

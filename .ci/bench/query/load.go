@@ -115,7 +115,7 @@ func openings(ctx context.Context, dir string) error {
 func together(ctx context.Context, dir string) error {
 	const (
 		batch  = 100_000
-		rounds = 3
+		rounds = 7
 		asks   = 100     // a second
 		writes = 200_000 // a second
 	)
@@ -187,11 +187,36 @@ func together(ctx context.Context, dir string) error {
 		}
 		return float64(time.Since(start)) / 1e6
 	}
-	for range rounds {
-		alone = append(alone, write())
+	// settle closes the file that is written and waits until it is sealed: each part
+	// of a round finds the same folder, and none pays for the files of another.
+	settle := func() error {
+		if err := store.Rotate(ctx, "user"); err != nil {
+			return err
+		}
+		for {
+			closed, err := filepath.Glob(filepath.Join(copied, "*-20*.log"))
+			if err != nil || len(closed) == 0 {
+				return err
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	for n := range 2 * rounds { // in turns, so that neither is always the first
+		if err := settle(); err != nil {
+			return err
+		}
+		if n%2 == 0 {
+			alone = append(alone, write())
+			continue
+		}
 		stop := beside(time.Second/asks, func(int) error { _, err := ask(); return err })
 		both = append(both, write())
 		if err := stop(); err != nil {
+			return err
+		}
+	}
+	for range rounds {
+		if err := settle(); err != nil {
 			return err
 		}
 		for range 3 * len(list) {
@@ -201,15 +226,19 @@ func together(ctx context.Context, dir string) error {
 			}
 			quiet = append(quiet, took)
 		}
-		written, since := 0, time.Now()
-		stop = beside(time.Millisecond, func(i int) error {
+		started, written, since := make(chan struct{}), 0, time.Now()
+		stop := beside(time.Millisecond, func(i int) error {
 			for k := range writes / 1000 {
 				line(i + k)
 			}
 			written += writes / 1000
+			if i == 0 {
+				close(started)
+			}
 			return nil
 		})
-		for range 3 * len(list) {
+		<-started
+		for time.Since(since) < 200*time.Millisecond {
 			took, err := ask()
 			if err != nil {
 				return err
@@ -220,15 +249,6 @@ func together(ctx context.Context, dir string) error {
 			return err
 		}
 		paces = append(paces, float64(written)/time.Since(since).Seconds())
-		for unsealed := true; unsealed; { // what was written in the round is no part of the next
-			closed, err := filepath.Glob(filepath.Join(copied, "*-20*.log"))
-			if err != nil {
-				return err
-			}
-			if unsealed = len(closed) > 0; unsealed {
-				time.Sleep(10 * time.Millisecond)
-			}
-		}
 	}
 	slower := middle(both) / middle(alone)
 	fmt.Printf("writing %d lines while %d questions a second are asked: %.0f ms, alone %.0f ms, %.2f ×, at most 1.1: %s\n", batch, asks, middle(both),
