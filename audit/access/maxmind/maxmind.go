@@ -36,7 +36,7 @@ type DB struct {
 type databases struct {
 	files   []*database // immutable
 	seed    maphash.Seed
-	answers [places]atomic.Pointer[answer]
+	answers [answers]atomic.Pointer[answer]
 }
 
 // answer is what the files know of an address; immutable. To find it in the files
@@ -50,13 +50,16 @@ type answer struct {
 // fewer records than networks, and to decode one takes longer than to find it.
 type database struct {
 	reader  *maxminddb.Reader // immutable
-	decoded [places]atomic.Pointer[record]
+	decoded [records]atomic.Pointer[record]
 }
 
-// places is how many records of a file are remembered, and how many answers, some
-// 100 bytes each: each in the one place that its hash says, where it takes that of
-// the one before.
-const places = 4096
+// So many answers are remembered, and so many records of a file, some 100 bytes each:
+// each in the one place that its hash says, where it takes that of the one before. Of a
+// thousand addresses in turn 6 % share their place with another.
+const (
+	answers = 1 << 14
+	records = 1 << 12
+)
 
 // record is what is read of a record of a database; immutable.
 type record struct {
@@ -121,7 +124,7 @@ func (db *DB) Attribute(a netip.Addr) access.Attribution {
 		return access.Attribution{}
 	}
 	loaded := db.loaded.Load()
-	place := &loaded.answers[maphash.Comparable(loaded.seed, a)%places]
+	place := &loaded.answers[maphash.Comparable(loaded.seed, a)%answers]
 	known := place.Load()
 	if known == nil || known.address != a {
 		known = &answer{a, loaded.attribute(a)}
@@ -147,7 +150,7 @@ func (loaded *databases) attribute(a netip.Addr) (found access.Attribution) {
 // record returns what stands in the record that was found.
 func (d *database) record(at maxminddb.Result) *record {
 	offset := at.Offset()
-	place := &d.decoded[uint64(offset)*0x9E3779B97F4A7C15>>32%places] // 2^64 by the golden ratio (Knuth, The Art of Computer Programming 6.4)
+	place := &d.decoded[uint64(offset)*0x9E3779B97F4A7C15>>32%records] // 2^64 by the golden ratio (Knuth, The Art of Computer Programming 6.4)
 	if r := place.Load(); r != nil && r.offset == offset {
 		return r
 	}
