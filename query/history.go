@@ -100,15 +100,15 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 	return again(ctx, b, func(snap *journal.Snapshot) (Result[MainLog], error) {
 		p := newHistoryPage[MainLog](&w, snap.AsOf)
 		q := newRunQuestion(snap, &f)
-		in := b.reading()
-		defer b.readings.Put(in)
+		t := b.teller()
+		defer b.giveBack(t)
 		take := func(row *runs.Row) bool {
 			return p.take(row.Seq, func(m *MainLog) bool {
-				r := snap.Read(row.Ref(), in)
-				if r != nil {
-					fillMainLog(m, r)
+				if !snap.Tell(row.Ref(), t) {
+					return false
 				}
-				return r != nil
+				fillMainLog(m, t)
+				return true
 			})
 		}
 		if f.Run != "" {
@@ -147,12 +147,17 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 	})
 }
 
-// reading returns memory to read runs into, to be put back.
-func (b *journalBackend) reading() *runs.Reading {
-	if in, ok := b.readings.Get().(*runs.Reading); ok {
-		return in
+// teller returns what tells of runs, to be given back.
+func (b *journalBackend) teller() *runs.Teller {
+	if t, ok := b.tellers.Get().(*runs.Teller); ok {
+		return t
 	}
-	return new(runs.Reading)
+	return new(runs.Teller)
+}
+
+func (b *journalBackend) giveBack(t *runs.Teller) {
+	t.Forget()
+	b.tellers.Put(t)
 }
 
 // after returns where the items of a window begin: behind which seq.

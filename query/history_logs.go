@@ -67,6 +67,16 @@ func triggeredBy(start *line.Lifecycle) string {
 	return System
 }
 
+// trigger says how a run was started.
+type trigger struct {
+	by, schedule string
+	inbound      bool
+}
+
+func newTrigger(start *line.Lifecycle) trigger {
+	return trigger{triggeredBy(start), start.Schedule, start.Inbound}
+}
+
 // triggerOf returns what tells how a step's run was triggered: the run's start,
 // or the step's own where the run's records have expired.
 func triggerOf(s *runs.Step) *line.Lifecycle {
@@ -76,45 +86,44 @@ func triggerOf(s *runs.Step) *line.Lifecycle {
 	return &s.Start
 }
 
-// fillMainLog makes the answer from a run, in place: it is large.
-func fillMainLog(m *MainLog, r *runs.Run) {
-	id, s := r.Identity, r.State()
-	o := outcomeOf(&s)
-	*m = MainLog{
-		ID: r.Seq, Project: id.Project, Operation: id.Operation, OperationName: id.OperationName,
-		Server: id.Server, Service: id.Service, Run: id.Run, RootRun: id.RootRun, ParentRun: id.ParentRun,
-		ParentStep: id.ParentStep, ParentOperation: id.ParentOperation,
-		Started: r.Started, Ended: s.End, Duration: s.Duration,
-		State: stateOf(o, s.Counted || s.Steps > 0), Status: statusOf(o, countsOf(&s), s.Counted),
-		Outcome: o, Reason: s.Reason, Counts: countsOf(&s), Counted: s.Counted,
-		TriggeredBy: triggeredBy(&r.Start), Schedule: r.Start.Schedule, Inbound: r.Start.Inbound,
-		Archived: s.Archived, Order: 1, Lines: levelCounts(&s.Lines), Bytes: s.Bytes, Steps: s.Steps,
-	}
-	steps := r.Steps()
-	m.SubLogs = make([]SubLog, min(len(steps), MaxSubLogs))
+// fillMainLog makes the answer from a run, in place: it is large. m is empty.
+func fillMainLog(m *MainLog, run *runs.Teller) {
+	t := run.Run()
+	id, s := t.Scope, &t.State
+	o, by := outcomeOf(s), newTrigger(&t.Start)
+	m.ID, m.Project, m.Operation, m.OperationName = t.Seq, id.Project, id.Operation, id.OperationName
+	m.Server, m.Service, m.Run, m.RootRun = id.Server, id.Service, t.Run, t.RootRun
+	m.ParentRun, m.ParentStep, m.ParentOperation = t.ParentRun, t.ParentStep, id.ParentOperation
+	m.Started, m.Ended, m.Duration = t.Started, s.End, s.Duration
+	m.Counts, m.Counted = countsOf(s), s.Counted
+	m.State, m.Status = stateOf(o, s.Counted || s.Steps > 0), statusOf(o, m.Counts, s.Counted)
+	m.Outcome, m.Reason, m.Archived = o, s.Reason, s.Archived
+	m.TriggeredBy, m.Schedule, m.Inbound = by.by, by.schedule, by.inbound
+	m.Order, m.Lines, m.Bytes, m.Steps = 1, levelCounts(&s.Lines), s.Bytes, s.Steps
+	m.SubLogs = make([]SubLog, min(run.Steps(), MaxSubLogs))
 	for place := range m.SubLogs {
-		fillSubLog(&m.SubLogs[place], steps[place], &r.Start, place)
+		fillSubLog(&m.SubLogs[place], run.Step(), &by, place)
 	}
 }
 
-// fillSubLog makes the answer from a step, in place; trigger is what tells how its
-// run was started, and place is that among the steps of its run.
-func fillSubLog(sub *SubLog, step *runs.Step, trigger *line.Lifecycle, place int) {
-	id, s := step.Identity, step.State()
-	o := outcomeOf(&s)
-	sub.ID, sub.Project, sub.Operation, sub.OperationName = step.Seq, id.Project, id.Operation, id.OperationName
-	sub.Server, sub.Service, sub.Run, sub.RootRun = id.Server, id.Service, id.Run, id.RootRun
-	sub.ParentRun, sub.ParentStep, sub.ParentOperation = id.ParentRun, id.ParentStep, id.ParentOperation
-	sub.Step, sub.Action, sub.ActionName, sub.Attempt, sub.RowNum = id.Step, id.Action, id.ActionName, max(id.Attempt, 1), 1
-	sub.Started, sub.Ended, sub.Duration = step.Started, s.End, s.Duration
-	sub.Counts, sub.Counted = countsOf(&s), s.Counted
+// fillSubLog makes the answer from a step, in place; by tells how its run was started,
+// and place is that among the steps of its run. sub is empty.
+func fillSubLog(sub *SubLog, t *runs.Told, by *trigger, place int) {
+	id, s := t.Scope, &t.State
+	o := outcomeOf(s)
+	sub.ID, sub.Project, sub.Operation, sub.OperationName = t.Seq, id.Project, id.Operation, id.OperationName
+	sub.Server, sub.Service, sub.Run, sub.RootRun = id.Server, id.Service, t.Run, t.RootRun
+	sub.ParentRun, sub.ParentStep, sub.ParentOperation = t.ParentRun, t.ParentStep, id.ParentOperation
+	sub.Step, sub.Action, sub.ActionName, sub.Attempt, sub.RowNum = t.Step, t.Action, t.ActionName, max(t.Attempt, 1), 1
+	sub.Started, sub.Ended, sub.Duration = t.Started, s.End, s.Duration
+	sub.Counts, sub.Counted = countsOf(s), s.Counted
 	sub.State, sub.Status = stateOf(o, s.Counted), statusOf(o, sub.Counts, s.Counted)
 	sub.Outcome, sub.Reason, sub.Archived = o, s.Reason, s.Archived
-	sub.TriggeredBy, sub.Schedule, sub.Inbound = triggeredBy(trigger), trigger.Schedule, trigger.Inbound
-	sub.Order, sub.Lines, sub.Bytes = step.Start.Order, levelCounts(&s.Lines), s.Bytes
-	if step.Start.Iterated {
-		sub.Iteration = &Iteration{Index: step.Start.IterationIndex, Value: bytes.Clone(step.Start.IterationValue)}
-		sub.RowNum = step.Start.IterationIndex + 1
+	sub.TriggeredBy, sub.Schedule, sub.Inbound = by.by, by.schedule, by.inbound
+	sub.Order, sub.Lines, sub.Bytes = t.Start.Order, levelCounts(&s.Lines), s.Bytes
+	if t.Start.Iterated {
+		sub.Iteration = &Iteration{Index: t.Start.IterationIndex, Value: bytes.Clone(t.Start.IterationValue)}
+		sub.RowNum = t.Start.IterationIndex + 1
 	}
 	if sub.Order == 0 {
 		sub.Order = place + 2

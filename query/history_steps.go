@@ -96,6 +96,7 @@ type stepCollector struct {
 	rows   []runs.StepRow
 
 	reading runs.Reading
+	told    runs.Told
 	last    *runs.Run            // of which run read last
 	runs    map[uint64]*runs.Run // those of the page, by seq, without last
 }
@@ -221,7 +222,8 @@ func (c *stepCollector) fill(sub *SubLog, s *foundStep) bool {
 	if step == nil {
 		return false
 	}
-	*sub = SubLog{}
-	fillSubLog(sub, step, triggerOf(step), int(s.place))
+	by := newTrigger(triggerOf(step))
+	step.Tell(&c.told)
+	fillSubLog(sub, &c.told, &by, int(s.place))
 	return true
 }

@@ -45,8 +45,8 @@ type journalBackend struct {
 	// checkLimit is how many bytes of lines are read to count what no index
 	// counts, 0 for maxChecked. Tests set it.
 	checkLimit int64
-	// readings are *runs.Reading that nobody uses.
-	readings sync.Pool
+	// tellers are *runs.Teller that nobody uses.
+	tellers sync.Pool
 }
 
 // Close closes the journal of a Backend that opened it itself.

@@ -114,7 +114,7 @@ func (h *history) unpack(packed string) (id line.Identity) {
 	r := w.relatives()
 	r.fill(&id)
 	id.Step = textOfID(w.id())
-	id.Action, id.ActionName = w.text(h.texts), w.text(h.texts)
+	id.Action, id.ActionName = w.text(h.texts.list), w.text(h.texts.list)
 	id.Attempt = int(w.Varint())
 	return id
 }
@@ -359,8 +359,8 @@ func (h *history) of(run Ref, in *Reading) *Run {
 // make makes a run that is over, for somebody to look at.
 func (h *history) make(slot uint32, in *Reading) *Run {
 	row := h.row(slot)
-	p := h.open(row, h.past.get(row.past))
-	r := p.whole(in)
+	p := h.openIDs(row, h.past.get(row.past))
+	r := p.whole(h.t, in)
 	r.slot = slot
 	return r
 }

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -103,13 +102,17 @@ func appendTextOfID(dst, kept []byte) []byte {
 	if n > 0 || len(kept) != uuidSize {
 		return append(dst, kept...)
 	}
-	for i, part := range [...][]byte{kept[0:4], kept[4:6], kept[6:8], kept[8:10], kept[10:16]} {
-		if i > 0 {
-			dst = append(dst, '-')
+	const digits = "0123456789abcdef"
+	text := [uuidText]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	at := 0
+	for i, c := range kept {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			at++
 		}
-		dst = hex.AppendEncode(dst, part)
+		text[at], text[at+1] = digits[c>>4], digits[c&15]
+		at += 2
 	}
-	return dst
+	return append(dst, text[:]...)
 }
 
 // idIndex finds the slots of ids: 8 bytes for each place of an open table that is

@@ -124,7 +124,7 @@ func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle
 
 // execution takes what appendExecution wrote. The value of an iteration is a part
 // of the bytes.
-func (w *wireReader) execution(t *texts, started int64, start *line.Lifecycle, s *State) {
+func (w *wireReader) execution(t []string, started int64, start *line.Lifecycle, s *State) {
 	flags := w.Uvarint()
 	*start, *s = line.Lifecycle{Phase: line.PhaseStart}, State{}
 	s.Seen = started
@@ -225,6 +225,16 @@ func (r *relatives) fill(id *line.Identity) {
 	}
 }
 
+// texts returns them, "" for each that is not there.
+func (r *relatives) texts() (ids [3]string) {
+	for i, kept := range r {
+		if kept != nil {
+			ids[i] = textOfID(kept)
+		}
+	}
+	return ids
+}
+
 // encode writes a run and its steps.
 func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 	b = appendID(b, r.Identity.Run)
@@ -265,7 +275,8 @@ func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 
 // pastRun takes the bytes of a run apart.
 type pastRun struct {
-	h         *history
+	scopes    []*runScope // as they were when it was opened: both only grow
+	texts     []string
 	row       *runRow
 	w         wireReader
 	ids       wireReader // of steps that were not taken yet
@@ -274,8 +285,6 @@ type pastRun struct {
 	steps     int
 	last      uint32 // segment
 	relatives relatives
-	start     line.Lifecycle
-	state     State
 }
 
 // pastStep is a step of it.
@@ -296,24 +305,23 @@ type pastStep struct {
 
 // openIDs begins with a run: what follows are the ids of its steps.
 func (h *history) openIDs(row *runRow, b []byte) (p pastRun) {
-	p = pastRun{h: h, row: row, w: readWire(b)}
+	p = pastRun{scopes: h.scopes, texts: h.texts.list, row: row, w: readWire(b)}
 	p.id = p.w.id()
 	p.steps = p.w.Count()
 	p.ids, p.ids0 = p.w, p.w
 	return p
 }
 
-// open takes all of a run; what follows are its steps.
-func (h *history) open(row *runRow, b []byte) pastRun {
-	p := h.openIDs(row, b)
+// open takes the rest of a run, which start and state are filled from; what follows
+// are its steps.
+func (p *pastRun) open(start *line.Lifecycle, state *State) {
 	for range p.steps {
 		p.w.id()
 	}
-	p.last = uint32(int64(row.hi) - p.w.Varint())
+	p.last = uint32(int64(p.row.hi) - p.w.Varint())
 	p.relatives = p.w.relatives()
-	p.w.execution(h.texts, row.started, &p.start, &p.state)
-	p.state.Steps = p.steps
-	return p
+	p.w.execution(p.texts, p.row.started, start, state)
+	state.Steps = p.steps
 }
 
 // next takes the next step.
@@ -322,21 +330,23 @@ func (p *pastRun) next(s *pastStep) {
 	flags := p.w.Uvarint()
 	s.seq = p.row.seq + uint64(p.w.Varint())
 	s.started = p.row.started + p.w.Varint()
-	s.scope, s.relatives = p.h.scopes[p.row.scope], p.relatives
+	s.scope = p.scopes[p.row.scope]
 	if flags&stepScope != 0 {
 		code := p.w.Uvarint()
-		if code >= uint64(len(p.h.scopes)) {
+		if code >= uint64(len(p.scopes)) {
 			p.w.Bad, code = true, 0
 		}
-		s.scope = p.h.scopes[code]
+		s.scope = p.scopes[code]
 	}
 	if s.ownRelatives = flags&stepRelatives != 0; s.ownRelatives {
 		s.relatives = p.w.relatives()
+	} else {
+		s.relatives = p.relatives
 	}
-	s.action, s.actionName = p.w.text(p.h.texts), p.w.text(p.h.texts)
+	s.action, s.actionName = p.w.text(p.texts), p.w.text(p.texts)
 	s.attempt = int(p.w.Varint())
 	s.last = uint32(int64(p.row.hi) - p.w.Varint())
-	p.w.execution(p.h.texts, s.started, s.start, s.state)
+	p.w.execution(p.texts, s.started, s.start, s.state)
 }
 
 // Reading holds runs that were over while somebody looks at one after the other.
@@ -351,18 +361,18 @@ type Reading struct {
 }
 
 // whole makes the run with its steps, in the memory of in.
-func (p *pastRun) whole(in *Reading) *Run {
-	h := p.h
-	t, scope := h.t, h.scopes[p.row.scope]
+func (p *pastRun) whole(t *Table, in *Reading) *Run {
+	scope := p.scopes[p.row.scope]
 	in.text = in.text[:0]
 	in.steps = slices.Grow(in.steps[:0], p.steps)[:p.steps]
 	in.ids = slices.Grow(in.ids[:0], p.steps)[:p.steps]
 	in.list = slices.Grow(in.list[:0], p.steps)[:p.steps]
+	in.run = Run{Seq: p.row.seq, Identity: &in.identity, Started: time.Unix(0, p.row.started).UTC(), t: t}
+	p.open(&in.run.Start, &in.run.state)
+	in.run.Start.IterationValue = bytes.Clone(in.run.Start.IterationValue)
+	in.run.last = p.last
 	in.identity = scope.identity
 	p.relatives.fill(&in.identity)
-	in.run = Run{Seq: p.row.seq, Identity: &in.identity, Start: p.start, Started: time.Unix(0, p.row.started).UTC(), t: t,
-		state: p.state, last: p.last}
-	in.run.Start.IterationValue = bytes.Clone(p.start.IterationValue)
 	if p.steps > 0 {
 		in.run.steps = in.list
 	}

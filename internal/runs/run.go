@@ -100,13 +100,17 @@ func (s *Step) State() State {
 	return s.state.whole()
 }
 
-// whole settles how much was logged. Lines may have expired since an end
-// record counted them, and lines may have come after it: the larger count is
-// the better one.
+// whole is settle for a copy.
 func (s State) whole() State {
+	s.settle()
+	return s
+}
+
+// settle settles how much was logged. Lines may have expired since an end record
+// counted them, and lines may have come after it: the larger count is the better one.
+func (s *State) settle() {
 	for i, n := range s.logged {
 		s.Lines[i] = max(s.Lines[i], n)
 	}
 	s.Bytes = max(s.Bytes, s.loggedBytes)
-	return s
 }

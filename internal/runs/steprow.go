@@ -39,9 +39,10 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 		}
 		return rows
 	}
-	p := h.open(row, h.past.get(row.past))
+	p := h.openSlot(run.slot)
 	var start line.Lifecycle
 	var state State
+	p.open(&start, &state)
 	st := pastStep{start: &start, state: &state}
 	for i := range p.steps {
 		p.next(&st)

@@ -69,15 +69,15 @@ func (t *texts) share(s string) string {
 	return strings.Clone(s)
 }
 
-// text takes a text.
-func (w *wireReader) text(t *texts) string {
+// text takes a text; list are those with codes.
+func (w *wireReader) text(list []string) string {
 	switch code := w.Uvarint(); {
 	case code == 0:
 		return ""
 	case code == 1:
 		return string(w.Bytes(w.Count()))
-	case code-2 < uint64(len(t.list)):
-		return t.list[code-2]
+	case code-2 < uint64(len(list)):
+		return list[code-2]
 	}
 	w.Bad, w.B = true, nil
 	return ""

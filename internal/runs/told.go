@@ -1,0 +1,154 @@
+package runs
+
+import (
+	"time"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// Told is a run or a step as a page shows it: without its identity for itself, most of
+// which steps have in common with their run. Its texts hold for ever, all else until
+// the [Teller] tells of another one.
+type Told struct {
+	Seq uint64
+	// Scope says server to parent_operation. It must not be changed.
+	Scope                               *line.Identity
+	Run, RootRun, ParentRun, ParentStep string
+	Step, Action, ActionName            string // "" of a run
+	Attempt                             int
+
+	Started time.Time
+	// Start is what the start record said. The value of its iteration must not be changed.
+	Start line.Lifecycle
+	State State
+}
+
+// Tell fills in what the step is now.
+func (s *Step) Tell(to *Told) {
+	id := s.Identity
+	to.Seq, to.Scope, to.Started, to.Start, to.State = s.Seq, id, s.Started, s.Start, s.State()
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = id.Run, id.RootRun, id.ParentRun, id.ParentStep
+	to.Step, to.Action, to.ActionName, to.Attempt = id.Step, id.Action, id.ActionName, id.Attempt
+}
+
+func (r *Run) tell(to *Told) {
+	id := r.Identity
+	to.Seq, to.Scope, to.Started, to.Start, to.State = r.Seq, id, r.Started, r.Start, r.State()
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = id.Run, id.RootRun, id.ParentRun, id.ParentStep
+}
+
+// Teller tells of runs, one after the other, and of the steps of each: of those that
+// are over without making a [Run] and each [Step]. The zero value is ready, and memory
+// is used again for the next run. It is for one goroutine at a time.
+type Teller struct {
+	told Told
+
+	live  *Run // nil for one that is over
+	steps []*Step
+
+	row      runRow
+	kept     []byte // of a run that is over
+	past     pastRun
+	step     pastStep
+	run      string // its id and those of its relatives
+	relative [3]string
+	text     []byte // room for ids
+	ids      string // of the steps that follow
+}
+
+// Tell begins with a run that a row told of; false when it was removed meanwhile.
+func (v *View) Tell(run Ref, t *Teller) bool {
+	v.table.mu.Lock()
+	defer v.table.mu.Unlock()
+	h := v.history
+	row := h.row(run.slot)
+	if !row.used || row.seq != run.Seq {
+		return false
+	}
+	if t.live = nil; row.past == (place{}) {
+		t.live = h.live[run.slot]
+		return t.live != nil
+	}
+	// What is read from here on never changes, and is read without the mutex.
+	t.row = *row
+	t.kept = append(t.kept[:0], h.past.get(row.past)...)
+	t.past = h.openIDs(&t.row, t.kept)
+	return true
+}
+
+// Run tells of the run. It is to be called first, and once.
+func (t *Teller) Run() *Told {
+	to := &t.told
+	to.Step, to.Action, to.ActionName, to.Attempt = "", "", "", 0
+	if t.live != nil {
+		t.steps = t.live.Steps()
+		t.live.tell(to)
+		return to
+	}
+	p := &t.past
+	// The ids are parts of one text.
+	t.text = appendTextOfID(t.text[:0], p.id)
+	n := len(t.text)
+	for ids, left := p.ids0, p.steps; left > 0; left-- {
+		t.text = appendTextOfID(t.text, ids.id())
+	}
+	t.ids = string(t.text)
+	t.run, t.ids = t.ids[:n], t.ids[n:]
+	p.open(&to.Start, &to.State)
+	to.State.settle()
+	to.Seq, to.Scope, to.Started = t.row.seq, &p.scopes[t.row.scope].identity, time.Unix(0, t.row.started).UTC()
+	t.relative = p.relatives.texts()
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = t.run, t.relative[0], t.relative[1], t.relative[2]
+	t.step.start, t.step.state = &to.Start, &to.State
+	return to
+}
+
+// Steps returns how many steps are left to tell of, once Run told of the run.
+func (t *Teller) Steps() int {
+	if t.live != nil {
+		return len(t.steps)
+	}
+	return t.past.steps
+}
+
+// Step tells of the next step of the run, in the order in which they started; nil after
+// the last.
+func (t *Teller) Step() *Told {
+	to := &t.told
+	switch {
+	case t.Steps() == 0:
+		return nil
+	case t.live != nil:
+		t.steps[0].Tell(to)
+		t.steps = t.steps[1:]
+		return to
+	}
+	t.past.steps--
+	s := &t.step
+	t.past.next(s)
+	to.State.settle()
+	relative := &t.relative
+	if s.ownRelatives {
+		own := s.relatives.texts()
+		relative = &own
+	}
+	n := lenOfID(s.id)
+	to.Seq, to.Scope, to.Started = s.seq, &s.scope.identity, time.Unix(0, s.started).UTC()
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = t.run, relative[0], relative[1], relative[2]
+	to.Step, t.ids = t.ids[:n], t.ids[n:]
+	to.Action, to.ActionName, to.Attempt = s.action, s.actionName, s.attempt
+	return to
+}
+
+// Forget gives up what it told of, but keeps memory for the next run, if that is not
+// much.
+func (t *Teller) Forget() {
+	*t = Teller{kept: t.kept[:0], text: t.text[:0]}
+	if cap(t.kept)+cap(t.text) > maxToldRoom {
+		t.kept, t.text = nil, nil
+	}
+}
+
+// maxToldRoom is how many bytes a Teller keeps for the next run: as many as some
+// hundreds of steps take.
+const maxToldRoom = 64 << 10
