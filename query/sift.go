@@ -162,7 +162,7 @@ func (s *scan) sift(v *view, i int, rows []tables.Row) (can []bool, n int) {
 		return nil, len(rows)
 	}
 	// More than is read at a time need not be looked at.
-	end := rows[0].Offset + journal.AheadBytes
+	end := rows[0].Offset + journal.TextBytes
 	for n = 1; n < len(rows) && rows[n].Offset < end; n++ {
 	}
 	rows = rows[:n]
@@ -180,7 +180,7 @@ func (s *scan) sift(v *view, i int, rows []tables.Row) (can []bool, n int) {
 	if s.reader.Segment() != v.Segment {
 		s.reader = v.Lines()
 	}
-	text, offset := s.reader.Ahead(i)
+	text, offset := s.reader.Text(i)
 	n = 0
 	for n < len(rows) && liesIn(text, int64(rows[n].Offset)-offset, int64(rows[n].Len)) {
 		n++

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/steplog/steplog/internal/block"
 	sidecar "github.com/steplog/steplog/internal/segment"
@@ -19,6 +20,9 @@ type LineReader struct {
 	buf   []byte
 	lines sidecar.Lines // of a sealed file
 	spans *block.Spans  // of its text
+	found []foundLine   // of it, which are asked for next
+	at    int           // the first of them that was not asked for yet
+	seen  int           // keeps what only touches memory
 
 	// of a text that is not sealed
 	next  int    // the row behind the one that was read last
@@ -26,17 +30,38 @@ type LineReader struct {
 	ring  uint64 // where the frame behind the one that was read last lies
 }
 
-// AheadBytes is how much of a plain text is read at a time where one row is asked for
+// foundLine is where a line of a sealed file lies that will be asked for.
+type foundLine struct {
+	sidecar.Found
+	text []byte // with what follows it; nil where no kept block has all of it
+}
+
+// TextBytes is how much of a plain text is read at a time where one row is asked for
 // after the other: all rows that have no index yet.
-const AheadBytes = 64 << 10
+const TextBytes = 64 << 10
 
 // Lines returns a LineReader.
 func (s *Segment) Lines() LineReader {
-	r := LineReader{s: s}
+	var r LineReader
+	r.Turn(s)
+	return r
+}
+
+// End gives up the segment, but keeps memory for the next one.
+func (r *LineReader) End() {
+	clear(r.found[:cap(r.found)])
+	*r = LineReader{buf: r.buf, ahead: r.ahead, found: r.found[:0]}
+	if cap(r.buf) > TextBytes {
+		r.buf = nil
+	}
+}
+
+// Turn has r read lines of another segment.
+func (r *LineReader) Turn(s *Segment) {
+	*r = LineReader{s: s, buf: r.buf, ahead: r.ahead, found: r.found[:0]}
 	if s.Sealed() {
 		r.lines, r.spans = s.Index().Lines(), s.Index().Held().Spans()
 	}
-	return r
 }
 
 // Segment returns the segment that it reads, nil for the zero LineReader.
@@ -53,11 +78,11 @@ func (r *LineReader) Read(i int) ([]byte, error) {
 	return r.buf, err
 }
 
-// Ahead returns the text from row i on that is read at a time, and where it begins;
+// Text returns the text from row i on that is read at a time, and where it begins;
 // nothing of a row that is sealed, or not yet in the text. It ends anywhere. It is
 // good until the next call and must not be changed, and nobody has looked whether
 // the lines are those that the rows tell of.
-func (r *LineReader) Ahead(i int) (text []byte, offset int64) {
+func (r *LineReader) Text(i int) (text []byte, offset int64) {
 	if r.s.Sealed() {
 		return nil, 0
 	}
@@ -77,9 +102,80 @@ func (r *LineReader) Ahead(i int) (text []byte, offset int64) {
 	return r.block[offset-r.from:], offset
 }
 
+// MostAhead is how many rows [LineReader.Ahead] takes at a time.
+const MostAhead = sidecar.MostFound
+
+// Ahead says which rows of a sealed file will be asked for next, in this order, at most
+// MostAhead: to find them together takes less time than one after the other. Any others
+// may be asked for as well.
+func (r *LineReader) Ahead(rows []uint32) {
+	r.found, r.at = r.found[:0], 0
+	if r.spans == nil || len(rows) < 2 {
+		return
+	}
+	var found [MostAhead]sidecar.Found
+	for i, row := range rows {
+		found[i].Row = int(row)
+	}
+	r.lines.Find(found[:len(rows)])
+	r.found = slices.Grow(r.found, MostAhead)
+	var text []byte
+	from, last := int64(0), -1
+	for i := range rows {
+		f := foundLine{Found: found[i]}
+		if n := r.spans.Find(f.Offset); n != last && n < r.spans.Blocks() {
+			text, _ = r.s.Index().Held().Kept(n)
+			from, _ = r.spans.Span(n)
+			last = n
+		}
+		if at := f.Offset - from; at >= 0 && at+int64(f.Size) <= int64(len(text)) {
+			f.text = text[at : at+int64(f.Size)]
+			for k := 0; k < len(f.text); k += cacheLine {
+				r.seen += int(f.text[k])
+			}
+		}
+		r.found = append(r.found, f)
+	}
+}
+
+// cacheLine is how many bytes are fetched from memory together.
+const cacheLine = 64
+
+// Expects reports whether a row of a segment is the next of those that Ahead was told.
+func (r *LineReader) Expects(s *Segment, row int) bool {
+	return r.s == s && r.at < len(r.found) && r.found[r.at].Row == row
+}
+
+// foundAhead returns the line of a row that was found ahead, nil for any other.
+func (r *LineReader) foundAhead(i int) []byte {
+	if r.at == len(r.found) || r.found[r.at].Row != i {
+		return nil
+	}
+	f := &r.found[r.at]
+	r.at++
+	return lineOf(f.text, f.Seq)
+}
+
+// lineOf returns the line that a part of a text begins with, nil when that is not the
+// record with this seq.
+func lineOf(text []byte, seq uint64) []byte {
+	line := text[:len(text):len(text)]
+	if n := bytes.IndexByte(line, '\n'); n >= 0 {
+		line = line[:n:n]
+	}
+	if got, ok := seqOf(line); !ok || got != seq {
+		return nil
+	}
+	return line
+}
+
 // near returns a line that lies in one block; nil for any other, and for one that
 // is not what was expected: Segment.Read says what is wrong.
 func (r *LineReader) near(i int) []byte {
+	if line := r.foundAhead(i); line != nil {
+		r.next = i + 1
+		return line
+	}
 	var offset int64
 	var size int
 	var seq uint64
@@ -108,13 +204,9 @@ func (r *LineReader) near(i int) []byte {
 		r.block, r.from = block, from
 	}
 	at := int(offset - r.from)
-	line := r.block[at : at+size : at+size]
-	if n := bytes.IndexByte(line, '\n'); n >= 0 {
-		line = line[:n:n]
-	}
-	if got, ok := seqOf(line); !ok || got != seq {
+	line := lineOf(r.block[at:at+size], seq)
+	if line == nil {
 		r.block = nil
-		return nil
 	}
 	return line
 }
@@ -127,7 +219,7 @@ func (r *LineReader) readAhead(offset int64) ([]byte, int64, error) {
 		return nil, 0, err
 	}
 	defer r.s.from.readers.release(rd)
-	size := int(min(r.s.TextEnd()-offset, AheadBytes))
+	size := int(min(r.s.TextEnd()-offset, TextBytes))
 	if size <= 0 || !rd.plain || rd.index != nil {
 		return nil, 0, errTextEnd
 	}

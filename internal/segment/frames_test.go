@@ -23,6 +23,23 @@ func sameFrames(t *testing.T, x *segment.Index) {
 			}
 		}
 	}
+	for i := 0; i < x.Len(); i += segment.MostFound / 2 {
+		var found [segment.MostFound]segment.Found // some in a row, back, and some far apart
+		for k := range found {
+			found[k].Row = min(i+k/2, x.Len()-1)
+			if i/4%3 == 0 {
+				found[k].Row = max(found[k].Row-2*k, 0)
+			} else if i/4%3 == 1 {
+				found[k].Row = found[k].Row * 7919 % x.Len()
+			}
+		}
+		some := found[:1+i/segment.MostFound*5%len(found)]
+		lines.Find(some)
+		for _, f := range some {
+			at, size, seq := x.Line(f.Row)
+			require.Equal(t, segment.Found{Row: f.Row, Offset: at, Size: size, Seq: seq}, f)
+		}
+	}
 	for n := range x.Frames() {
 		f := x.Frame(n)
 		for _, part := range [...][2]int{{0, f.Len()}, {0, f.Len() / 3}, {f.Len() / 7, f.Len() - f.Len()/5}, {f.Len() - 1, f.Len()}, {0, 0}} {

@@ -19,6 +19,8 @@ type Lines struct {
 	place  int // of the line that follows, with its place and size, and 1
 	offset int64
 	size   int
+
+	touched int // keeps what only touches memory
 }
 
 // Lines returns a Lines.
@@ -27,14 +29,26 @@ func (x *Index) Lines() Lines { return Lines{x: x} }
 // Line is [Index.Line].
 func (l *Lines) Line(row int) (offset int64, size int, seq uint64) {
 	x := l.x
-	if n := row / FrameRows; l.framed != n+1 {
-		l.frame, l.framed = x.Frame(n), n+1
-	}
+	l.look(row)
 	seq = l.frame.Seq(row % FrameRows)
 	place := row
 	if x.grouped {
 		place = x.textPlace(l.placeOf(row))
 	}
+	offset, size = l.span(place)
+	return offset, size, seq
+}
+
+// look makes the frame of a row the one looked at.
+func (l *Lines) look(row int) {
+	if n := row / FrameRows; l.framed != n+1 {
+		l.frame, l.framed = l.x.Frame(n), n+1
+	}
+}
+
+// span returns where a line lies by its place in the text.
+func (l *Lines) span(place int) (offset int64, size int) {
+	x := l.x
 	g := x.groups[place/groupLines*groupBytes:]
 	shortest, width := int(binary.LittleEndian.Uint32(g[12:])), int(g[16])
 	b := x.places[binary.LittleEndian.Uint32(g[8:]):]
@@ -58,15 +72,19 @@ func (l *Lines) Line(row int) (offset int64, size int, seq uint64) {
 	}
 	if offset < 0 || offset > x.text || int64(size) > x.text-offset {
 		l.place = 0
-		return 0, 0, seq
+		return 0, 0
 	}
 	l.place, l.offset, l.size = place+1, offset, size
-	return offset, size, seq
+	return offset, size
 }
 
-// placeOf returns a row's place in the order of scopes.
+// placeOf returns a row's place in the order of scopes; its frame is looked at.
 func (l *Lines) placeOf(row int) int {
-	scope := l.x.ScopeOf(l.frame.Owner(row % FrameRows))
+	return l.placeIn(l.x.ScopeOf(l.frame.Owner(row%FrameRows)), row)
+}
+
+// placeIn is placeOf for a row of a scope.
+func (l *Lines) placeIn(scope, row int) int {
 	if l.scope != scope+1 {
 		l.scope, l.rows, l.first = scope+1, l.x.scopeSeries(scope), l.x.ScopePlace(scope)
 		l.rest = l.rows.b[l.rows.rest():]
