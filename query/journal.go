@@ -45,6 +45,8 @@ type journalBackend struct {
 	// checkLimit is how many bytes of lines are read to count what no index
 	// counts, 0 for maxChecked. Tests set it.
 	checkLimit int64
+	// scans are *scan that nobody uses, ended.
+	scans sync.Pool
 	// tellers are *runs.Teller that nobody uses.
 	tellers sync.Pool
 }
@@ -133,9 +135,16 @@ func closedError(err error) error {
 // Find returns records.
 func (b *journalBackend) Find(ctx context.Context, f Filter, w Window) (Result[Record], error) {
 	return again(ctx, b, func(snap *journal.Snapshot) (Result[Record], error) {
-		s := newScan(ctx, b.j, snap, f, w.AsOf)
+		s, ok := b.scans.Get().(*scan)
+		if !ok {
+			s = new(scan)
+		}
+		s.begin(ctx, b.j, snap, f, w.AsOf)
 		s.limit = b.checkLimit
-		return s.page(w)
+		r, err := s.page(w)
+		s.end()
+		b.scans.Put(s) // one that panicked is not used again
+		return r, err
 	})
 }
 

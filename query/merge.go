@@ -22,13 +22,8 @@ import (
 // is followed until another one is, so that the usual row costs one comparison.
 func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 	visit func(v *view, i int, row *tables.Row) (bool, error)) error {
-	there := 0
-	for n := range s.views {
-		if v := &s.views[n]; !v.counted || v.matches > 0 {
-			there++
-		}
-	}
-	h := make(heads, 0, there)
+	s.heads = slices.Grow(s.heads[:0], len(s.views))
+	h := s.heads
 	for n := range s.views {
 		v := &s.views[n]
 		if v.counted && v.matches == 0 {
@@ -44,6 +39,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			h = append(h, head{v: v, lo: lo, hi: hi, oldest: oldest})
 		}
 	}
+	s.heads = h
 	for n := range h {
 		h[n].seq = h[n].seqAt()
 	}
@@ -86,6 +82,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 				return err
 			}
 			s.match.in(top.v)
+			s.at, s.alone = top, first
 			goOn, err := visit(top.v, top.index(), &row)
 			if err != nil || !goOn {
 				return err

@@ -37,6 +37,11 @@ type scan struct {
 
 	seqs bool // a merge tells the seq of each row
 
+	heads heads // room for those of a merge
+	// where a merge is, and whether all rows of the view there come before those of others
+	at    *head
+	alone bool
+
 	sinceCheck int
 	lines      bool // every line is wanted
 	reader     journal.LineReader
@@ -64,13 +69,21 @@ type view struct {
 }
 
 func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, asOf uint64) *scan {
-	s := &scan{ctx: ctx, j: j, match: newMatcher(&f), asOf: snap.AsOf, where: newConditions(&f), checked: new(atomic.Int64)}
+	s := new(scan)
+	s.begin(ctx, j, snap, f, asOf)
+	return s
+}
+
+// begin makes s, which is new or ended, a query over a snapshot.
+func (s *scan) begin(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, asOf uint64) {
+	s.ctx, s.j, s.asOf, s.checked = ctx, j, snap.AsOf, new(atomic.Int64)
+	s.match, s.where = newMatcher(&f), newConditions(&f)
 	s.match.where = s.where
 	s.sieve = newSieve(s.match.text)
 	if asOf != 0 && asOf < s.asOf {
 		s.asOf = asOf
 	}
-	s.views = make([]view, 0, len(snap.Segments))
+	s.views = slices.Grow(s.views, len(snap.Segments))
 	for i := range snap.Segments {
 		seg := &snap.Segments[i]
 		if len(f.Files) > 0 && !slices.Contains(f.Files, seg.File()) {
@@ -85,7 +98,14 @@ func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f 
 		}
 	}
 	s.stats.Segments = len(s.views)
-	return s
+}
+
+// end gives up all of a query but memory that the next one uses.
+func (s *scan) end() {
+	clear(s.views)
+	clear(s.heads)
+	s.reader.End()
+	*s = scan{views: s.views[:0], heads: s.heads[:0], reader: s.reader}
 }
 
 // tick counts n rows and looks at the context now and then.
@@ -117,9 +137,7 @@ func (s *scan) outline(v *view, i int) error {
 
 // fetch reads the line of a row into s.raw.
 func (s *scan) fetch(v *view, i int) error {
-	if s.reader.Segment() != v.Segment {
-		s.reader = v.Lines()
-	}
+	s.turn(v)
 	var err error
 	if s.raw, err = s.reader.Read(i); err != nil {
 		return err
@@ -127,6 +145,34 @@ func (s *scan) fetch(v *view, i int) error {
 	s.stats.Lines++
 	s.stats.Bytes += int64(len(s.raw))
 	return nil
+}
+
+// turn has the reader read lines of a view.
+func (s *scan) turn(v *view) {
+	if s.reader.Segment() != v.Segment {
+		s.reader.Turn(v.Segment)
+	}
+}
+
+// ahead has the line of a row found that a merge visits together with those that it
+// visits next, as many as are wanted, where these are surely of the same file.
+func (s *scan) ahead(v *view, i, wanted int) {
+	if !s.alone || wanted < 2 || !v.Sealed() || s.reader.Expects(v.Segment, i) {
+		return
+	}
+	s.turn(v)
+	h := *s.at
+	var rows [journal.MostAhead]uint32
+	n := 0
+	for looked := 0; h.lo < h.hi && n < min(wanted, len(rows)) && looked < 4*len(rows); looked++ {
+		if !h.passes(s) {
+			rows[n] = uint32(h.index())
+			n++
+		}
+		h.advance()
+		h.settle(s)
+	}
+	s.reader.Ahead(rows[:n])
 }
 
 // parse parses s.raw into s.rec.
@@ -244,9 +290,11 @@ func (s *scan) page(w Window) (Result[Record], error) {
 		}
 		if read {
 			s.record(v, p.next())
-		} else if err := s.outline(v, i); err != nil {
-			return false, err
 		} else {
+			s.ahead(v, i, p.limit-len(p.items))
+			if err := s.outline(v, i); err != nil {
+				return false, err
+			}
 			s.outlined(v, p.next())
 		}
 		p.added()
