@@ -36,6 +36,24 @@ type headed struct {
 	text  string
 	level zapcore.Level
 	kind  Kind
+
+	day      [len("2006-01-02")]byte // of a time
+	midnight int64                   // when it begins, in Unix seconds
+}
+
+// time reads a time, most of which are of the day of the one before.
+func (h *headed) time(s []byte) (t time.Time, ok bool) {
+	if string(s[:len(h.day)]) == string(h.day[:]) {
+		if t, ok = timeOfDay(s, h.midnight); ok {
+			return t, true
+		}
+	}
+	if t, ok = parseTimestamp(s); ok && s[len(s)-1] == 'Z' {
+		const day = 24 * 60 * 60
+		h.midnight = t.Unix() - (t.Unix()%day+day)%day
+		copy(h.day[:], s)
+	}
+	return t, ok
 }
 
 // beginning takes what most lines begin with, up to and with the comma behind the
@@ -58,7 +76,13 @@ func beginning(raw []byte, last *headed) (b begun, end int) {
 		return b, 0
 	}
 	i += len(beforeTimestamp)
-	at, ok := parseTimestamp(raw[i : i+timestampSize])
+	var at time.Time
+	var ok bool
+	if last != nil {
+		at, ok = last.time(raw[i : i+timestampSize])
+	} else {
+		at, ok = parseTimestamp(raw[i : i+timestampSize])
+	}
 	if i += timestampSize; !ok {
 		return b, 0
 	}
@@ -88,7 +112,7 @@ func beginning(raw []byte, last *headed) (b begun, end int) {
 	}
 	if last != nil {
 		h := &heads[LevelIndex(level)][kind]
-		*last = headed{view(h.text[:h.size]), level, kind}
+		last.text, last.level, last.kind = view(h.text[:h.size]), level, kind
 		if last.text != string(raw[from:i+n+2]) {
 			last.text = ""
 		}

@@ -161,26 +161,48 @@ var surely = [13]int{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31} // immut
 // parseTimestamp reads the form that appendTimestamp writes, and any other form
 // of RFC 3339.
 func parseTimestamp(s []byte) (time.Time, bool) {
-	if len(s) == 30 && s[4] == '-' && s[7] == '-' && s[10] == 'T' && s[13] == ':' && s[16] == ':' && s[19] == '.' && s[29] == 'Z' {
+	if len(s) == timestampSize && s[4] == '-' && s[7] == '-' {
 		y1, ok1 := get2(s, 0)
 		y2, ok2 := get2(s, 2)
 		mo, ok3 := get2(s, 5)
 		d, ok4 := get2(s, 8)
-		h, ok5 := get2(s, 11)
-		mi, ok6 := get2(s, 14)
-		se, ok7 := get2(s, 17)
-		ns := 0
-		okn := true
-		for _, c := range s[20:29] {
-			okn = okn && c-'0' <= 9
-			ns = ns*10 + int(c-'0')
-		}
-		if ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7 && okn && mo >= 1 && mo <= 12 && d >= 1 && d <= surely[mo] && h < 24 && mi < 60 && se < 60 {
-			return time.Unix(unixSeconds(y1*100+y2, mo, d)+int64(h*3600+mi*60+se), int64(ns)).UTC(), true
+		if ok1 && ok2 && ok3 && ok4 && mo >= 1 && mo <= 12 && d >= 1 && d <= surely[mo] {
+			if t, ok := timeOfDay(s, unixSeconds(y1*100+y2, mo, d)); ok {
+				return t, true
+			}
 		}
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(s))
 	return t.UTC(), err == nil
+}
+
+// timeOfDay reads what stands behind the date in the form that appendTimestamp writes;
+// midnight is when that day begins, in Unix seconds.
+func timeOfDay(s []byte, midnight int64) (time.Time, bool) {
+	if len(s) != timestampSize || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != '.' || s[29] != 'Z' {
+		return time.Time{}, false
+	}
+	h, ok1 := get2(s, 11)
+	mi, ok2 := get2(s, 14)
+	se, ok3 := get2(s, 17)
+	ns, ok4 := readEight(binary.LittleEndian.Uint64(s[20:]))
+	last := s[28] - '0'
+	if !ok1 || !ok2 || !ok3 || !ok4 || last > 9 || h >= 24 || mi >= 60 || se >= 60 {
+		return time.Time{}, false
+	}
+	return time.Unix(midnight+int64(h*3600+mi*60+se), int64(ns)*10+int64(last)).UTC(), true
+}
+
+// readEight returns the number that eight digits are, the first in the lowest byte:
+// pairs of them, then of those, are put together by one multiplication each.
+func readEight(x uint64) (n uint64, ok bool) {
+	if (x&(ones*0xf0) | (x+ones*0x06)&(ones*0xf0)>>4) != ones*0x33 {
+		return 0, false
+	}
+	x &= ones * 0x0f
+	x = (x*10 + x>>8) & 0x00ff00ff00ff00ff
+	x = (x*100 + x>>16) & 0x0000ffff0000ffff
+	return (x*10000 + x>>32) & 0xffffffff, true
 }
 
 // unixSeconds is the inverse of the calendar in appendSeconds, for years from 0.
