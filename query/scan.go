@@ -155,9 +155,10 @@ func (s *scan) turn(v *view) {
 }
 
 // ahead has the line of a row found that a merge visits together with those that it
-// visits next, as many as are wanted, where these are surely of the same file.
+// visits next, as many as are wanted, where these are surely of the same file. Those of
+// one run lie together anyway.
 func (s *scan) ahead(v *view, i, wanted int) {
-	if !s.alone || wanted < 2 || !v.Sealed() || s.reader.Expects(v.Segment, i) {
+	if !s.alone || s.where.filter.Run != "" || wanted < 2 || !v.Sealed() || s.reader.Expects(v.Segment, i) {
 		return
 	}
 	s.turn(v)

@@ -80,21 +80,38 @@ func (l *Lines) span(place int) (offset int64, size int) {
 
 // placeOf returns a row's place in the order of scopes; its frame is looked at.
 func (l *Lines) placeOf(row int) int {
-	return l.placeIn(l.x.ScopeOf(l.frame.Owner(row%FrameRows)), row)
+	if l.scope == 0 || !l.beside(row) {
+		l.search(l.x.ScopeOf(l.frame.Owner(row%FrameRows)), row)
+	}
+	return min(l.first+l.at, l.x.rows-1)
 }
 
 // placeIn is placeOf for a row of a scope.
 func (l *Lines) placeIn(scope, row int) int {
-	if l.scope != scope+1 {
-		l.scope, l.rows, l.first = scope+1, l.x.scopeSeries(scope), l.x.ScopePlace(scope)
-		l.rest = l.rows.b[l.rows.rest():]
-		l.at = l.rows.search(int64(row), l.rest)
-	} else if next := l.at - 1; next >= 0 && l.rows.atRest(next, l.rest) == uint64(row) {
+	if l.scope != scope+1 || !l.beside(row) {
+		l.search(scope, row)
+	}
+	return min(l.first+l.at, l.x.rows-1)
+}
+
+// beside goes to a row if that is the one before or behind the last row in its scope: no
+// other scope has it.
+func (l *Lines) beside(row int) bool {
+	if next := l.at - 1; next >= 0 && l.rows.atRest(next, l.rest) == uint64(row) {
 		l.at = next
 	} else if next := l.at + 1; next < l.rows.n && l.rows.atRest(next, l.rest) == uint64(row) {
 		l.at = next
 	} else {
-		l.at = l.rows.search(int64(row), l.rest)
+		return false
 	}
-	return min(l.first+l.at, l.x.rows-1)
+	return true
+}
+
+// search goes to a row of a scope.
+func (l *Lines) search(scope, row int) {
+	if l.scope != scope+1 {
+		l.scope, l.rows, l.first = scope+1, l.x.scopeSeries(scope), l.x.ScopePlace(scope)
+		l.rest = l.rows.b[l.rows.rest():]
+	}
+	l.at = l.rows.search(int64(row), l.rest)
 }
