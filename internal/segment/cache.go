@@ -21,9 +21,8 @@ type Cache struct {
 
 	mu    sync.Mutex // guards what follows
 	used  int64
-	byKey map[cacheKey]*list.Element
-	order list.List // most recently used first, about
-	moves uint64    // how often one was put in front
+	byKey map[cacheKey]*list.Element // of *cached
+	order list.List                  // what was put in or passed over last first; what was asked for since then is passed over
 
 	decoders sync.Pool
 }
@@ -44,11 +43,24 @@ type cacheKey struct {
 	part int
 }
 
+// cached is what is kept: a block of text, or terms.
 type cached struct {
 	key   cacheKey
-	value any
+	text  []byte
+	terms *termList
 	size  int64
-	move  uint64 // when it was put in front
+	slot  *slot       // that holds it, nil for none; guarded by Cache.mu
+	asked atomic.Bool // since it was passed over
+}
+
+// slot is where a part is found without the mutex, as long as it is kept.
+type slot struct{ atomic.Pointer[cached] }
+
+// ask notes that it was asked for.
+func (of *cached) ask() {
+	if !of.asked.Load() {
+		of.asked.Store(true)
+	}
 }
 
 // NewCache returns an empty Cache with a budget in bytes, 0 for
@@ -60,54 +72,104 @@ func NewCache(budget int64) *Cache {
 	return &Cache{budget: budget, byKey: map[cacheKey]*list.Element{}}
 }
 
-func (c *Cache) get(key cacheKey) (any, bool) {
+// get returns a part, nil where it is not kept. It is found in its slot from then on,
+// if it has one.
+func (c *Cache) get(key cacheKey, in *slot) *cached {
+	if in != nil {
+		if of := in.Load(); of != nil {
+			of.ask()
+			return of
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.byKey[key]
 	if e == nil {
-		return nil, false
+		return nil
 	}
-	// What is near the front stays where it is: its neighbours need not be touched.
 	of := e.Value.(*cached)
-	if c.moves-of.move > uint64(len(c.byKey)/8) {
-		c.moves++
-		of.move = c.moves
-		c.order.MoveToFront(e)
-	}
-	return of.value, true
+	of.ask()
+	of.fill(in)
+	return of
 }
 
-func (c *Cache) put(key cacheKey, value any, size int64) {
+// fill puts it in a slot. The caller holds Cache.mu.
+func (of *cached) fill(in *slot) {
+	if in != nil && of.slot == nil {
+		of.slot = in
+		in.Store(of)
+	}
+}
+
+// put keeps a part.
+func (c *Cache) put(of *cached, in *slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byKey[key] != nil || size > c.budget || key.of.released.Load() {
+	if c.byKey[of.key] != nil || of.size > c.budget || of.key.of.released.Load() {
 		return // another goroutine was faster, it would push out all else, or nobody asks again
 	}
-	c.moves++
-	c.byKey[key] = c.order.PushFront(&cached{key, value, size, c.moves})
-	c.used += size
+	of.ask() // else it would be the first to go where all others were asked for
+	c.byKey[of.key] = c.order.PushFront(of)
+	of.fill(in)
+	c.used += of.size
 	for c.used > c.budget {
 		last := c.order.Back()
-		old := last.Value.(*cached)
-		c.order.Remove(last)
-		delete(c.byKey, old.key)
-		c.used -= old.size
+		if last.Value.(*cached).asked.Swap(false) {
+			c.order.MoveToFront(last)
+		} else {
+			c.drop(last)
+		}
 	}
+}
+
+// drop gives up a part. The caller holds mu.
+func (c *Cache) drop(e *list.Element) {
+	of := e.Value.(*cached)
+	c.order.Remove(e)
+	delete(c.byKey, of.key)
+	if of.slot != nil {
+		of.slot.Store(nil)
+		of.slot = nil
+	}
+	c.used -= of.size
 }
 
 // Holder stands for a file of which parts are in a [Cache].
 type Holder struct {
 	cache    *Cache
 	released atomic.Bool
-	spans    atomic.Pointer[block.Spans]
+	spans    atomic.Pointer[spanned]
+}
+
+// spanned is where the blocks of a text lie, and where those that are kept are found.
+type spanned struct {
+	spans *block.Spans
+	slots []slot
 }
 
 // Spans returns where the blocks of the file's text lie, as [Holder.SetSpans] was
 // told; nil before.
-func (h *Holder) Spans() *block.Spans { return h.spans.Load() }
+func (h *Holder) Spans() *block.Spans {
+	if s := h.spans.Load(); s != nil {
+		return s.spans
+	}
+	return nil
+}
 
-// SetSpans tells where the blocks of the file's text lie.
-func (h *Holder) SetSpans(s *block.Spans) { h.spans.Store(s) }
+// SetSpans tells where the blocks of the file's text lie. Only the first time counts.
+func (h *Holder) SetSpans(s *block.Spans) {
+	if h.spans.Load() == nil {
+		h.spans.CompareAndSwap(nil, &spanned{s, make([]slot, s.Blocks())})
+	}
+}
+
+// slot returns where block n of the text is found, nil while that is not known.
+func (h *Holder) slot(n int) *slot {
+	if s := h.spans.Load(); s != nil && n < len(s.slots) {
+		return &s.slots[n]
+	}
+	return nil
+}
 
 // Hold returns a Holder for the parts of one more file.
 func (c *Cache) Hold() *Holder { return &Holder{cache: c} }
@@ -115,24 +177,22 @@ func (c *Cache) Hold() *Holder { return &Holder{cache: c} }
 // Block returns block n of the file's text, making it with decode when it is not in
 // the cache. It must not be changed.
 func (h *Holder) Block(n int, decode func() ([]byte, error)) ([]byte, error) {
-	key := cacheKey{h, 0, n}
-	if v, ok := h.cache.get(key); ok {
-		return v.([]byte), nil
+	if b, ok := h.Kept(n); ok {
+		return b, nil
 	}
 	b, err := decode()
 	if err == nil {
-		h.cache.put(key, b, int64(cap(b)))
+		h.cache.put(&cached{key: cacheKey{h, 0, n}, text: b, size: int64(cap(b))}, h.slot(n))
 	}
 	return b, err
 }
 
 // Kept returns block n of the file's text if it is in the cache.
 func (h *Holder) Kept(n int) (block []byte, ok bool) {
-	v, ok := h.cache.get(cacheKey{h, 0, n})
-	if ok {
-		block = v.([]byte)
+	if of := h.cache.get(cacheKey{h, 0, n}, h.slot(n)); of != nil {
+		return of.text, true
 	}
-	return block, ok
+	return nil, false
 }
 
 // Release takes what is of the file out of the cache: it has another form now, or was
@@ -144,9 +204,7 @@ func (h *Holder) Release() {
 	defer c.mu.Unlock()
 	for key, e := range c.byKey {
 		if key.of == h {
-			c.order.Remove(e)
-			delete(c.byKey, key)
-			c.used -= e.Value.(*cached).size
+			c.drop(e)
 		}
 	}
 }

@@ -15,6 +15,7 @@ type Column struct {
 	terms     int
 	unindexed Ref
 	blocks    []termBlockAt
+	slots     []slot   // where lists of blocks are found
 	filters   [][]byte // of each frame; the column has no terms then
 }
 
@@ -81,6 +82,7 @@ func (c *Column) decode(b []byte) bool {
 		for i, size := range sizes {
 			c.blocks[i].data = w.Bytes(size)
 		}
+		c.slots = make([]slot, len(c.blocks))
 	case formFilters:
 		n := w.Count()
 		if n != c.x.Frames() {
@@ -145,8 +147,8 @@ const markEvery = 16
 // list decodes block n.
 func (c *Column) list(n int) (*termList, error) {
 	key := cacheKey{c.x.held, c.id, n}
-	if v, ok := c.x.cache.get(key); ok {
-		return v.(*termList), nil
+	if of := c.x.cache.get(key, &c.slots[n]); of != nil {
+		return of.terms, nil
 	}
 	at := &c.blocks[n]
 	z, err := c.x.cache.decoder()
@@ -189,7 +191,8 @@ func (c *Column) list(n int) (*termList, error) {
 	if w.Bad {
 		return nil, c.x.corrupt(c.id, errContent)
 	}
-	c.x.cache.put(key, l, int64(cap(l.text)+2*cap(l.starts)+len(l.refs)+24*cap(l.marks)+128))
+	size := cap(l.text) + 2*cap(l.starts) + len(l.refs) + 24*cap(l.marks) + 128
+	c.x.cache.put(&cached{key: key, terms: l, size: int64(size)}, &c.slots[n])
 	return l, nil
 }
 
