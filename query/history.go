@@ -43,9 +43,9 @@ func (q *runQuestion) dimensions() (n int) {
 	return n
 }
 
-func (q *runQuestion) values() map[runs.Dimension]string {
-	return map[runs.Dimension]string{runs.ByOperation: q.f.Operation, runs.ByService: q.f.Service,
-		runs.ByServer: q.f.Server, runs.ByProject: q.f.Project}
+// values returns what is asked for of each [runs.Dimension].
+func (q *runQuestion) values() [4]string {
+	return [...]string{runs.ByOperation: q.f.Operation, runs.ByService: q.f.Service, runs.ByServer: q.f.Server, runs.ByProject: q.f.Project}
 }
 
 // list returns the shortest list that has every run that is wanted.
@@ -55,7 +55,7 @@ func (q *runQuestion) list(snap *journal.Snapshot) runs.List {
 		if value == "" {
 			continue
 		}
-		if l := snap.List(by, value); l.Len() <= list.Len() {
+		if l := snap.List(runs.Dimension(by), value); l.Len() <= list.Len() {
 			list = l
 		}
 	}

@@ -23,6 +23,7 @@ import (
 func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 	visit func(v *view, i int, row *tables.Row) (bool, error)) error {
 	s.heads = slices.Grow(s.heads[:0], len(s.views))
+	s.looked = slices.Grow(s.looked[:0], len(s.views))[:len(s.views)]
 	h := s.heads
 	for n := range s.views {
 		v := &s.views[n]
@@ -36,7 +37,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			hi = min(hi, v.Search(past-1))
 		}
 		if lo < hi {
-			h = append(h, head{v: v, lo: lo, hi: hi, oldest: oldest})
+			h = append(h, head{v: v, lo: lo, hi: hi, oldest: oldest, looked: &s.looked[n]})
 		}
 	}
 	s.heads = h
@@ -57,7 +58,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			if err := s.prepareFrom(top.v, s.enough(top.v, top.hi, oldest)); err != nil {
 				return err
 			}
-			*top = newHead(top.v, top.lo, top.hi, oldest)
+			*top = newHead(top.v, top.lo, top.hi, oldest, top.looked)
 			top.settle(s)
 		}
 		// Whether all of its rows come before those of the others.
@@ -92,11 +93,12 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 		}
 		if p := top.v.plan; top.lo >= top.hi && p != nil && p.from > top.v.lo {
 			// It was asked for its last rows only.
+			from := p.from
 			top.v.plan = nil
 			if err := s.prepare(top.v); err != nil {
 				return err
 			}
-			*top = newHead(top.v, top.v.lo, p.from, oldest)
+			*top = newHead(top.v, top.v.lo, from, oldest, top.looked)
 			if top.settle(s); top.lo < top.hi {
 				top.seq = top.row().Seq
 			}
@@ -121,14 +123,18 @@ type head struct {
 	lo, hi  int
 	seq     uint64 // of the row it is at
 	oldest  bool
+	*looked // apart from what a heap moves
+}
 
-	frame  segment.Frame // the one looked at last, of a sealed file
-	framed int           // its number, and 1
+// looked is the frame of a sealed file that was looked at last.
+type looked struct {
+	frame  segment.Frame
+	framed int // its number, and 1
 }
 
 // newHead goes over the rows from lo to hi-1 of a view that is prepared.
-func newHead(v *view, lo, hi int, oldest bool) head {
-	h := head{v: v, lo: lo, hi: hi, oldest: oldest, planned: true, owned: v.plan != nil && v.plan.owned}
+func newHead(v *view, lo, hi int, oldest bool, at *looked) head {
+	h := head{v: v, lo: lo, hi: hi, oldest: oldest, planned: true, owned: v.plan != nil && v.plan.owned, looked: at}
 	if v.plan != nil && v.plan.listed {
 		h.list, h.listed = v.plan.rows, true
 		h.lo, _ = slices.BinarySearch(h.list, uint32(lo))
@@ -157,6 +163,13 @@ func (h *head) look(x *segment.Index, row int) int {
 	return row % segment.FrameRows
 }
 
+// sure reports whether all rows of a file with a sidecar match by their level, kind,
+// owner and time, where they are listed, as far as a plan lists any. What is wanted of
+// the file was looked at.
+func (h *head) sure(m *matcher) bool {
+	return m.everyClass && !m.timed && (m.identity == nil || h.owned)
+}
+
 // passes reports whether the row it is at, of a file with a sidecar, does not match by
 // its level, kind, owner or time.
 func (h *head) passes(s *scan) bool {
@@ -164,7 +177,7 @@ func (h *head) passes(s *scan) bool {
 	if x == nil {
 		return false
 	}
-	if s.match.wanted(x); s.match.everyClass && !s.match.timed && (s.match.identity == nil || h.owned) {
+	if s.match.wanted(x); h.sure(&s.match) {
 		return false
 	}
 	i := h.look(x, h.index())

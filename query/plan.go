@@ -75,7 +75,8 @@ func (s *scan) prepareFrom(v *view, from int) error {
 	} else if err := a.ask(); err != nil {
 		return err
 	}
-	v.plan = &a.plan
+	v.made = a.plan
+	v.plan = &v.made
 	return nil
 }
 

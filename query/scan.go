@@ -37,7 +37,8 @@ type scan struct {
 
 	seqs bool // a merge tells the seq of each row
 
-	heads heads // room for those of a merge
+	heads  heads // room for those of a merge
+	looked []looked
 	// where a merge is, and whether all rows of the view there come before those of others
 	at    *head
 	alone bool
@@ -61,6 +62,7 @@ type view struct {
 	*journal.Segment
 	lo, hi int
 	plan   *plan        // nil until it is made, and mostly for rows without an index
+	made   plan         // what it points to
 	filter *ownerFilter // nil until it is made
 
 	terms   []segment.Ref // rows that match, and no others do; nil where terms do not tell
@@ -104,8 +106,9 @@ func (s *scan) begin(ctx context.Context, j *journal.Journal, snap *journal.Snap
 func (s *scan) end() {
 	clear(s.views)
 	clear(s.heads)
+	clear(s.looked)
 	s.reader.End()
-	*s = scan{views: s.views[:0], heads: s.heads[:0], reader: s.reader}
+	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0], reader: s.reader}
 }
 
 // tick counts n rows and looks at the context now and then.
@@ -155,23 +158,27 @@ func (s *scan) turn(v *view) {
 }
 
 // ahead has the line of a row found that a merge visits together with those that it
-// visits next, as many as are wanted, where these are surely of the same file. Those of
-// one run lie together anyway.
+// visits next, as many as are wanted, where these are surely of the same file and match.
+// Those of one run lie together anyway.
 func (s *scan) ahead(v *view, i, wanted int) {
-	if !s.alone || s.where.filter.Run != "" || wanted < 2 || !v.Sealed() || s.reader.Expects(v.Segment, i) {
+	h := s.at
+	if !s.alone || wanted < 2 || s.where.filter.Run != "" || !v.Sealed() || s.reader.Expects(v.Segment, i) {
+		return
+	}
+	if s.match.wanted(v.Index()); !h.sure(&s.match) {
 		return
 	}
 	s.turn(v)
-	h := *s.at
 	var rows [journal.MostAhead]uint32
-	n := 0
-	for looked := 0; h.lo < h.hi && n < min(wanted, len(rows)) && looked < 4*len(rows); looked++ {
-		if !h.passes(s) {
-			rows[n] = uint32(h.index())
-			n++
+	n := min(wanted, len(rows), h.hi-h.lo)
+	for k := range n {
+		at := h.lo + k
+		if !h.oldest {
+			at = h.hi - 1 - k
 		}
-		h.advance()
-		h.settle(s)
+		if rows[k] = uint32(at); h.listed {
+			rows[k] = h.list[at]
+		}
 	}
 	s.reader.Ahead(rows[:n])
 }
@@ -390,7 +397,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *tables.Row) error) error {
 		return s.eachUnindexed(v, do)
 	}
 	var row tables.Row // one for all calls: each gets a pointer to it
-	h := newHead(v, v.lo, v.hi, true)
+	h := newHead(v, v.lo, v.hi, true, new(looked))
 	for h.settle(s); h.lo < h.hi; h.settle(s) {
 		if err := s.tick(1); err != nil {
 			return err

@@ -433,7 +433,8 @@ func (s *scan) countRowByRow(v *view) (n int64, err error) {
 		return err
 	})
 	if err == nil && s.match.text != nil && !s.capped {
-		v.plan = &plan{rows: rows, listed: true, exact: true}
+		v.made = plan{rows: rows, listed: true, exact: true}
+		v.plan = &v.made
 	}
 	return n, err
 }
