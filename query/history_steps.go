@@ -82,6 +82,9 @@ func (b *journalBackend) Steps(ctx context.Context, f StepFilter, w Window) (Res
 	})
 }
 
+// stepsAhead is how many more steps than a page may need are kept before they are sorted.
+const stepsAhead = 64
+
 // stepCollector finds the steps that match: how many, and those that a window may
 // need.
 type stepCollector struct {
@@ -94,6 +97,7 @@ type stepCollector struct {
 	found  []foundStep
 	bar    uint64 // seq of the last one that a window may need, 0 while that is not known
 	rows   []runs.StepRow
+	sum    runs.StepSum
 
 	reading runs.Reading
 	told    runs.Told
@@ -138,6 +142,9 @@ func (c *stepCollector) runID() string {
 
 // take takes the steps of a run that match.
 func (c *stepCollector) take(row *runs.Row) {
+	if c.q.exact && c.q.f.ID == 0 && c.snap.StepSum(row, &c.sum) && c.counted(row) {
+		return
+	}
 	c.rows = c.snap.AppendSteps(c.rows[:0], row)
 	c.looked += int64(len(c.rows))
 	var run *runs.Run
@@ -161,10 +168,43 @@ func (c *stepCollector) take(row *runs.Row) {
 			c.found = append(c.found, foundStep{s.Seq, row.Ref(), uint32(s.Place)})
 		}
 	}
-	if need := min(c.w.Offset, math.MaxInt/4) + c.w.Limit + 1; len(c.found) > 2*need+1024 {
+	if need := min(c.w.Offset, math.MaxInt/4) + c.w.Limit + 1; len(c.found) > 2*need+stepsAhead {
 		c.found = c.sorted()[:need]
 		c.bar = c.found[need-1].seq
 	}
+}
+
+// counted counts the steps of a run that match by their sum; false when they must be
+// looked at one by one, because some of them may be of the window, or not match.
+func (c *stepCollector) counted(row *runs.Row) bool {
+	q, sum := c.q, &c.sum
+	c.looked += int64(len(sum.Counts))
+	if sum.Newest > c.asOf {
+		return false
+	}
+	var n int64
+	for i := range sum.Counts {
+		if s := &sum.Counts[i]; q.want[s.Class] && wanted(q.f.Action, s.Action) {
+			n += s.N
+		}
+	}
+	if n == 0 || sum.Last < q.from || sum.First > q.to {
+		return true
+	}
+	nearest := sum.Newest // in the order of the window
+	if c.w.Oldest {
+		nearest = row.Seq
+	}
+	if sum.First < q.from || sum.Last > q.to || c.mayReach(row) && !c.full(nearest) {
+		return false
+	}
+	c.total += n
+	return true
+}
+
+// mayReach reports whether a step of a run may be of the window, or lie behind it.
+func (c *stepCollector) mayReach(row *runs.Row) bool {
+	return c.w.Past == 0 || c.w.Oldest && c.sum.Newest > c.w.Past || !c.w.Oldest && row.Seq < c.w.Past
 }
 
 // run returns a run that a row told of, nil when it was removed meanwhile. It holds

@@ -12,7 +12,7 @@ import (
 // A run that is over is kept as some bytes. What filters ask of it stands in its
 // row; the bytes hold the rest, of the run and of its steps:
 //
-//	id | number of steps | ids of the steps | run | step …
+//	id | number of steps | [sum of the steps, if there are any] | ids of the steps | run | step …
 //	run = hi - its last segment | relatives | execution
 //	step = flags | seq - the run's | start - the run's | [scope] | [relatives]
 //	       | action | its name | attempt | run's hi - its last segment | execution
@@ -239,6 +239,9 @@ func (r *relatives) texts() (ids [3]string) {
 func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 	b = appendID(b, r.Identity.Run)
 	b = binary.AppendUvarint(b, uint64(len(r.steps)))
+	if len(r.steps) > 0 {
+		b = h.appendStepSum(b, row, r.steps)
+	}
 	for _, s := range r.steps {
 		b = appendID(b, s.Identity.Step)
 	}
@@ -307,7 +310,9 @@ type pastStep struct {
 func (h *history) openIDs(row *runRow, b []byte) (p pastRun) {
 	p = pastRun{scopes: h.scopes, texts: h.texts.list, row: row, w: readWire(b)}
 	p.id = p.w.id()
-	p.steps = p.w.Count()
+	if p.steps = p.w.Count(); p.steps > 0 {
+		p.w.skipStepSum()
+	}
 	p.ids, p.ids0 = p.w, p.w
 	return p
 }

@@ -150,7 +150,11 @@ func (c *Cut) writeIDs(w Sections) error {
 	for i := range c.runs {
 		ids := readWire(c.bytesOf(i))
 		x.add(ids.id(), uint32(i))
-		for range ids.Count() {
+		n := ids.Count()
+		if n > 0 {
+			ids.skipStepSum()
+		}
+		for range n {
 			x.add(ids.id(), uint32(i))
 		}
 	}

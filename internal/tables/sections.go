@@ -28,8 +28,8 @@ const (
 	savedSections
 
 	tablesMagic = "steplog tables\n\x00" // 16 bytes
-	// tablesVersion is 2: version 1 counted only after a clean end.
-	tablesVersion = 2
+	// tablesVersion is 3: version 1 counted only after a clean end, 2 had no sums of steps.
+	tablesVersion = 3
 	tablesStart   = len(tablesMagic) + 8
 	tablesFoot    = savedSections*12 + 4
 	// maxSaved bounds what is read and written.

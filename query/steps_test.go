@@ -1,0 +1,125 @@
+package query_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+)
+
+// Steps over all runs are counted without looking at each, and the runs that a page
+// needs are not always the newest: pages hold what a plain filter of all steps has.
+func TestStepsOfAllRuns(t *testing.T) {
+	t.Parallel()
+	s := logger.OpenMemory(nil)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	rnd := rand.New(rand.NewPCG(7, 8))
+	type open struct {
+		ctx  context.Context
+		run  *logger.Run
+		left int
+	}
+	var going []open
+	for n := range 400 {
+		ctx, run := s.Server("edge-1").Service(fmt.Sprint("s-", n%3)).Operation(fmt.Sprint("o-", n%7)).Start(t.Context())
+		going = append(going, open{ctx, run, rnd.IntN(8)})
+		for range 3 { // so that some go on while many others come and go
+			o := &going[min(len(going)-1, int(rnd.ExpFloat64()*20))]
+			if o.left == 0 {
+				continue
+			}
+			o.left--
+			_, step := logger.StartStep(o.ctx, fmt.Sprint("action-", rnd.IntN(4)))
+			if rnd.IntN(3) == 0 {
+				step.Add(query.Counts{Processed: rnd.Int64N(2)})
+			}
+			var err error
+			if rnd.IntN(5) == 0 {
+				err = fmt.Errorf("refused")
+			}
+			step.End(nil, err)
+		}
+		going = slices.DeleteFunc(going, func(o open) bool {
+			if o.left == 0 {
+				o.run.End(nil)
+			}
+			return o.left == 0
+		})
+	}
+	e := s.Query()
+	page := func(f query.StepFilter, p query.Paging) query.Page[query.SubLog] {
+		t.Helper()
+		got, err := e.SubLogs(t.Context(), f, p)
+		require.NoError(t, err)
+		require.True(t, got.Total.Exact)
+		return got
+	}
+	var all []query.SubLog
+	for len(all) == 0 || len(all)%500 == 0 {
+		all = append(all, page(query.StepFilter{}, query.Paging{Limit: 500, Offset: len(all)}).Items...)
+	}
+	require.Greater(t, len(all), 600)
+	middle, late := all[len(all)/2].Started, all[len(all)/10].Started
+	filters := map[string]struct {
+		filter query.StepFilter
+		wants  func(s *query.SubLog) bool
+	}{
+		"all":     {query.StepFilter{}, func(*query.SubLog) bool { return true }},
+		"action":  {query.StepFilter{Action: "action-2"}, func(s *query.SubLog) bool { return s.Action == "action-2" }},
+		"failed":  {query.StepFilter{Statuses: []int{query.StatusFailed}}, func(s *query.SubLog) bool { return s.Status == query.StatusFailed }},
+		"nothing": {query.StepFilter{Action: "none"}, func(*query.SubLog) bool { return false }},
+		"from":    {query.StepFilter{From: middle}, func(s *query.SubLog) bool { return !s.Started.Before(middle) }},
+		"to":      {query.StepFilter{To: late.Add(-time.Nanosecond)}, func(s *query.SubLog) bool { return s.Started.Before(late) }},
+		"between": {query.StepFilter{From: middle, To: late, Action: "action-1"}, func(s *query.SubLog) bool {
+			return !s.Started.Before(middle) && !s.Started.After(late) && s.Action == "action-1"
+		}},
+		"flow": {query.StepFilter{Operation: "o-3", Statuses: []int{query.StatusSuccess, query.StatusEmpty}}, func(s *query.SubLog) bool {
+			return s.Operation == "o-3" && (s.Status == query.StatusSuccess || s.Status == query.StatusEmpty)
+		}},
+		"one": {query.StepFilter{ID: all[20].ID}, func(s *query.SubLog) bool { return s.ID == all[20].ID }},
+	}
+	for name, c := range filters {
+		var want []uint64
+		for i := range all {
+			if c.wants(&all[i]) {
+				want = append(want, all[i].ID)
+			}
+		}
+		for _, oldest := range []bool{false, true} {
+			for _, limit := range []int{1, 20, 100} {
+				for _, offset := range []int{0, 30, 300} {
+					got := page(c.filter, query.Paging{Limit: limit, Offset: offset, Oldest: oldest})
+					ids := []uint64{}
+					for _, s := range got.Items {
+						ids = append(ids, s.ID)
+					}
+					require.EqualValues(t, len(want), got.Total.N, "%s", name)
+					from := min(offset, len(want))
+					require.Equal(t, append([]uint64{}, want[from:min(from+limit, len(want))]...), ids, "%s, oldest %t, %d from %d", name, oldest, limit, offset)
+				}
+				// The same by cursor.
+				ids, p := []uint64{}, query.Paging{Limit: max(limit, 10), Oldest: oldest}
+				for {
+					got := page(c.filter, p)
+					for _, s := range got.Items {
+						ids = append(ids, s.ID)
+					}
+					require.EqualValues(t, len(want), got.Total.N, "%s", name)
+					if got.Next == "" {
+						break
+					}
+					p.Cursor = got.Next
+				}
+				require.Equal(t, append([]uint64{}, want...), ids, "%s, oldest %t by cursor", name, oldest)
+			}
+			slices.Reverse(want)
+		}
+	}
+}
