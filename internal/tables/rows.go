@@ -98,6 +98,15 @@ func (r *Rows) add(row *Row) {
 // At returns row i, which must not be changed once others may see it.
 func (r *Rows) At(i int) *Row { return &r.chunks[i/chunkRows][i%chunkRows] }
 
+// each calls yield for all rows, some at a time.
+func (r *Rows) each(yield func([]Row) bool) {
+	for left := r.n; left > 0; left -= chunkRows {
+		if c := r.chunks[(r.n-left)/chunkRows]; !yield(c[:min(left, chunkRows)]) {
+			return
+		}
+	}
+}
+
 // Search returns the number of rows whose seq is at most seq.
 func (r *Rows) Search(seq uint64) int {
 	lo, hi := 0, r.n

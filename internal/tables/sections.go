@@ -28,7 +28,8 @@ const (
 	savedSections
 
 	tablesMagic = "steplog tables\n\x00" // 16 bytes
-	// tablesVersion is 3: version 1 counted only after a clean end, 2 had no sums of steps.
+	// tablesVersion is 3: version 1 counted only after a clean end, 2 had rows of another form and
+	// no sums of steps.
 	tablesVersion = 3
 	tablesStart   = len(tablesMagic) + 8
 	tablesFoot    = savedSections*12 + 4
