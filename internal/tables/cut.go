@@ -57,14 +57,16 @@ func (t *Tables) Cut(most int) (*Cut, bool) {
 // name and the size of the data of a closed file, whose sidecar may be nil.
 func (c *Cut) Write(out io.Writer, stored func(name string, x *sidecar.Index) (data string, size int64)) (int64, error) {
 	data, sizes := make([]string, len(c.files)), make([]int64, len(c.files))
+	codes, order := make([]uint32, c.runs.Owners()), []uint32(nil)
 	for i := range c.files {
 		f := &c.files[i]
-		f.unordered = !f.rows.inOrder()
-		if f.active() {
-			continue
+		if !f.active() {
+			data[i], sizes[i] = stored(f.name, f.index)
+			f.unordered = f.index == nil && data[i] != f.name
 		}
-		data[i], sizes[i] = stored(f.name, f.index)
-		f.unordered = f.unordered || f.index == nil && data[i] != f.name
+		if f.saveable() {
+			order = f.number(codes, order)
+		}
 	}
 	w, err := newSavedWriter(out)
 	if err != nil {
@@ -73,8 +75,7 @@ func (c *Cut) Write(out io.Writer, stored func(name string, x *sidecar.Index) (d
 	if err := c.runs.WriteRuns(w); err != nil {
 		return 0, err
 	}
-	codes, owners, err := c.writeOwners(w)
-	if err != nil {
+	if err := c.runs.WriteOwners(w, order); err != nil {
 		return 0, err
 	}
 	files := binary.AppendUvarint(nil, uint64(len(c.files)))
@@ -99,7 +100,7 @@ func (c *Cut) Write(out io.Writer, stored func(name string, x *sidecar.Index) (d
 	}
 	w.End()
 	head := c.runs.AppendNames(binary.AppendUvarint(c.runs.AppendSeed(nil), c.asOf))
-	head = c.runs.AppendAside(binary.AppendUvarint(head, uint64(owners)))
+	head = c.runs.AppendAside(binary.AppendUvarint(head, uint64(len(order))))
 	if _, err := w.Write(append(head, files...)); err != nil {
 		return 0, err
 	}

@@ -44,40 +44,30 @@ func (r *Row) take(b []byte) bool {
 // of arrival, as they do not in every compressed file.
 func (f *cutFile) saveable() bool { return f.index == nil && !f.unordered }
 
-// inOrder reports whether the lines stand in the order of the rows.
-func (r *Rows) inOrder() bool {
-	end := int64(0)
-	for rows := range r.each {
+// number goes over the rows of a file before they are written, and gives their owners
+// the codes that they have there: order is those that have one, codes their place in it
+// by the one they have here, from 1 on. Of rows that are not in the order of their
+// lines it only notes that.
+func (f *cutFile) number(codes, order []uint32) []uint32 {
+	end, had := int64(0), len(order)
+	for rows := range f.rows.each {
 		for i := range rows {
-			if int64(rows[i].Offset) < end {
-				return false
-			}
-			end = int64(rows[i].Offset) + int64(rows[i].Len) + 1
-		}
-	}
-	return true
-}
-
-// writeOwners writes the sections of owners, and returns the new codes by the old ones
-// and how many there are.
-func (c *Cut) writeOwners(w *savedWriter) (codes []uint32, owners int, err error) {
-	codes = make([]uint32, c.runs.Owners())
-	var order []uint32
-	for i := range c.files {
-		f := &c.files[i]
-		if !f.saveable() {
-			continue
-		}
-		for rows := range f.rows.each {
-			for k := range rows {
-				if o := rows[k].Owner; codes[o] == 0 {
-					order = append(order, o)
-					codes[o] = uint32(len(order))
+			row := &rows[i]
+			if int64(row.Offset) < end {
+				for _, o := range order[had:] {
+					codes[o] = 0
 				}
+				f.unordered = true
+				return order[:had]
+			}
+			end = int64(row.Offset) + int64(row.Len) + 1
+			if codes[row.Owner] == 0 {
+				order = append(order, row.Owner)
+				codes[row.Owner] = uint32(len(order))
 			}
 		}
 	}
-	return codes, len(order), c.runs.WriteOwners(w, order)
+	return order
 }
 
 // writeRows writes the rows of a file, and returns how many bytes they take.

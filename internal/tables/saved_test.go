@@ -138,6 +138,45 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+// Rows that are not in the order of their lines are not saved, and the owners of others
+// have their own codes.
+func TestRowsOutOfOrder(t *testing.T) {
+	t.Parallel()
+	f := newFolder()
+	mixed, user := f.NewSegment("mixed", "mixed.log"), f.NewSegment("user", "user.log")
+	for i, offset := range []uint32{0, 200, 100} {
+		id := run(i)
+		f.seq++
+		f.Publish(mixed, &tables.Row{Seq: f.seq, Offset: offset, Len: 99, Kind: line.KindLine}, f.Owner(&id), nil)
+	}
+	for i := range 3000 {
+		f.publish(user, run(3-i%3), nil)
+	}
+	b := f.save(t)
+	s, err := tables.Read(bytes.NewReader(b), int64(len(b)))
+	require.NoError(t, err)
+	s.Believe()
+	g := &folder{Tables: s.Take()}
+	for _, name := range []string{"mixed", "user"} {
+		s.Rows(g.NewSegment(name, name+".log"), sidecar.NewCache(0))
+	}
+	g.Loaded()
+	none := readRows(g, "mixed")
+	require.Zero(t, none.Len())
+	rows, again := readRows(f, "user"), readRows(g, "user")
+	require.Equal(t, 3000, again.Len())
+	_, known := f.views(tables.Everything)
+	_, knownAgain := g.views(tables.Everything)
+	for i := range rows.Len() {
+		want, got := *rows.At(i), *again.At(i)
+		require.Equal(t, known.Owner(want.Owner), knownAgain.Owner(got.Owner))
+		want.Owner, got.Owner = 0, 0
+		require.Equal(t, want, got)
+	}
+}
+
+func readRows(f *folder, log string) tables.Rows { return f.segment(log + ".log").Rows() }
+
 // Runs go with a file that was deleted unseen, and what others counted for them stays.
 func TestFilesGoneSinceSaved(t *testing.T) {
 	t.Parallel()
