@@ -62,7 +62,7 @@ type Options struct {
 	// from error up ask for a sync at once.
 	SyncEvery time.Duration
 	// SaveAfter is how much text is logged, in bytes, before the tables are saved
-	// while the folder is open, 0 for 32 MiB; at least four times what they took
+	// while the folder is open, 0 for 64 MiB; at least four times what they took
 	// the last time.
 	SaveAfter int64
 	// CloseTimeout is how long Close waits for the disk, 0 for 5 s.

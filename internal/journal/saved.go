@@ -29,8 +29,9 @@ const (
 	rowsName = "rows"
 	// saveAfter is how much text is logged before the tables are saved again, and
 	// saveTimes how many times what they took the last time: a quarter is written on
-	// top of the text at most.
-	saveAfter = 32 << 20
+	// top of the text at most. What was not saved is read again after a kill: 64 MiB
+	// take a fifth of a second.
+	saveAfter = 64 << 20
 	saveTimes = 4
 	// saveLive bounds how many runs and steps that go on are written down in one
 	// moment, during which those who log wait: a few milliseconds.
