@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/sys/cpu"
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
@@ -18,22 +19,37 @@ import (
 	"github.com/steplog/steplog/rotation"
 )
 
-// File is one log of the folder: its active text and its counters.
+// File is one log of the folder: its active text and its counters. What callers write
+// with each record stands apart from what the writer does, which goes on at the same
+// time: a line of the cache that both write, or one writes and the other reads, would go
+// from one processor to the other for each record.
 type File struct {
 	name string
 	code uint16 // in the file table
 	j    *Journal
 	text *rotation.File
 
-	// guarded by Journal.mu
+	maxBytes     atomic.Int64
+	newestInText atomic.Uint64 // seq
+	dirty        atomic.Bool   // written since the last sync
+
+	// guarded by Journal.mu, and seldom changed
 	seg       *tables.Segment // of the next record
-	size      int64           // of seg's text, with what is still in the ring
-	lost      Lost            // dropped and not yet said
 	turns     uint64          // segments begun
 	textTurns uint64          // of these, begun in the text too
 	writing   *tables.Segment // of the active text: seg, or one before it
 	waiting   []begun         // after writing, oldest first
 	turnAfter time.Time       // the next segment begins no earlier
+
+	_ cpu.CacheLinePad
+
+	// guarded by Journal.mu
+	size    int64 // of seg's text, with what is still in the ring
+	records int64
+	bytes   int64
+	lost    Lost // dropped and not yet said
+
+	_ cpu.CacheLinePad
 
 	// guarded by Journal.drainMu: what moves from the ring to the text
 	block     []byte // lines gathered
@@ -46,18 +62,14 @@ type File struct {
 	turning   bool   // nextText rotates
 	turnErr   error  // of the last nextText
 
+	_ cpu.CacheLinePad
+
 	// guarded by Journal.syncing
 	syncedTo uint64 // seq up to which all is durable
 	unsure   bool   // a sync failed: nobody knows about what is up to unsureTo
 	unsureTo uint64
 
-	newestInText atomic.Uint64 // seq
-
-	maxBytes atomic.Int64
-	dirty    atomic.Bool // written since the last sync
-	records  int64       // guarded by Journal.mu
-	bytes    int64       // guarded by Journal.mu
-	dropped  [len(line.Levels{})]atomic.Int64
+	dropped [len(line.Levels{})]atomic.Int64
 }
 
 // begun is a segment that was begun while another one was written.

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
@@ -76,6 +78,8 @@ type Journal struct {
 	holes    sync.Map       // base names of files whose data went bad
 	sealing  chan struct{}  // holds an element while a file is sealed: one at a time
 
+	_ cpu.CacheLinePad // callers write with each record what follows: see File
+
 	mu      sync.Mutex // orders appends; guards what follows
 	numbers *numbers
 	closed  bool
@@ -86,6 +90,8 @@ type Journal struct {
 	marks   []mark        // where some records stand
 	idle    bool          // the writer waits for a record
 	space   chan struct{} // closed when there may be room, nil when nobody waits
+
+	_ cpu.CacheLinePad
 
 	ring     *ring                           // nil in mode write; immutable once live
 	mapping  vfs.Mapping                     // of ring
