@@ -195,6 +195,11 @@ func TestSavedWhileOpen(t *testing.T) {
 			whole[16]++
 			rewrite(t, mem, path, whole)
 		}, false},
+		{"tables of an earlier version", nil, func(t *testing.T, mem *vfs.Mem) {
+			whole := fileContent(t, mem, path)
+			whole[16]--
+			rewrite(t, mem, path, whole)
+		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
