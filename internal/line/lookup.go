@@ -23,27 +23,6 @@ func Field(details []byte, path string, yield func(scalar string) bool) {
 	}
 }
 
-// Fields is [Field] for several paths at once, which costs little more than one.
-// yield is called with the number of the path, path by path.
-func Fields(details []byte, paths []string, yield func(path int, scalar string) bool) {
-	var room [8][]byte
-	var found [][]byte
-	if len(paths) <= len(room) {
-		found = room[:len(paths)]
-	} else {
-		found = make([][]byte, len(paths))
-	}
-	findAll(details, paths, found)
-	for n, v := range found {
-		each := func(scalar string) bool { return yield(n, scalar) }
-		if v != nil {
-			scalars(v, "", false, each)
-		} else if strings.Contains(paths[n], ".") {
-			scalars(details, paths[n], true, each)
-		}
-	}
-}
-
 // Objects returns the error and the details of a line, both JSON objects and
 // parts of raw, nil where it has none. It is what [Parse] finds of them in a record,
 // for a small part of the time: what stands before the message it mostly passes over,
@@ -86,6 +65,16 @@ func findAll(object []byte, keys []string, found [][]byte) bool {
 // findFrom is findAll from a member of the object on.
 func findFrom(object []byte, from int, keys []string, found [][]byte) bool {
 	s := scanner{b: object, i: from}
+	if !s.find(keys, found) {
+		return false
+	}
+	s.peek()
+	return s.i == len(object)
+}
+
+// find takes the members of an object up to its end, and sets what it finds of some
+// keys. It reports whether they are valid JSON.
+func (s *scanner) find(keys []string, found [][]byte) bool {
 	for more := true; more; {
 		l, ok := s.str()
 		if !ok || !s.take(':') {
@@ -111,8 +100,7 @@ func findFrom(object []byte, from int, keys []string, found [][]byte) bool {
 			return false
 		}
 	}
-	s.peek()
-	return s.i == len(object)
+	return true
 }
 
 // find returns the value of a key of an object, nil if there is none.

@@ -86,6 +86,10 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 				return false
 			}
 			hasSeq = true
+		} else if p != nil && len(p.Paths) > 0 && name == "details" {
+			if !p.details(&s, r) {
+				return false
+			}
 		} else if !parseMember(&s, name, r, &old) {
 			return false
 		}
@@ -104,7 +108,7 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 	if s.peek(); !hasSeq || s.i < len(raw) {
 		return false
 	}
-	if s.lent > 0 {
+	if s.lent > 0 && (p == nil || !p.Lend) {
 		c := copier{from: view(raw), to: make([]byte, 0, s.lent)}
 		c.record(r)
 	}

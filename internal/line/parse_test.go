@@ -142,10 +142,17 @@ func TestField(t *testing.T) {
 		for _, details := range []string{`{"a":1,"b":[1,"2",[3]],"a":{"b":"in","c":2},"c":null}`, `{"a.b":7,"a":{"b":8},"d":[{"e":1},{"e":true}]}`,
 			`{"a":1,"b"`, `{"a":1,"b":2`, `{}`, ``, `[1]`, `{"\u0061":"escaped","b":"\u0062"}`} {
 			got, want := map[string][]string{}, map[string][]string{}
-			line.Fields([]byte(details), paths, func(n int, s string) bool {
-				got[paths[n]] = append(got[paths[n]], s)
-				return true
-			})
+			p := line.Parser{Paths: paths}
+			if p.Parse([]byte(`{"seq":1,"details":`+details+`}`), new(line.Record)) != nil || details == `[1]` {
+				p.Field(0, func(string) bool { t.Fatal("of nothing"); return true })
+				continue
+			}
+			for n, path := range paths {
+				p.Field(n, func(s string) bool {
+					got[path] = append(got[path], s)
+					return true
+				})
+			}
 			for _, p := range paths {
 				line.Field([]byte(details), p, func(s string) bool {
 					want[p] = append(want[p], s)

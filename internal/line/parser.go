@@ -15,7 +15,16 @@ type Parser struct {
 	// Many has it remember thousands, for text in which the lines of many runs
 	// alternate. It is set before the first line.
 	Many bool
+	// Lend has the texts of records be parts of their lines, where they stand there as
+	// they are: they hold as long as the line does, and so do those of identifiers as
+	// long as the lines that they were met in, all of them.
+	Lend bool
+	// Paths has the values at some paths of the details be found while these are read,
+	// for [Parser.Field]. Like Many and Lend it is set before the first line.
+	Paths []string
 
+	found  [][]byte // of each path what stands behind it as a key of the last line's details
+	inner  []byte   // those
 	known  []knownIdentity
 	place  map[uint64]int32 // in known, by hash of the text
 	last   int              // number of the identity of the last line, -1 for none
@@ -39,8 +48,11 @@ const behindIdentifiers = `,"message":`
 
 // Parse is the function [Parse].
 func (p *Parser) Parse(raw []byte, r *Record) error {
-	p.last = -1
+	p.last, p.inner = -1, nil
+	clear(p.found)
 	if !parse(raw, r, p) {
+		clear(p.found)
+		p.inner = nil
 		*r = Record{}
 		p.last = -1
 		return ErrNotRecord
@@ -134,6 +146,13 @@ func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
 		if p.place == nil {
 			p.place = map[uint64]int32{}
 		}
+		p.last = len(p.known)
+		if p.Lend {
+			text := raw[ids.from:ids.to:ids.to]
+			p.place[hashText(text)] = int32(p.last)
+			p.known = append(p.known, knownIdentity{text, r.Identity})
+			return
+		}
 		id := &r.Identity
 		for _, s := range [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
 			&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
@@ -141,7 +160,6 @@ func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
 			*s = strings.Clone(*s)
 		}
 		text := bytes.Clone(raw[ids.from:ids.to])
-		p.last = len(p.known)
 		p.place[hashText(text)] = int32(p.last)
 		p.known = append(p.known, knownIdentity{text, *id})
 	}
@@ -155,6 +173,45 @@ func isIdentifier(key string) bool {
 		return true
 	}
 	return false
+}
+
+// details takes the value of that key, and notes what stands at the paths.
+func (p *Parser) details(s *scanner, r *Record) bool {
+	if s.peek() != '{' {
+		return s.object(&r.Details)
+	}
+	if p.found == nil {
+		p.found = make([][]byte, len(p.Paths))
+	}
+	clear(p.found)
+	from := s.i
+	if s.i++; !s.take('}') && !s.find(p.Paths, p.found) {
+		return false
+	}
+	r.Details = s.b[from:s.i:s.i]
+	p.inner = r.Details
+	return true
+}
+
+// Field is the function [Field] for the details of the last line and path n of Paths.
+// With Lend what it yields may be a part of the line.
+func (p *Parser) Field(n int, yield func(scalar string) bool) {
+	if p.inner == nil {
+		return
+	}
+	v := p.found[n]
+	if len(v) > 1 && v[0] == '"' && p.Lend {
+		s := scanner{b: v}
+		if l, ok := s.str(); ok && !l.escaped && !l.wide {
+			yield(view(v[l.from:l.to]))
+			return
+		}
+	}
+	if v != nil {
+		scalars(v, "", false, yield)
+	} else if strings.Contains(p.Paths[n], ".") {
+		scalars(p.inner, p.Paths[n], true, yield)
+	}
 }
 
 // hashText is a hash for one process: 8 bytes at a time, multiplied and folded.

@@ -41,12 +41,30 @@ func identified() []string {
 	return lines
 }
 
+// lentPaths are looked for in the details of lines.
+var lentPaths = []string{"x", "sku", "a", "a.b", "n", "run", "a.b.c"} // immutable
+
+// sameFields says that a Parser that lends texts and finds fields agrees with Parse
+// and Field. want is what Parse makes of the line, with its error.
+func sameFields(t *testing.T, p *line.Parser, raw []byte, want *line.Record, wantErr error) {
+	var got line.Record
+	require.Equal(t, wantErr, p.Parse(raw, &got), "%s", raw)
+	require.Equal(t, *want, got, "%s", raw)
+	for n, path := range p.Paths {
+		var found, wanted []string
+		p.Field(n, func(s string) bool { found = append(found, s); return true })
+		line.Field(want.Details, path, func(s string) bool { wanted = append(wanted, s); return true })
+		require.Equal(t, wanted, found, "%s of %s", path, raw)
+	}
+}
+
 // What a Parser makes of lines, in whatever order, is what Parse makes of each.
 func TestParser(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	lines := identified()
+	lines := written()
 	for n := range 50 {
 		p := line.Parser{Many: n%2 == 0}
+		lent := line.Parser{Many: n%2 == 0, Lend: n%3 > 0, Paths: lentPaths}
 		var got line.Record
 		numbers := map[int]line.Identity{}
 		for range 200 {
@@ -55,6 +73,7 @@ func TestParser(t *testing.T) {
 			wantErr := line.Parse(raw, &want)
 			require.Equal(t, wantErr, p.Parse(raw, &got), "%s", raw)
 			require.Equal(t, want, got, "%s", raw)
+			sameFields(t, &lent, raw, &want, wantErr)
 			if n, forgot, ok := p.Same(); ok {
 				require.Zero(t, forgot)
 				if id, known := numbers[n]; known {
@@ -150,11 +169,13 @@ func FuzzParser(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second string) {
 		for _, many := range []bool{false, true} {
 			p := line.Parser{Many: many}
+			lent := line.Parser{Many: many, Lend: true, Paths: lentPaths}
 			var got line.Record
 			for _, raw := range []string{first, second, first, second} {
 				var want line.Record
 				require.Equal(t, line.Parse([]byte(raw), &want), p.Parse([]byte(raw), &got))
 				require.Equal(t, want, got)
+				sameFields(t, &lent, []byte(raw), &want, line.Parse([]byte(raw), &want))
 				if line.Parse([]byte(raw), &want) == nil {
 					sameInOutline(t, &p, []byte(raw))
 				}

@@ -60,12 +60,17 @@ type builder struct {
 	same    []uint32 // owners of the numbers that the parser gives to identifiers, and 1
 	forgot  int      // how often the parser had forgotten them
 
-	details  [][]byte // of each row, parts of the text
+	// Of each row, parts of the text where they stand there as they are.
+	details  [][]byte
 	messages []string
-	topics   []string // of each row
-	life     []byte   // of the block that is being filled
-	lifeOut  []byte
-	z        *zstd.Encoder
+	topics   []string
+
+	next    batch        // rows that are not handed over yet
+	batches chan batch   // to who collects terms
+	used    chan []value // for the next batches
+	life    []byte       // of the block that is being filled
+	lifeOut []byte
+	z       *zstd.Encoder
 }
 
 func newBuilder(text []byte, o Options) (*builder, error) {
@@ -81,19 +86,41 @@ func newBuilder(text []byte, o Options) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	// As many rows as there are lines, or fewer.
-	rows := bytes.Count(text, []byte("\n"))
+	rows := aboutRows(text)
 	var details [][]byte
 	if len(o.Fields) > 0 {
 		details = make([][]byte, 0, rows)
 	}
 	return &builder{o: o, text: text, columns: newColumns(rows), details: details, messages: make([]string, 0, rows),
-		topics: make([]string, 0, rows), people: newPeople(), parser: line.Parser{Many: true}, z: z}, nil
+		topics: make([]string, 0, rows), people: newPeople(), parser: line.Parser{Many: true, Lend: true, Paths: o.Fields}, z: z}, nil
+}
+
+// aboutRows returns how many rows a text has room for, if the first lines are like the
+// others: counting them all would read all of the text once more.
+func aboutRows(text []byte) int {
+	const some = 1 << 20
+	n := bytes.Count(text[:min(len(text), some)], []byte("\n"))
+	if len(text) > some {
+		n = int(int64(n) * int64(len(text)) / some * 33 / 32)
+	}
+	return n
 }
 
 // termLimit is how many bytes of terms a column may have: what a dictionary
 // adds to the disk stays small beside the text.
 func termLimit(text int) int { return max(64<<10, text/8) }
+
+// take takes in the next record in the order of arrival, and hands over batches.
+func (b *builder) take(ctx context.Context, rec *line.Record, length int) error {
+	b.row(rec, length)
+	if len(b.messages)%checkRows != 0 {
+		return nil
+	}
+	if err := b.o.breath(ctx); err != nil {
+		return err
+	}
+	return b.hand(ctx)
+}
 
 // row takes in the next record in the order of arrival.
 func (b *builder) row(rec *line.Record, length int) {
@@ -104,6 +131,7 @@ func (b *builder) row(rec *line.Record, length int) {
 	b.messages = append(b.messages, rec.Message)
 	if len(b.o.Fields) > 0 {
 		b.details = append(b.details, rec.Details)
+		b.values(rec.Details, row)
 	}
 	b.topics = append(b.topics, b.people.text(rec.Topic))
 	if rec.Kind == line.KindRun || rec.Kind == line.KindStep {
@@ -195,76 +223,6 @@ type data struct {
 	size    int64
 	crc     uint32
 	grouped bool
-}
-
-// terms makes the columns of terms: message, topic, fields, in this order.
-func (b *builder) terms(ctx context.Context, w *postingWriter) ([]section, error) {
-	message := newTermTable(termLimit(len(b.text)))
-	for row, m := range b.messages {
-		if row%checkRows == 0 {
-			if err := b.o.breath(ctx); err != nil {
-				return nil, err
-			}
-		}
-		message.addMessage(m, uint32(row))
-		if message.over {
-			break
-		}
-	}
-	sections := []section{{id: secMessage}, {id: secTopic}}
-	if message.over {
-		sections[0].data = b.messageFilters()
-	} else {
-		sections[0].data = message.encode(w, b.z)
-	}
-	topic := newTermTable(termLimit(len(b.text)))
-	var buf []byte
-	for row, text := range b.topics {
-		if text != "" {
-			buf = append(buf[:0], text...)
-			topic.add(buf, uint32(row))
-		}
-	}
-	sections[1].data = b.column(topic, w, func(row int, yield func(string) bool) {
-		if b.topics[row] != "" {
-			yield(b.topics[row])
-		}
-	})
-	fields, err := b.fieldTables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for n, t := range fields {
-		data := b.column(t, w, func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
-		sections = append(sections, section{secFields + sectionID(n), data})
-	}
-	return sections, ctx.Err()
-}
-
-// fieldTables collects the values of all fields.
-func (b *builder) fieldTables(ctx context.Context) ([]*termTable, error) {
-	tables := make([]*termTable, len(b.o.Fields))
-	for n := range tables {
-		tables[n] = newTermTable(termLimit(len(b.text)))
-	}
-	var buf []byte
-	row := 0
-	put := func(field int, v string) bool {
-		buf = append(buf[:0], v...)
-		tables[field].add(buf, uint32(row))
-		return true
-	}
-	for ; row < len(b.details); row++ {
-		if row%checkRows == 0 {
-			if err := b.o.breath(ctx); err != nil {
-				return nil, err
-			}
-		}
-		if b.details[row] != nil {
-			line.Fields(b.details[row], b.o.Fields, put)
-		}
-	}
-	return tables, nil
 }
 
 // column makes a column of whole values: of the terms, or of filters where those

@@ -133,7 +133,7 @@ func Records(text []byte, yield func(rec *line.Record, offset, length uint32)) (
 
 // cut cuts a text; keep says of each line that could be a record whether it is.
 func cut(text []byte, p *line.Parser, keep func(rec *line.Record, u unit) (bool, error)) (*cutText, error) {
-	c := &cutText{units: make([]unit, 0, bytes.Count(text, []byte("\n")))}
+	c := &cutText{units: make([]unit, 0, aboutRows(text))}
 	var rec line.Record
 	at := 0
 	for at < len(text) {

@@ -24,40 +24,18 @@ func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	b.cut, err = cutArrival(text, &b.parser, func(rec *line.Record, u unit) error {
-		b.row(rec, int(u.length))
-		if len(b.messages)%checkRows == 0 {
-			return b.o.breath(ctx)
-		}
-		return nil
+	var order []uint32
+	var d data
+	terms, w, err := b.collect(ctx, func(ctx context.Context) (err error) {
+		b.cut, err = cutArrival(text, &b.parser, func(rec *line.Record, u unit) error { return b.take(ctx, rec, int(u.length)) })
+		return err
+	}, func(ctx context.Context) error {
+		order = b.order()
+		d = data{format: o.Format, grouped: b.grouped() && !sameOrder(laid(order))}
+		return b.write(ctx, out, &d, order)
 	})
 	if err != nil {
 		return nil, err
-	}
-	order := b.order()
-	d := data{format: o.Format, grouped: b.grouped() && !sameOrder(laid(order))}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	w := newPostingWriter(len(order))
-	var terms []section
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		var err error
-		if terms, err = b.terms(ctx, w); err != nil {
-			cancel(err)
-		}
-	}()
-	werr := b.write(ctx, out, &d, order)
-	if werr != nil {
-		cancel(werr)
-	}
-	<-done
-	if werr == nil {
-		werr = context.Cause(ctx)
-	}
-	if werr != nil {
-		return nil, werr
 	}
 	return b.encode(d, order, terms, w), nil
 }
@@ -125,31 +103,33 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	var rec line.Record
-	for row := range b.cut.units {
-		u := b.cut.unit(row)
-		if err := b.parser.Parse(text[u.at:u.at+u.length], &rec); err != nil {
-			return nil, err // it was one a moment ago
-		}
-		b.row(&rec, int(u.length))
-		if row%checkRows == 0 {
-			if err := b.o.breath(ctx); err != nil {
-				return nil, err
+	var order []uint32
+	terms, w, err := b.collect(ctx, func(ctx context.Context) error {
+		var rec line.Record
+		for row := range b.cut.units {
+			u := b.cut.unit(row)
+			if err := b.parser.Parse(text[u.at:u.at+u.length], &rec); err != nil {
+				return err // it was one a moment ago
+			}
+			if err := b.take(ctx, &rec, int(u.length)); err != nil {
+				return err
 			}
 		}
-	}
-	order := b.order()
-	if d.grouped {
+		return nil
+	}, func(context.Context) error {
+		order = b.order()
+		if !d.grouped {
+			return nil
+		}
 		for i, row := range laid(order) {
 			if b.cut.arrival[row] != uint32(i) {
 				// Grouped in another way than by this version: the lines are as
 				// they are, so each row's place is written instead.
-				return nil, fmt.Errorf("segment: %w: the text is neither in the order of arrival nor grouped", errContent)
+				return fmt.Errorf("segment: %w: the text is neither in the order of arrival nor grouped", errContent)
 			}
 		}
-	}
-	w := newPostingWriter(len(order))
-	terms, err := b.terms(ctx, w)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

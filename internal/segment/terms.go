@@ -30,7 +30,8 @@ const (
 type termTable struct {
 	arena []byte
 	terms []term
-	table []uint32     // index in terms + 1
+	table []uint64     // hash<<32 | index in terms + 1
+	seen  uint64       // what addAll looked at beforehand
 	pairs []*pairChunk // term<<32 | row, rows ascending
 	count int          // of pairs
 	// unindexed rows have a term that is too long, or too much text.
@@ -46,13 +47,12 @@ type pairChunk [1 << 13]uint64
 
 type term struct {
 	at   uint32
-	size uint16
-	hash uint32
 	last uint32 // newest row + 1
+	size uint16
 }
 
 func newTermTable(limit int) *termTable {
-	return &termTable{limit: limit, table: make([]uint32, 1<<10)}
+	return &termTable{limit: limit, table: make([]uint64, 1<<10)}
 }
 
 // add says that a row has a term. Rows ascend.
@@ -64,7 +64,11 @@ func (t *termTable) add(value []byte, row uint32) {
 		t.skip(row)
 		return
 	}
-	h := uint32(hashBytes(value))
+	t.addHashed(value, uint32(hashBytes(value)), row)
+}
+
+// addHashed is add for a term that is not too long, with its hash.
+func (t *termTable) addHashed(value []byte, h, row uint32) {
 	mask := uint32(len(t.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		n := t.table[i]
@@ -72,13 +76,55 @@ func (t *termTable) add(value []byte, row uint32) {
 			t.insert(value, h, i, row)
 			return
 		}
-		e := &t.terms[n-1]
-		if e.hash == h && int(e.size) == len(value) && string(t.arena[e.at:int(e.at)+len(value)]) == string(value) {
+		if uint32(n>>32) != h {
+			continue
+		}
+		e := &t.terms[uint32(n)-1]
+		if int(e.size) == len(value) && string(t.arena[e.at:int(e.at)+len(value)]) == string(value) {
 			if e.last != row+1 {
 				e.last = row + 1
-				t.pair(n-1, row)
+				t.pair(uint32(n)-1, row)
 			}
 			return
+		}
+	}
+}
+
+// addAll adds those of some values that are of one field. Where a table is large most of
+// the time goes to waiting for memory, and so it looks at some places one after the other
+// before it needs the first: those do not wait for each other.
+func (t *termTable) addAll(values []value, field uint32) {
+	const together = 64
+	var hashes [together]uint32
+	var list [together]int32
+	for i := 0; i < len(values) && !t.over; {
+		n := 0
+		mask := uint32(len(t.table) - 1)
+		var seen uint64
+		for ; i < len(values) && n < together; i++ {
+			v := &values[i]
+			if v.field != field {
+				continue
+			}
+			if len(v.text) > maxTerm {
+				t.skip(v.row)
+				continue
+			}
+			h := uint32(hashBytes(bytesOf(v.text)))
+			hashes[n], list[n] = h, int32(i)
+			seen += t.table[h&mask]
+			n++
+		}
+		for _, h := range hashes[:n] {
+			if e := t.table[h&mask]; uint32(e>>32) == h {
+				seen += uint64(t.terms[uint32(e)-1].last)
+			}
+		}
+		t.seen = seen
+		for k, at := range list[:n] {
+			if v := &values[at]; !t.over {
+				t.addHashed(bytesOf(v.text), hashes[k], v.row)
+			}
 		}
 	}
 }
@@ -89,9 +135,9 @@ func (t *termTable) insert(value []byte, hash, slot, row uint32) {
 		t.arena, t.terms, t.table, t.pairs, t.unindexed = nil, nil, nil, nil, nil
 		return
 	}
-	t.terms = append(t.terms, term{uint32(len(t.arena)), uint16(len(value)), hash, row + 1})
+	t.terms = append(t.terms, term{uint32(len(t.arena)), row + 1, uint16(len(value))})
 	t.arena = append(t.arena, value...)
-	t.table[slot] = uint32(len(t.terms))
+	t.table[slot] = uint64(hash)<<32 | uint64(len(t.terms))
 	t.pair(uint32(len(t.terms)-1), row)
 	if 4*len(t.terms) > 3*len(t.table) {
 		t.grow()
@@ -117,14 +163,18 @@ func (t *termTable) eachPair(do func(n, row uint32)) {
 }
 
 func (t *termTable) grow() {
-	t.table = make([]uint32, 2*len(t.table))
+	old := t.table
+	t.table = make([]uint64, 2*len(old))
 	mask := uint32(len(t.table) - 1)
-	for n, e := range t.terms {
-		i := e.hash & mask
+	for _, e := range old {
+		if e == 0 {
+			continue
+		}
+		i := uint32(e>>32) & mask
 		for t.table[i] != 0 {
 			i = (i + 1) & mask
 		}
-		t.table[i] = uint32(n + 1)
+		t.table[i] = e
 	}
 }
 

@@ -1,0 +1,171 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"unsafe"
+
+	"github.com/steplog/steplog/internal/line"
+)
+
+// batch is what the terms of some rows are made of, at most [checkRows] that follow
+// each other.
+type batch struct {
+	first            int
+	messages, topics []string
+	values           []value
+}
+
+// value is one of the values of a field.
+type value struct {
+	row, field uint32
+	text       string
+}
+
+// waiting is how many batches wait at most.
+const waiting = 8
+
+// errPanicked is why all ends when terms cannot be collected.
+var errPanicked = errors.New("segment: terms could not be collected")
+
+// collect calls read, which takes in all rows, then write, and has the terms collected
+// meanwhile, in another goroutine. That has ended when it returns, in whatever way: the
+// text may be memory that is mapped, and is not touched any more. What it panics
+// with there, it panics with here.
+func (b *builder) collect(ctx context.Context, read, write func(ctx context.Context) error) (terms []section, w *postingWriter, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	b.batches, b.used = make(chan batch, waiting), make(chan []value, waiting)
+	var (
+		made    []section
+		rows    *postingWriter
+		failure any
+		done    = make(chan struct{}) // closed once these three are not written any more
+	)
+	go func() {
+		defer close(done)
+		defer func() {
+			if failure = recover(); failure != nil {
+				cancel(errPanicked)
+			}
+		}()
+		debug.SetPanicOnFault(true)
+		var err error
+		if made, rows, err = b.terms(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	handing := true
+	end := func() {
+		if handing {
+			handing = false
+			close(b.batches)
+		}
+	}
+	defer func() { // also when read or write panic
+		cancel(nil)
+		end()
+		<-done
+		if failure != nil {
+			panic(failure)
+		}
+	}()
+	if err = read(ctx); err == nil {
+		err = b.hand(ctx)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	end()
+	if err = write(ctx); err != nil {
+		return nil, nil, err
+	}
+	<-done
+	return made, rows, context.Cause(ctx)
+}
+
+// values takes in the values of a row's fields.
+func (b *builder) values(details []byte, row uint32) {
+	if details == nil {
+		return
+	}
+	for n := range b.o.Fields {
+		b.parser.Field(n, func(v string) bool {
+			b.next.values = append(b.next.values, value{row, uint32(n), v})
+			return true
+		})
+	}
+}
+
+// hand hands the rows over that were taken in since it did so before, and waits while too
+// many of those are waiting.
+func (b *builder) hand(ctx context.Context) error {
+	b.next.messages, b.next.topics = b.messages[b.next.first:], b.topics[b.next.first:]
+	select {
+	case b.batches <- b.next:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	b.next = batch{first: len(b.messages)}
+	select {
+	case b.next.values = <-b.used:
+	default:
+	}
+	return nil
+}
+
+// terms makes the columns of terms: message, topic, fields, in this order.
+func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) {
+	limit := termLimit(len(b.text))
+	message, topic := newTermTable(limit), newTermTable(limit)
+	fields := make([]*termTable, len(b.o.Fields))
+	for n := range fields {
+		fields[n] = newTermTable(limit)
+	}
+	for part := range b.batches {
+		if err := b.o.breath(ctx); err != nil {
+			return nil, nil, err
+		}
+		for i, m := range part.messages {
+			if message.over {
+				break
+			}
+			message.addMessage(m, uint32(part.first+i))
+		}
+		for i, text := range part.topics {
+			if text != "" {
+				topic.add(bytesOf(text), uint32(part.first+i))
+			}
+		}
+		for n, t := range fields {
+			t.addAll(part.values, uint32(n))
+		}
+		select {
+		case b.used <- part.values[:0]:
+		default:
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	w := newPostingWriter(len(b.messages))
+	sections := []section{{id: secMessage}, {id: secTopic}}
+	if message.over {
+		sections[0].data = b.messageFilters()
+	} else {
+		sections[0].data = message.encode(w, b.z)
+	}
+	sections[1].data = b.column(topic, w, func(row int, yield func(string) bool) {
+		if b.topics[row] != "" {
+			yield(b.topics[row])
+		}
+	})
+	for n, t := range fields {
+		data := b.column(t, w, func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
+		sections = append(sections, section{secFields + sectionID(n), data})
+	}
+	return sections, w, ctx.Err()
+}
+
+// bytesOf returns the bytes of a text, which nobody changes.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
