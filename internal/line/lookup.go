@@ -81,20 +81,17 @@ func (s *scanner) find(keys []string, found [][]byte) bool {
 			clear(found)
 			return false
 		}
-		key := -1
-		for n := range keys {
-			if s.is(l, keys[n]) {
-				key = n
-				break
-			}
-		}
+		name := s.name(l)
 		v, ok := s.skip()
 		if !ok {
 			clear(found)
 			return false
 		}
-		if key >= 0 {
-			found[key] = v
+		for n, key := range keys {
+			if name == key {
+				found[n] = v
+				break
+			}
 		}
 		if more = s.take(','); !more && !s.take('}') {
 			return false

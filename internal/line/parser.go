@@ -113,6 +113,7 @@ func endOfIdentifiers(text []byte) int {
 type identifiers struct {
 	from, to int
 	found    bool // by find
+	more     bool // further ones behind those
 	apart    bool // not one behind the other
 }
 
@@ -120,6 +121,7 @@ type identifiers struct {
 func (i *identifiers) next(from, to int) {
 	// One comma, and nothing else, stands between two.
 	i.apart = i.apart || i.to != 0 && from != i.to+1
+	i.more = i.found && i.to != 0
 	i.to = to
 }
 
@@ -129,7 +131,7 @@ func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
 	switch {
 	case ids.from < 0:
 	case ids.found:
-		if ids.apart || r.Identity != p.known[p.last].identity {
+		if ids.more && (ids.apart || r.Identity != p.known[p.last].identity) {
 			p.last = -1 // others followed
 		}
 	case ids.apart || !bytes.HasPrefix(raw[ids.to:], []byte(behindIdentifiers)):
@@ -214,17 +216,19 @@ func (p *Parser) Field(n int, yield func(scalar string) bool) {
 	}
 }
 
-// hashText is a hash for one process: 8 bytes at a time, multiplied and folded.
+// hashText is a hash for one process: 16 bytes at a time, multiplied and folded by halves
+// that do not wait for each other.
 func hashText(b []byte) uint64 {
-	h := uint64(len(b))
-	for len(b) >= 8 {
+	h, g := uint64(len(b)), uint64(0x8bb84b93962eacc9)
+	for ; len(b) >= 16; b = b[16:] {
 		hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(b), 0xa0761d6478bd642f)
 		h = hi ^ lo
-		b = b[8:]
+		hi, lo = bits.Mul64(g^binary.LittleEndian.Uint64(b[8:]), 0xe7037ed1a0b428db)
+		g = hi ^ lo
 	}
 	for _, c := range b {
 		h = h*31 + uint64(c)
 	}
-	hi, lo := bits.Mul64(h, 0xe7037ed1a0b428db)
+	hi, lo := bits.Mul64(h^bits.RotateLeft64(g, 32), 0xe7037ed1a0b428db)
 	return hi ^ lo
 }

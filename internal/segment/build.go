@@ -225,12 +225,9 @@ type data struct {
 	grouped bool
 }
 
-// column makes a column of whole values: of the terms, or of filters where those
-// are too many.
-func (b *builder) column(t *termTable, w *postingWriter, values func(row int, yield func(string) bool)) []byte {
-	if !t.over {
-		return t.encode(w, b.z)
-	}
+// filters makes a column of whole values of filters, where those are too many for a
+// dictionary.
+func (b *builder) filters(values func(row int, yield func(string) bool)) []byte {
 	var f filterSet
 	for row := range b.topics {
 		values(row, func(v string) bool {

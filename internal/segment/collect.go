@@ -118,9 +118,9 @@ func (b *builder) hand(ctx context.Context) error {
 func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) {
 	limit := termLimit(len(b.text))
 	message, topic := newTermTable(limit), newTermTable(limit)
-	fields := make([]*termTable, len(b.o.Fields))
+	fields := make([]*valueList, len(b.o.Fields))
 	for n := range fields {
-		fields[n] = newTermTable(limit)
+		fields[n] = newValueList(limit)
 	}
 	for part := range b.batches {
 		if err := b.o.breath(ctx); err != nil {
@@ -137,8 +137,8 @@ func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) 
 				topic.add(bytesOf(text), uint32(part.first+i))
 			}
 		}
-		for n, t := range fields {
-			t.addAll(part.values, uint32(n))
+		for _, v := range part.values {
+			fields[v.field].add(v.text, v.row)
 		}
 		select {
 		case b.used <- part.values[:0]:
@@ -149,19 +149,24 @@ func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) 
 		return nil, nil, context.Cause(ctx)
 	}
 	w := newPostingWriter(len(b.messages))
-	sections := []section{{id: secMessage}, {id: secTopic}}
+	data := message.encode(w, b.z)
 	if message.over {
-		sections[0].data = b.messageFilters()
-	} else {
-		sections[0].data = message.encode(w, b.z)
+		data = b.messageFilters()
 	}
-	sections[1].data = b.column(topic, w, func(row int, yield func(string) bool) {
-		if b.topics[row] != "" {
-			yield(b.topics[row])
+	sections := []section{{secMessage, data}}
+	if data = topic.encode(w, b.z); topic.over {
+		data = b.filters(func(row int, yield func(string) bool) {
+			if b.topics[row] != "" {
+				yield(b.topics[row])
+			}
+		})
+	}
+	sections = append(sections, section{secTopic, data})
+	for n, l := range fields {
+		data, ok := l.encode(w, b.z)
+		if !ok {
+			data = b.filters(func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
 		}
-	})
-	for n, t := range fields {
-		data := b.column(t, w, func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
 		sections = append(sections, section{secFields + sectionID(n), data})
 	}
 	return sections, w, ctx.Err()

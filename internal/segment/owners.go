@@ -71,11 +71,18 @@ type owner struct {
 	bytes    uint64
 }
 
+// ownStep is what tells an owner from others of its scope.
+type ownStep struct {
+	scope                    uint32
+	step, action, actionName string
+	attempt                  int
+}
+
 // people collects the identities of a file.
 type people struct {
 	owners  []owner
 	scopes  []scope
-	byID    map[line.Identity]uint32
+	byStep  map[ownStep]uint32
 	scopeOf map[[scopeIDs]string]uint32
 	texts   map[string]string
 	// lately holds the owners of the last rows: rows of some runs alternate.
@@ -84,7 +91,7 @@ type people struct {
 }
 
 func newPeople() *people {
-	return &people{byID: map[line.Identity]uint32{}, scopeOf: map[[scopeIDs]string]uint32{}, texts: map[string]string{}}
+	return &people{byStep: map[ownStep]uint32{}, scopeOf: map[[scopeIDs]string]uint32{}, texts: map[string]string{}}
 }
 
 // owner returns the number of an identity, which it does not keep.
@@ -94,32 +101,28 @@ func (p *people) owner(id *line.Identity) uint32 {
 			return n
 		}
 	}
-	n, ok := p.byID[*id]
-	if !ok {
-		n = p.enter(id)
-	}
-	p.lately[p.turn%len(p.lately)] = n
-	p.turn++
-	return n
-}
-
-func (p *people) enter(id *line.Identity) uint32 {
-	own := *id
-	for _, s := range []*string{&own.Server, &own.ServerName, &own.Service, &own.ServiceName, &own.Project,
-		&own.Operation, &own.OperationName, &own.ParentOperation, &own.Run, &own.RootRun, &own.ParentRun, &own.ParentStep,
-		&own.Step, &own.Action, &own.ActionName} {
-		*s = p.text(*s)
-	}
-	ids := scopeIdentity(&own)
+	ids := scopeIdentity(id)
 	s, ok := p.scopeOf[ids]
 	if !ok {
+		for i := range ids {
+			ids[i] = p.text(ids[i])
+		}
 		s = uint32(len(p.scopes))
 		p.scopes = append(p.scopes, scope{ids: ids})
 		p.scopeOf[ids] = s
 	}
-	n := uint32(len(p.owners))
-	p.owners = append(p.owners, owner{identity: own, scope: s})
-	p.byID[own] = n
+	step := ownStep{s, id.Step, id.Action, id.ActionName, id.Attempt}
+	n, ok := p.byStep[step]
+	if !ok {
+		step.step, step.action, step.actionName = p.text(id.Step), p.text(id.Action), p.text(id.ActionName)
+		own := line.Identity{Step: step.step, Action: step.action, ActionName: step.actionName, Attempt: id.Attempt}
+		setScope(&own, p.scopes[s].ids)
+		n = uint32(len(p.owners))
+		p.owners = append(p.owners, owner{identity: own, scope: s})
+		p.byStep[step] = n
+	}
+	p.lately[p.turn%len(p.lately)] = n
+	p.turn++
 	return n
 }
 

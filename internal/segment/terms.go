@@ -31,7 +31,6 @@ type termTable struct {
 	arena []byte
 	terms []term
 	table []uint64     // hash<<32 | index in terms + 1
-	seen  uint64       // what addAll looked at beforehand
 	pairs []*pairChunk // term<<32 | row, rows ascending
 	count int          // of pairs
 	// unindexed rows have a term that is too long, or too much text.
@@ -64,11 +63,7 @@ func (t *termTable) add(value []byte, row uint32) {
 		t.skip(row)
 		return
 	}
-	t.addHashed(value, uint32(hashBytes(value)), row)
-}
-
-// addHashed is add for a term that is not too long, with its hash.
-func (t *termTable) addHashed(value []byte, h, row uint32) {
+	h := uint32(hashBytes(value))
 	mask := uint32(len(t.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		n := t.table[i]
@@ -86,45 +81,6 @@ func (t *termTable) addHashed(value []byte, h, row uint32) {
 				t.pair(uint32(n)-1, row)
 			}
 			return
-		}
-	}
-}
-
-// addAll adds those of some values that are of one field. Where a table is large most of
-// the time goes to waiting for memory, and so it looks at some places one after the other
-// before it needs the first: those do not wait for each other.
-func (t *termTable) addAll(values []value, field uint32) {
-	const together = 64
-	var hashes [together]uint32
-	var list [together]int32
-	for i := 0; i < len(values) && !t.over; {
-		n := 0
-		mask := uint32(len(t.table) - 1)
-		var seen uint64
-		for ; i < len(values) && n < together; i++ {
-			v := &values[i]
-			if v.field != field {
-				continue
-			}
-			if len(v.text) > maxTerm {
-				t.skip(v.row)
-				continue
-			}
-			h := uint32(hashBytes(bytesOf(v.text)))
-			hashes[n], list[n] = h, int32(i)
-			seen += t.table[h&mask]
-			n++
-		}
-		for _, h := range hashes[:n] {
-			if e := t.table[h&mask]; uint32(e>>32) == h {
-				seen += uint64(t.terms[uint32(e)-1].last)
-			}
-		}
-		t.seen = seen
-		for k, at := range list[:n] {
-			if v := &values[at]; !t.over {
-				t.addHashed(bytesOf(v.text), hashes[k], v.row)
-			}
 		}
 	}
 }
@@ -233,7 +189,23 @@ func (t *termTable) grouped() (rows, starts []uint32) {
 	return rows, starts
 }
 
-// encode writes the column as a dictionary:
+// encode writes the column as a dictionary.
+func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) []byte {
+	if t.over {
+		return nil
+	}
+	order := t.sorted()
+	rows, starts := t.grouped()
+	i := 0
+	return encodeTerms(w, z, len(order), t.unindexed, func() ([]byte, []uint32) {
+		n := order[i]
+		i++
+		return t.value(n), rows[starts[n]:starts[n+1]]
+	})
+}
+
+// encodeTerms writes a dictionary of n terms, which next returns one after the other in
+// the order of their bytes, with the rows of each; both hold until the next call.
 //
 //	1 | number of terms | unindexed rows (ref) | number of blocks
 //	| per block: terms, size of their text, size compressed, first term
@@ -241,43 +213,42 @@ func (t *termTable) grouped() (rows, starts []uint32) {
 //
 // A block is one zstd frame of: per term how many bytes it shares with the one
 // before, how many follow, and those; then a ref for each.
-func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) []byte {
-	order := t.sorted()
-	rows, starts := t.grouped()
+func encodeTerms(w *postingWriter, z *zstd.Encoder, n int, unindexed []uint32, next func() (term []byte, rows []uint32)) []byte {
 	var blocks, directory []byte
 	count := 0
-	var text, list, plain []byte
-	for from := 0; from < len(order); {
-		text, list = text[:0], list[:0]
-		size, to := 0, from
-		var before []byte
+	var text, list, plain, first, before []byte
+	for i := 0; i < n; {
+		text, list, before = text[:0], list[:0], before[:0]
+		size, from := 0, i
 		var places refs
-		for ; to < len(order) && size < termBlock; to++ {
-			v := t.value(order[to])
+		for ; i < n && size < termBlock; i++ {
+			v, rows := next()
+			if i == from {
+				first = append(first[:0], v...)
+			}
 			shared := 0
 			for shared < len(before) && shared < len(v) && before[shared] == v[shared] {
 				shared++
 			}
 			text = binary.AppendUvarint(text, uint64(shared))
-			text = appendText(text, string(v[shared:]))
-			n := order[to]
-			list = places.append(list, w.add(rows[starts[n]:starts[n+1]]))
-			before = v
+			text = binary.AppendUvarint(text, uint64(len(v)-shared))
+			text = append(text, v[shared:]...)
+			list = places.append(list, w.add(rows))
+			before = append(before[:shared], v[shared:]...)
 			size += len(v) + 1
 		}
 		plain = append(append(plain[:0], text...), list...)
 		at := len(blocks)
 		blocks = z.EncodeAll(plain, blocks)
-		directory = binary.AppendUvarint(directory, uint64(to-from))
+		directory = binary.AppendUvarint(directory, uint64(i-from))
 		directory = binary.AppendUvarint(directory, uint64(size))
 		directory = binary.AppendUvarint(directory, uint64(len(blocks)-at))
-		directory = appendText(directory, string(t.value(order[from])))
-		from = to
+		directory = appendText(directory, string(first))
 		count++
 	}
 	out := []byte{formDictionary}
-	out = binary.AppendUvarint(out, uint64(len(order)))
-	out = w.add(t.unindexed).append(out)
+	out = binary.AppendUvarint(out, uint64(n))
+	out = w.add(unindexed).append(out)
 	out = binary.AppendUvarint(out, uint64(count))
 	out = append(out, directory...)
 	return append(out, blocks...)

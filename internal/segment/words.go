@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 
@@ -31,8 +32,16 @@ var wordByte = func() (t [256]byte) { // immutable
 
 // simple reports whether a message needs nothing but the lower case of ASCII.
 func simple(message string) bool {
-	for i := range len(message) {
-		if c := message[i]; c >= utf8.RuneSelf || c == 0x1b {
+	const ones, escapes = ^uint64(0) / 0xff, 0x1b * (^uint64(0) / 0xff)
+	b := bytesOf(message)
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b)
+		if e := x ^ escapes; (x|(e-ones)&^e)&(0x80*ones) != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf || c == 0x1b {
 			return false
 		}
 	}
