@@ -24,7 +24,7 @@ type job struct {
 	done chan struct{}
 }
 
-// start compresses the first cut bytes of buf in the background.
+// start compresses the first cut bytes of buf in the background, and takes them out of it.
 func (w *Writer) start(cut int) error {
 	if len(w.queue) == w.most {
 		if err := w.collect(); err != nil {
@@ -40,10 +40,13 @@ func (w *Writer) start(cut int) error {
 			return err
 		}
 	}
+	var next []byte
 	if n := len(w.texts); n > 0 {
-		j.text, w.texts = w.texts[n-1], w.texts[:n-1]
+		next, w.texts = w.texts[n-1], w.texts[:n-1]
+	} else {
+		next = make([]byte, 0, Bytes)
 	}
-	j.text = append(j.text[:0], w.buf[:cut]...)
+	j.text, w.buf = w.buf[:cut], append(next[:0], w.buf[cut:]...)
 	w.queue = append(w.queue, j)
 	go func() {
 		defer close(j.done)

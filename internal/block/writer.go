@@ -85,12 +85,11 @@ func (w *Writer) flush() {
 			w.spans = append(w.spans, span{uint32(len(data)), uint32(cut)})
 			err = w.put(data)
 		}
+		w.buf = w.buf[:copy(w.buf, w.buf[cut:])]
 	}
 	if err != nil {
 		w.err = fmt.Errorf("write block %d: %w", len(w.spans), err)
-		return
 	}
-	w.buf = w.buf[:copy(w.buf, w.buf[cut:])]
 }
 
 func (w *Writer) put(b []byte) error {
