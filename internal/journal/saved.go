@@ -29,8 +29,8 @@ const (
 	rowsName = "rows"
 	// saveAfter is how much text is logged before the tables are saved again, and
 	// saveTimes how many times what they took the last time: a quarter is written on
-	// top of the text at most. What was not saved is read again after a kill: 64 MiB
-	// take a fifth of a second.
+	// top of the text at most. What was not saved is read again after a kill, at less
+	// than 6 ms for each MiB.
 	saveAfter = 64 << 20
 	saveTimes = 4
 	// saveLive bounds how many runs and steps that go on are written down in one
