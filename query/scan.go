@@ -108,7 +108,7 @@ func (s *scan) end() {
 	clear(s.heads)
 	clear(s.looked)
 	s.reader.End()
-	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0], reader: s.reader}
+	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0], can: s.can[:0], reader: s.reader}
 }
 
 // tick counts n rows and looks at the context now and then.
