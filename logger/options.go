@@ -45,7 +45,9 @@ type Options struct {
 
 	// RingBytes is the size of the buffer between callers and files, in bytes on
 	// the disk and in memory: 0 means 8 MiB, it is rounded up to whole pages, and
-	// lies between 4 MiB and 512 MiB. It has no effect in ModeWrite.
+	// lies between 4 MiB and 512 MiB. Another size than before takes effect when the
+	// folder is opened with room on the disk for what waits in the buffer. It has no
+	// effect in ModeWrite.
 	RingBytes int
 	// CaptureBytes is how long a captured input or output, or a value given to
 	// [Value], may be as JSON before it is cut: 0 means 64 KiB.

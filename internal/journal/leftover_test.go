@@ -57,14 +57,16 @@ func TestOpenOnFullDisk(t *testing.T) {
 				require.NoError(t, f.Sync(t.Context()))
 				mem.SetSpace(mem.Used())
 				fill()
-				for range 3 {
+				for again := range 3 {
 					if n%2 == 1 {
 						mem = mem.Kill()
 					} else {
 						require.ErrorIs(t, f.Close(), syscall.ENOSPC)
 					}
 					mem.SetSpace(mem.Used() + room)
-					f = open(t, mem, small)
+					f = open(t, mem, small, func(o *journal.Options) {
+						o.RingBytes = (4 + again) << 20 // which has to wait until the ring is empty
+					})
 					require.Eventually(t, func() bool { return f.Stats().Failing }, 5*time.Second, time.Millisecond)
 					for log, want := range accepted {
 						require.Equal(t, want, withoutNotices(messages(t, f.Journal, log)), log)

@@ -163,7 +163,7 @@ func (j *Journal) replay() error {
 			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, f.seg.Last(), f.name))
 			continue
 		}
-		if err := f.replay(r, &fr); vfs.IsFull(err) && j.keepsRing() {
+		if err := f.replay(r, &fr); vfs.IsFull(err) && j.canKeepRing() {
 			return j.keepLeft(frames, i, written, err)
 		} else if err != nil {
 			return fmt.Errorf("replay the ring: %w", err)
@@ -296,10 +296,16 @@ func (f *File) publishLeft(rec *line.Record, at int64, n int) {
 	f.j.tables.Publish(f.seg, &row, f.j.tables.Owner(&rec.Identity), lifecycleOf(rec))
 }
 
-// keepsRing reports whether the ring that an earlier process left is the one to go on
-// with.
+// canKeepRing reports whether the ring that an earlier process left, or one of another
+// size, is one to go on with.
+func (j *Journal) canKeepRing() bool {
+	return j.ring != nil && j.opts.Mode == ModeJournal && !j.ring.crcs && !j.rebooted
+}
+
+// keepsRing reports whether that ring is gone on with: it has the size that is asked for,
+// or holds what a full disk did not take, until a folder is opened without that.
 func (j *Journal) keepsRing() bool {
-	return j.ring != nil && j.opts.Mode == ModeJournal && j.ring.size == uint64(j.opts.RingBytes) && !j.ring.crcs && !j.rebooted
+	return j.canKeepRing() && (j.left != nil || j.ring.size == uint64(j.opts.RingBytes))
 }
 
 // startRing makes an empty ring where there is none, and sets mode write in
