@@ -53,6 +53,12 @@ func TestNumbersAreNotGivenTwice(t *testing.T) {
 // others are copied that take long.
 func TestHeadComesLast(t *testing.T) {
 	t.Parallel()
+	for range 3 { // the two must meet
+		headComesLast(t)
+	}
+}
+
+func headComesLast(t *testing.T) {
 	f := open(t, vfs.NewMem(), func(o *journal.Options) { o.MaxWait = time.Hour })
 	var done atomic.Bool
 	flushed := make(chan error, 1)
@@ -81,6 +87,7 @@ func TestHeadComesLast(t *testing.T) {
 	for i := range want {
 		require.True(t, want[i] == found[i], "record %d", i)
 	}
+	require.NoError(t, f.Close())
 }
 
 // After a power cut nothing is left in the text that is no record: what the disk
