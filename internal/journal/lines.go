@@ -11,8 +11,9 @@ import (
 )
 
 // LineReader reads lines of a segment, faster than [Segment.Read] where they lie
-// together, as those of a run do. It holds no file open, and is for one goroutine
-// at a time.
+// together, as those of a run do. The zero value reads of no segment until
+// [LineReader.Turn] says which. It holds no file open, and is for one goroutine at a
+// time.
 type LineReader struct {
 	s     *Segment
 	block []byte // of the text, kept by the cache or ahead; not to be changed
@@ -40,13 +41,6 @@ type foundLine struct {
 // after the other: all rows that have no index yet.
 const TextBytes = 64 << 10
 
-// Lines returns a LineReader.
-func (s *Segment) Lines() LineReader {
-	var r LineReader
-	r.Turn(s)
-	return r
-}
-
 // End gives up the segment, but keeps memory for the next one.
 func (r *LineReader) End() {
 	clear(r.found[:cap(r.found)])
@@ -56,7 +50,7 @@ func (r *LineReader) End() {
 	}
 }
 
-// Turn has r read lines of another segment.
+// Turn has r read lines of a segment.
 func (r *LineReader) Turn(s *Segment) {
 	*r = LineReader{s: s, buf: r.buf, ahead: r.ahead, found: r.found[:0]}
 	if s.Sealed() {
