@@ -92,7 +92,7 @@ func (s *scan) facetsOfOwners(name string, c *facetCounter) error {
 	for n := range s.views {
 		v := &s.views[n]
 		counts := make([]int64, v.Owners())
-		err := s.eachOf(v, func(_ *view, row *tables.Row, _ *line.Record) error {
+		err := s.eachOf(v, func(_ int, row *tables.Row, _ *line.Record) error {
 			counts[row.Owner]++
 			return nil
 		})

@@ -9,16 +9,19 @@ import (
 )
 
 // within returns the first and the end of the rows, up to one, whose time
-// matches, in a frame whose times ascend.
-func (m *matcher) within(f *segment.Frame, end int) (from, to int) {
+// matches, in a frame whose times ascend. ok is false where those are not all in a row.
+func (v *view) within(f *segment.Frame, end int) (from, to int, ok bool) {
+	if !f.Ascending() || len(v.times.outside) > 0 {
+		return 0, 0, false
+	}
 	first, last := f.Times()
-	if to = end; last > m.to {
-		to = min(end, f.SearchTime(m.to+1))
+	if to = end; last > v.times.to {
+		to = min(end, f.SearchTime(v.times.to+1))
 	}
-	if first < m.from {
-		from = min(to, f.SearchTime(m.from))
+	if first < v.times.from {
+		from = min(to, f.SearchTime(v.times.from))
 	}
-	return from, to
+	return from, to, true
 }
 
 // classCounts counts some rows of a frame by class: those rows, or all others,
@@ -46,8 +49,12 @@ func (s *scan) histogram(h *histogram) error {
 		}
 		x := v.Index()
 		if x == nil || v.plan.listed || s.match.text != nil || s.match.identity != nil {
-			err := s.eachOf(v, func(_ *view, row *tables.Row, _ *line.Record) error {
-				return h.add(row.Time, zapcore.Level(row.Level))
+			err := s.eachOf(v, func(i int, row *tables.Row, _ *line.Record) error {
+				at, err := s.timeIn(h, v, i, row.Time)
+				if err != nil {
+					return err
+				}
+				return h.add(at, zapcore.Level(row.Level))
 			})
 			if err != nil {
 				return err
@@ -81,17 +88,22 @@ func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
 			continue
 		}
 		f := x.Frame(i)
-		if f.Ascending() {
-			if err := s.histogramSplit(h, &f, end); err != nil {
+		if from, to, ok := v.within(&f, end); ok {
+			if err := s.histogramSplit(h, v, &f, i*segment.FrameRows, from, to); err != nil {
 				return err
 			}
 		} else {
 			for k := range end {
-				if !s.match.inFrame(&f, k) {
+				row := i*segment.FrameRows + k
+				if !s.match.inFrame(v, &f, row) {
 					continue
 				}
+				at, err := s.timeIn(h, v, row, f.Time(k))
+				if err != nil {
+					return err
+				}
 				level, _ := f.Class(k)
-				if err := h.add(f.Time(k), allLevels[level]); err != nil {
+				if err := h.add(at, allLevels[level]); err != nil {
 					return err
 				}
 			}
@@ -103,15 +115,18 @@ func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
 	return nil
 }
 
-// histogramSplit counts the rows of a frame whose times ascend, up to one:
-// bucket by bucket.
-func (s *scan) histogramSplit(h *histogram, f *segment.Frame, end int) error {
-	from, to := s.match.within(f, end)
+// histogramSplit counts rows of a frame whose times ascend, from one up to another, bucket
+// by bucket. first is the row that the frame begins with.
+func (s *scan) histogramSplit(h *histogram, v *view, f *segment.Frame, first, from, to int) error {
 	for from < to {
-		at := f.Time(from)
+		at, err := s.timeIn(h, v, first+from, f.Time(from))
+		if err != nil {
+			return err
+		}
 		next := to
 		if bucketEnd := h.endOf(at); bucketEnd > at {
-			next = min(to, f.SearchTime(bucketEnd))
+			// Those told to lie in the same step as the end may lie before or behind it.
+			next = min(to, max(from+1, f.SearchTime(segment.RoundTime(bucketEnd))))
 		}
 		if err := h.addClasses(at, s.match.wanted(f.Index()), f, from, next); err != nil {
 			return err

@@ -184,10 +184,8 @@ func (h *head) passes(s *scan) bool {
 	if s.match.wantedMap>>h.frame.ClassOf(i)&1 == 0 {
 		return true
 	}
-	if s.match.timed {
-		if at := h.frame.Time(i); at < s.match.from || at > s.match.to {
-			return true
-		}
+	if s.match.timed && !h.v.times.hold(h.frame.Time(i), h.index()) {
+		return true
 	}
 	if s.match.identity == nil || h.owned {
 		return false

@@ -58,8 +58,11 @@ func (s *scan) prepare(v *view) error { return s.prepareFrom(v, 0) }
 // prepareFrom makes the plan of a view, which may be for the rows from one on only.
 func (s *scan) prepareFrom(v *view, from int) error {
 	x := v.Index()
-	if x == nil || v.plan != nil || s.unplanned {
+	if x == nil {
 		return nil
+	}
+	if err := s.tell(v, x); err != nil || v.plan != nil || s.unplanned {
+		return err
 	}
 	a := asking{x: x, v: v, c: s.where, s: s, since: from}
 	if s.match.never(x) {
@@ -159,7 +162,7 @@ func (a *asking) identity() {
 	if 8*n > a.x.Len() {
 		return
 	}
-	from, to, inRow := a.x.TimeRows(a.s.match.from, a.s.match.to)
+	from, to, inRow := a.v.timeRows(a.x)
 	if !inRow {
 		from, to = 0, a.x.Len()
 	}
@@ -183,7 +186,7 @@ func (s *scan) enough(v *view, hi int, oldest bool) int {
 	if oldest || x == nil || !v.counted || s.needed <= 0 || v.matches < 8*int64(s.needed) {
 		return 0
 	}
-	from, to, inRow := x.TimeRows(s.match.from, s.match.to)
+	from, to, inRow := v.timeRows(x)
 	if to = min(to, hi); !inRow || from >= to {
 		return 0
 	}

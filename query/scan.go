@@ -65,6 +65,10 @@ type view struct {
 	made   plan         // what it points to
 	filter *ownerFilter // nil until it is made
 
+	// times is what the range of times that is asked for is among the times that a
+	// sidecar tells; see tell.
+	times edges
+
 	terms   []segment.Ref // rows that match, and no others do; nil where terms do not tell
 	matches int64         // how many rows match, if counted
 	counted bool
@@ -366,23 +370,25 @@ func (p *picker) added() {
 // alone; it is valid during the call.
 func (s *scan) each(do func(v *view, row *tables.Row, rec *line.Record) error) error {
 	for n := range s.views {
-		if err := s.eachOf(&s.views[n], do); err != nil {
+		v := &s.views[n]
+		err := s.eachOf(v, func(_ int, row *tables.Row, rec *line.Record) error { return do(v, row, rec) })
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// eachOf is each for one file.
-func (s *scan) eachOf(v *view, do func(v *view, row *tables.Row, rec *line.Record) error) error {
+// eachOf is each for one file, of which i is the number of the row.
+func (s *scan) eachOf(v *view, do func(i int, row *tables.Row, rec *line.Record) error) error {
 	return s.eachRow(v, func(i int, row *tables.Row) error {
 		if s.match.text == nil || v.plan.decides() && !s.lines {
-			return do(v, row, nil)
+			return do(i, row, nil)
 		}
 		if found, err := s.matches(v, i); err != nil || !found {
 			return err
 		}
-		return do(v, row, &s.rec)
+		return do(i, row, &s.rec)
 	})
 }
 

@@ -172,6 +172,9 @@ func (s *scan) countOf(v *view) (int64, error) {
 		return 0, nil
 	}
 	if x != nil {
+		if err := s.tell(v, x); err != nil {
+			return 0, err
+		}
 		count := s.countTerms
 		if s.match.text == nil {
 			count = s.countScopes
@@ -217,15 +220,14 @@ func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
 		}
 		f := x.Frame(i)
 		end := min(f.Len(), v.hi-i*segment.FrameRows)
-		if f.Ascending() {
-			from, to := s.match.within(&f, end)
+		if from, to, ok := v.within(&f, end); ok {
 			counts := classCounts(&f, from, to)
 			for _, c := range s.match.wanted(x) {
 				n += int64(counts[c.class])
 			}
 		} else {
 			for k := range end {
-				if s.match.inFrame(&f, k) {
+				if s.match.inFrame(v, &f, i*segment.FrameRows+k) {
 					n++
 				}
 			}
@@ -257,8 +259,7 @@ func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
 		default:
 			f := x.Frame(frame)
 			for _, row := range in {
-				i := int(row) % segment.FrameRows
-				if s.match.inFrame(&f, i) && (s.match.identity == nil || s.match.owner(f.Owner(i))) {
+				if s.match.inFrame(v, &f, int(row)) && (s.match.identity == nil || s.match.owner(f.Owner(int(row)%segment.FrameRows))) {
 					n++
 				}
 			}
@@ -270,14 +271,11 @@ func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
 	return n, nil
 }
 
-// inFrame decides by time, level and kind about a row of a frame.
-func (m *matcher) inFrame(f *segment.Frame, k int) bool {
+// inFrame decides by time, level and kind about a row, which lies in a frame.
+func (m *matcher) inFrame(v *view, f *segment.Frame, row int) bool {
 	m.wanted(f.Index())
-	if m.wantedMap>>f.ClassOf(k)&1 == 0 {
-		return false
-	}
-	at := f.Time(k)
-	return at >= m.from && at <= m.to
+	k := row % segment.FrameRows
+	return m.wantedMap>>f.ClassOf(k)&1 != 0 && v.times.hold(f.Time(k), row)
 }
 
 // countScopes counts runs, or services, that match as a whole by their counters.
@@ -296,7 +294,7 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 	}
 	var rows []uint32
 	s.match.wanted(x)
-	from, to, inRow := x.TimeRows(s.match.from, s.match.to)
+	from, to, inRow := v.timeRows(x)
 	for _, scope := range o.list {
 		switch first, last := x.ScopeTimes(scope); {
 		case last < s.match.from || first > s.match.to:
@@ -320,7 +318,7 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 			}
 		default:
 			rows = x.AppendScopeRows(rows[:0], scope, 0, x.Len())
-			n += s.countRows(x, rows)
+			n += s.countRows(v, x, rows)
 			if err := s.tick(len(rows)); err != nil {
 				return n, true, err
 			}
@@ -330,14 +328,14 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 }
 
 // countRows counts those of some rows that match by time, level and kind.
-func (s *scan) countRows(x *segment.Index, rows []uint32) (n int64) {
+func (s *scan) countRows(v *view, x *segment.Index, rows []uint32) (n int64) {
 	var f segment.Frame
 	framed := -1
 	for _, row := range rows {
 		if k := int(row) / segment.FrameRows; k != framed {
 			f, framed = x.Frame(k), k
 		}
-		if s.match.inFrame(&f, int(row)%segment.FrameRows) {
+		if s.match.inFrame(v, &f, int(row)) {
 			n++
 		}
 	}

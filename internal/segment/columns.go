@@ -11,7 +11,8 @@ import (
 //	smallest and largest time (8 each), first seq (8), place of its columns (4),
 //	smallest owner (4), low of the times, of the seqs (8 each),
 //	widths of the times' anchors and distances, of the seqs' (1 each),
-//	width of owner, 1 if no time is smaller than the one before, 0, 0 (1 each),
+//	width of owner, 1 if no time is smaller than the one before, how times are
+//	told, 0 (1 each),
 //	rows of each class that occurs in the file (2 each)
 //
 // and four columns, each begun at a whole byte: time (a series with the smallest
@@ -80,11 +81,12 @@ func (c *columns) encode(classes []byte) (frames, values []byte) {
 		ownerWidth := widthOf(uint64(maxOwner - minOwner))
 		at := len(values)
 		list = list[:0]
+		told := c.toldAs(from, to, minTime)
 		for _, t := range c.times[from:to] {
-			list = append(list, uint64(t))
+			list = append(list, told.value(t))
 		}
 		var times, seqs series
-		values, times = encodeSeries(values, list, uint64(minTime))
+		values, times = encodeSeries(values, list, told.value(minTime))
 		values, seqs = encodeSeries(values, c.seqs[from:to], first)
 
 		u32, u64 := binary.LittleEndian.AppendUint32, binary.LittleEndian.AppendUint64
@@ -95,7 +97,7 @@ func (c *columns) encode(classes []byte) (frames, values []byte) {
 		if slices.IsSorted(c.times[from:to]) {
 			ascending = 1
 		}
-		frames = append(frames, byte(times.anchorWidth), byte(times.width), byte(seqs.anchorWidth), byte(seqs.width), byte(ownerWidth), ascending, 0, 0)
+		frames = append(frames, byte(times.anchorWidth), byte(times.width), byte(seqs.anchorWidth), byte(seqs.width), byte(ownerWidth), ascending, byte(told), 0)
 		counts := make([]uint16, len(classes))
 		for _, k := range c.class[from:to] {
 			counts[code[k]]++

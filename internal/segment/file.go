@@ -14,7 +14,7 @@ import (
 const (
 	headMagic = "steplog index\n\x00\x00" // 16 bytes
 	footMagic = "end of index\n\x00\x00\x00"
-	version   = 1
+	version   = 2
 
 	headBytes    = 32
 	footBytes    = 32

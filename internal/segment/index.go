@@ -218,6 +218,9 @@ func (x *Index) checkFrames() bool {
 			}
 			size += packedSize(count, int(f[48+k]))
 		}
+		if told(f[54]) > toldMost {
+			return false
+		}
 		size += packedSize(n, x.classWidth)
 		first, last := int64(binary.LittleEndian.Uint64(f)), int64(binary.LittleEndian.Uint64(f[8:]))
 		if i == 0 {

@@ -28,6 +28,7 @@ func (x *Index) FrameHead(i int) FrameHead {
 type Frame struct {
 	FrameHead
 	minOwner          uint32
+	told              told
 	times, seqs       series
 	timeRest, seqRest []byte // the distances of the two
 	classes, owners   []byte
@@ -40,7 +41,8 @@ func (x *Index) Frame(i int) Frame {
 	h, n := head.head, head.n
 	u64 := binary.LittleEndian.Uint64
 	f := Frame{FrameHead: head, minOwner: binary.LittleEndian.Uint32(h[28:]), ownerBits: int(h[52]),
-		times: series{base: u64(h), low: int64(u64(h[32:])), anchorWidth: int(h[48]), width: int(h[49]), n: n},
+		told:  told(h[54]),
+		times: series{base: told(h[54]).value(int64(u64(h))), low: int64(u64(h[32:])), anchorWidth: int(h[48]), width: int(h[49]), n: n},
 		seqs:  series{base: u64(h[16:]), low: int64(u64(h[40:])), anchorWidth: int(h[50]), width: int(h[51]), n: n}}
 	f.times.b = x.values[binary.LittleEndian.Uint32(h[24:]):]
 	f.timeRest = f.times.b[f.times.rest():]
@@ -79,12 +81,13 @@ func (f *FrameHead) CountClass(class int) int {
 	return int(binary.LittleEndian.Uint16(f.head[frameHead+2*class:]))
 }
 
-// Time returns the time of row i of the frame, Unix nanoseconds.
-func (f *Frame) Time(i int) int64 { return int64(f.times.atRest(i, f.timeRest)) }
+// Time tells the time of row i of the frame, Unix nanoseconds: rounded down to a
+// multiple of [TimeStep], if not [Frame.Exact].
+func (f *Frame) Time(i int) int64 { return f.told.time(f.times.atRest(i, f.timeRest)) }
 
-// SearchTime returns the first row whose time is not before one, of a frame whose
-// times ascend; Len when there is none.
-func (f *Frame) SearchTime(at int64) int { return f.times.search(at, f.timeRest) }
+// SearchTime returns the first row whose time, as Time tells it, is not before one, of
+// a frame whose times ascend; Len when there is none.
+func (f *Frame) SearchTime(at int64) int { return f.times.search(f.told.notBefore(at), f.timeRest) }
 
 // Seq returns its seq.
 func (f *Frame) Seq(i int) uint64 { return f.seqs.atRest(i, f.seqRest) }
@@ -145,8 +148,10 @@ func (f *Frame) Owner(i int) uint32 {
 	return o
 }
 
-// TimeRows returns the rows whose times lie between two, both inclusive: from one up
-// to another. ok is false for a file in which those are not all in a row.
+// TimeRows returns the rows whose times, as [Frame.Time] tells them, lie between two,
+// both inclusive: from one up to another. The first is a multiple of [TimeStep], the
+// last lies before one, or all frames are exact. ok is false for a file in which those
+// rows are not all in a row.
 func (x *Index) TimeRows(first, last int64) (from, to int, ok bool) {
 	if !x.ascending {
 		return 0, 0, false
@@ -157,8 +162,8 @@ func (x *Index) TimeRows(first, last int64) (from, to int, ok bool) {
 	return x.rowAt(first), x.rowAt(last + 1), true
 }
 
-// rowAt returns the first row whose time is not before one, of a file in which times
-// ascend.
+// rowAt returns the first row whose time is not before one, as with TimeRows, of a file
+// in which times ascend.
 func (x *Index) rowAt(at int64) int {
 	if at <= x.minTime {
 		return 0

@@ -9,7 +9,8 @@ import (
 )
 
 // SealedRow makes the row of a sealed file. Its Owner is one of the segment, its
-// place is not known.
+// place is not known, and its Time is as [sidecar.Frame.Time] tells it: exact of run
+// and step records.
 func SealedRow(x *sidecar.Index, i int) Row {
 	f := x.Frame(i / sidecar.FrameRows)
 	k := i % sidecar.FrameRows

@@ -15,7 +15,7 @@ import (
 // steps, or, with a sign of -1, takes it back. The caller holds mu.
 func (t *Tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 	var id line.Identity
-	sums, newest := sealedCounts(x, after)
+	sums := sealedCounts(x, after)
 	for o := range sums {
 		sum := &sums[o]
 		if *sum == (runs.Tally{}) {
@@ -26,24 +26,20 @@ func (t *Tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 		for i, k := range sum.Lines {
 			n.Lines[i] = sign * k
 		}
-		t.Runs.Tell(&id, &n, newest(uint32(o)))
+		_, newest := x.ScopeTimes(x.ScopeOf(uint32(o)))
+		t.Runs.Tell(&id, &n, newest)
 	}
 }
 
-// sealedCounts returns what the rows of a sealed file after a seq count, by owner, and
-// what tells the time of the newest of them.
-func sealedCounts(x *sidecar.Index, after uint64) (sums []runs.Tally, newest func(owner uint32) int64) {
-	sums = make([]runs.Tally, x.Owners())
+// sealedCounts returns what the rows of a sealed file after a seq count, by owner.
+func sealedCounts(x *sidecar.Index, after uint64) []runs.Tally {
+	sums := make([]runs.Tally, x.Owners())
 	if after < x.First() {
 		for o := range sums {
 			_, sums[o].Lines, sums[o].Bytes = x.OwnerCounts(uint32(o))
 		}
-		return sums, func(o uint32) int64 {
-			_, last := x.ScopeTimes(x.ScopeOf(o))
-			return last
-		}
+		return sums
 	}
-	times := make([]int64, len(sums))
 	for i := x.Search(after); i < x.Len(); i++ {
 		row := SealedRow(x, i)
 		if !row.counts() {
@@ -55,9 +51,8 @@ func sealedCounts(x *sidecar.Index, after uint64) (sums []runs.Tally, newest fun
 		if row.Kind == line.KindLine {
 			sum.Lines[line.LevelIndex(zapcore.Level(row.Level))]++
 		}
-		times[row.Owner] = max(times[row.Owner], row.Time)
 	}
-	return sums, func(o uint32) int64 { return times[o] }
+	return sums
 }
 
 // aside reports whether something is counted for runs or steps without records.
@@ -73,7 +68,7 @@ func (t *Tables) ForgetCounts(x *sidecar.Index) {
 	if !t.aside() {
 		return
 	}
-	sums, _ := sealedCounts(x, 0)
+	sums := sealedCounts(x, 0)
 	for from := 0; from < len(sums); from += forgetStep {
 		t.forgetSums(x, from, sums[from:min(from+forgetStep, len(sums))])
 	}
@@ -137,7 +132,7 @@ func (t *Tables) recount() {
 	var id line.Identity
 	for _, seg := range t.segments {
 		if x := seg.index; x != nil {
-			sums, _ := sealedCounts(x, 0)
+			sums := sealedCounts(x, 0)
 			for o := range sums {
 				x.Identity(uint32(o), &id)
 				t.Runs.KeepAside(&id, &sums[o])
