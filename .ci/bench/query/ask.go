@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/steplog/steplog/ci/bench/machine"
 	"github.com/steplog/steplog/query"
 )
 
@@ -24,6 +25,8 @@ type result struct {
 	allocated float64
 	first     float64 // median of the first time with each constant
 	processor float64 // what it takes of the processors, on average
+	atPace    float64 // median, each time divided by the machine's pace just before
+	pace      float64 // median
 }
 
 // askAll asks every question with every constant, again and again.
@@ -54,18 +57,19 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 			_ = pprof.Lookup("allocs").WriteTo(heap, 0)
 		}()
 	}
+	pacer := machine.NewPacer()
 	var all []result
 	for _, q := range questions(&about) {
 		if !strings.Contains(q.name, s.only) {
 			continue
 		}
 		r := result{question: q, answers: make([]answer, s.constants)}
-		var first, warm []float64
+		var first, warm, atPace, paces []float64
 		var used time.Duration
 		for round := range s.rounds + 1 {
-			if round == 1 {
-				used = processorTime()
-			}
+			pace := pacer.Pace()
+			paces = append(paces, pace)
+			from := processorTime()
 			for i := range s.constants {
 				from := time.Now()
 				a, err := q.ask(ctx, e, i)
@@ -82,14 +86,19 @@ func askAll(ctx context.Context, s settings, e *query.Engine) ([]result, error) 
 					return nil, fmt.Errorf("%s: the total was %d and is %d", q.name, r.answers[i].total, a.total)
 				}
 				warm = append(warm, took)
+				atPace = append(atPace, took/pace)
+			}
+			if round > 0 {
+				used += processorTime() - from
 			}
 		}
-		r.processor = float64(processorTime()-used) / 1e6 / float64(max(len(warm), 1))
+		r.processor = float64(used) / 1e6 / float64(max(len(warm), 1))
 		r.allocated = allocated(func() {
 			for i := range s.constants {
 				_, _ = q.ask(ctx, e, i)
 			}
 		}) / float64(s.constants)
+		r.atPace, r.pace = middle(atPace), middle(paces)
 		r.first, r.median, r.fastest, r.slowest = middle(first), middle(warm), slices.Min(warm), slices.Max(warm)
 		all = append(all, r)
 	}
