@@ -51,6 +51,12 @@ var faults = []fault{
 		"case i < written[fr.file]:\n\t\t\tf.writtenTo = end", "case i < written[fr.file]:", inJournal, "^TestOpenOnDiskFullForOne$"},
 	{"a full ring has no room to say what was dropped", inJournal,
 		"return r.size - min(r.size/64, 16<<10)", "return r.size", inJournal, "^TestCloseOnFullDisk$"},
+	{"what was dropped is forgotten with the process", inJournal,
+		"if !j.keepsLost(f) || j.closed {", "if j != nil {", inJournal, "^TestDroppedAndKilled$"},
+	{"what was said to be dropped is said again", inJournal,
+		"if l.saidIn(snap, name) {", "if l.saidIn(snap, name) && l.count == 0 {", inJournal, "^TestDroppedIsSaidOnce$"},
+	{"half a count of what was dropped is believed", inJournal,
+		"if binary.LittleEndian.Uint32(slot[offCheck:]) != crc32.Checksum(slot[:offCheck], castagnoli) {", "if false {", inJournal, "^TestDroppedTorn$"},
 	{"after a power cut the text is taken as it is", inJournal,
 		"j.rebooted = found && !left.Clean &&", "j.rebooted = false &&", inJournal, "^TestTextAfterAPowerCut$"},
 

@@ -24,12 +24,13 @@ var (
 const roleVariable = "STEPLOG_RELIABILITY_ROLE"
 
 var roles = map[string]func() error{
-	"load":   load,
-	"space":  runOutOfSpace,
-	"files":  runOutOfDescriptors,
-	"denied": loseTheFolder,
-	"locked": openSecond,
-	"soak":   soakRole,
+	"load":     load,
+	"space":    runOutOfSpace,
+	"files":    runOutOfDescriptors,
+	"denied":   loseTheFolder,
+	"locked":   openSecond,
+	"soak":     soakRole,
+	"dropping": dropUntilKilled,
 }
 
 func TestMain(m *testing.M) {

@@ -84,6 +84,7 @@ type Lost struct {
 	count       int64
 	levels      line.Levels
 	first, last time.Time
+	since       uint64 // the record that says it has no smaller seq
 }
 
 // Add adds one record.
@@ -96,6 +97,28 @@ func (l *Lost) Add(level zapcore.Level, at time.Time) {
 	l.last = at
 }
 
+// join adds what was dropped at another place, or before.
+func (l *Lost) join(m *Lost) {
+	if m.count == 0 {
+		return
+	}
+	if l.count == 0 {
+		*l = *m
+		return
+	}
+	l.count += m.count
+	for i, n := range m.levels {
+		l.levels[i] += n
+	}
+	if m.first.Before(l.first) {
+		l.first = m.first
+	}
+	if m.last.After(l.last) {
+		l.last = m.last
+	}
+	l.since = min(l.since, m.since)
+}
+
 // Missed adds records to what the log will say was dropped that were dropped
 // before they got here. Whoever dropped them counts them.
 func (f *File) Missed(l Lost) {
@@ -104,16 +127,15 @@ func (f *File) Missed(l Lost) {
 	}
 	f.j.mu.Lock()
 	defer f.j.mu.Unlock()
-	f.lost.count += l.count
-	for i, n := range l.levels {
-		f.lost.levels[i] += n
-	}
-	if f.lost.first.IsZero() || l.first.Before(f.lost.first) {
-		f.lost.first = l.first
-	}
-	if l.last.After(f.lost.last) {
-		f.lost.last = l.last
-	}
+	l.since = f.j.numbers.next
+	f.lost.join(&l)
+	f.keepLost()
+}
+
+// saidLost forgets what was dropped: a record says it. The caller holds mu.
+func (f *File) saidLost() {
+	f.lost = Lost{}
+	f.keepLost()
 }
 
 // File returns the log with this name, opening or making its file on first
@@ -180,6 +202,10 @@ func (j *Journal) install(f *File) error {
 		return ErrClosed
 	}
 	f.size = f.text.Size()
+	if j.live {
+		f.lost = j.unsaid[f.name]
+		delete(j.unsaid, f.name)
+	}
 	if j.live && j.ringed() {
 		f.seg.InText.Store(j.numbers.next - 1)
 	}
@@ -327,7 +353,11 @@ func (f *File) drop(m *Meta, err error) {
 		f.j.problem(fmt.Errorf("append to %s: %w", f.name, err))
 	}
 	f.dropped[line.LevelIndex(m.Level)].Add(1)
+	if f.lost.count == 0 {
+		f.lost.since = f.j.numbers.next
+	}
 	f.lost.Add(m.Level, m.Time)
+	f.keepLost()
 }
 
 // levelNames are the keys of the counts by level, in the order of
@@ -344,12 +374,15 @@ func (l Lost) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	return nil
 }
 
+// lostMessage is what the message of that record begins with; the count follows.
+const lostMessage = "dropped "
+
 // lostRecord makes the record that says what was dropped. The caller holds mu.
 func (f *File) lostRecord() (body []byte, m *Meta, o *runs.Owner) {
 	now := f.j.opts.Clock().UTC()
 	body = f.j.encoder.Append(nil, &line.Entry{
 		Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent, Topic: "system",
-		Message: fmt.Sprintf("dropped %d", f.lost.count),
+		Message: fmt.Sprint(lostMessage, f.lost.count),
 	}, []zap.Field{
 		zap.Int64("count", f.lost.count), zap.Object("by_level", f.lost),
 		zap.Time("first", f.lost.first), zap.Time("last", f.lost.last),
@@ -363,6 +396,6 @@ func (f *File) writeLost() error {
 	if _, err := f.write(o, m, body); err != nil {
 		return err
 	}
-	f.lost = Lost{}
+	f.saidLost()
 	return nil
 }

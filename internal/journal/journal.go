@@ -93,6 +93,9 @@ type Journal struct {
 
 	_ cpu.CacheLinePad
 
+	dropped *dropped        // nil where it cannot be kept; guarded by mu once live
+	unsaid  map[string]Lost // what an earlier process dropped, by log, until that is open; guarded by mu once live
+
 	ring     *ring                           // nil in mode write; immutable once live
 	mapping  vfs.Mapping                     // of ring
 	live     bool                            // Open is done; guarded by mu

@@ -51,6 +51,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	if j.ring != nil {
 		go j.pump()
 	}
+	j.sayLeft()
 	j.noteGaps()
 	j.endDeadRuns()
 	j.tables.Runs.Settle(true)
@@ -66,6 +67,9 @@ func (j *Journal) recover(private string) (err error) {
 	}
 	j.rebooted = found && !left.Clean && (j.opts.Boot == "" || left.Boot != j.opts.Boot)
 	if err := j.openRingFile(private, left.Clean); err != nil {
+		return err
+	}
+	if err := j.openDropped(private); err != nil {
 		return err
 	}
 	if j.rebooted {
@@ -108,6 +112,7 @@ func (j *Journal) recover(private string) (err error) {
 	if err := j.startRing(private); err != nil {
 		return err
 	}
+	j.startDropped(private)
 	if err := j.numbers.settle(j.opts.Boot); err != nil {
 		return err
 	}
@@ -178,6 +183,7 @@ func newJournal(dir string, o Options) *Journal {
 	j := &Journal{
 		dir: dir, opts: o, fs: o.FS,
 		aside:      map[string]int64{},
+		unsaid:     map[string]Lost{},
 		encoder:    line.NewEncoder(line.Options{}),
 		tables:     tables.New(),
 		problems:   make(chan error, 64),
@@ -269,6 +275,7 @@ func (j *Journal) abandon() {
 	if j.mapping != nil {
 		j.mapping.Unmap()
 	}
+	_ = j.unmapDropped()
 	j.readers.closeAll()
 	if j.folder != nil {
 		j.folder.Close()

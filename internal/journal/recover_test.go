@@ -217,6 +217,7 @@ func TestNewerVersion(t *testing.T) {
 		"numbers.json": `{"version":2,"next":7}`,
 		"files.json":   `{"version":2,"logs":{}}`,
 		"ring":         "steplog ring\n\x00\x03\x00",
+		"dropped":      "steplog dropped\n\x02\x00",
 	} {
 		fsys := vfs.NewMem()
 		f := open(t, fsys, system("one"))

@@ -193,7 +193,7 @@ func (f *File) appendLost() {
 		return
 	}
 	if _, err := f.put(o, m, body, bodySum(body)); err == nil {
-		f.lost = Lost{}
+		f.saidLost()
 	}
 }
 

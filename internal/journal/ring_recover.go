@@ -92,9 +92,15 @@ func (j *Journal) mapRing(path string) (*ring, error) {
 	return r, nil
 }
 
-// makeRing maps a new ring, which is under its name when it is whole: nobody
-// maps what may shrink, and no kill leaves half of one.
-func (j *Journal) makeRing(path string) (*ring, error) {
+// makeRing maps a new ring.
+func (j *Journal) makeRing(path string) (r *ring, err error) {
+	j.mapping, err = j.makeMapped(path, ringHeader+j.opts.RingBytes, func(mem []byte) { r = newRing(mem) })
+	return r, err
+}
+
+// makeMapped maps a new file, which is under its name when it is whole: nobody maps
+// what may shrink, and no kill leaves half of one.
+func (j *Journal) makeMapped(path string, size int, put func(mem []byte)) (vfs.Mapping, error) {
 	temporary := path + ".tmp"
 	if err := vfs.IgnoreNotExist(j.fs.Remove(temporary)); err != nil {
 		return nil, err
@@ -104,16 +110,15 @@ func (j *Journal) makeRing(path string) (*ring, error) {
 		return nil, err
 	}
 	defer f.Close() // the mapping stays
-	size := int64(ringHeader + j.opts.RingBytes)
-	err = f.Allocate(size, false)
+	err = f.Allocate(int64(size), false)
 	var m vfs.Mapping
 	if err == nil {
-		m, err = j.fs.Map(f, int(size))
+		m, err = j.fs.Map(f, size)
 	}
 	if err != nil {
 		return nil, errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(temporary)))
 	}
-	r := newRing(m.Bytes())
+	put(m.Bytes())
 	if err = f.Sync(); err == nil {
 		err = j.fs.Rename(temporary, path)
 	}
@@ -123,8 +128,7 @@ func (j *Journal) makeRing(path string) (*ring, error) {
 	if err != nil {
 		return nil, errors.Join(err, m.Unmap(), vfs.IgnoreNotExist(j.fs.Remove(temporary)))
 	}
-	j.mapping = m
-	return r, nil
+	return m, nil
 }
 
 // replay writes to the text what a process that died had accepted and not

@@ -218,7 +218,11 @@ func (j *Journal) closeWriter() error {
 			errs = append(errs, f.writeLost())
 		}
 		if n := f.lost.count; n > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d records were dropped, and the log does not say so", f.name, n))
+			until := ""
+			if j.keepsLost(f) {
+				until = " until it is opened again"
+			}
+			errs = append(errs, fmt.Errorf("%s: %d records were dropped, and the log does not say so%s", f.name, n, until))
 		}
 	}
 	j.closed = true
@@ -251,6 +255,7 @@ func (j *Journal) closeWriter() error {
 	j.mu.Lock()
 	clean := (j.ring == nil || j.head == j.tail.Load()) && errors.Join(errs...) == nil
 	errs = append(errs, j.numbers.release(clean))
+	errs = append(errs, j.unmapDropped())
 	j.mu.Unlock()
 	j.readers.closeAll()
 	errs = append(errs, j.unmapRing())
