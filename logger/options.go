@@ -120,7 +120,8 @@ const (
 	ModeJournal Mode = iota
 	// ModeWrite hands each record to the operating system before the call
 	// returns. Records survive the death of the process, and other programs see
-	// them in the file at once.
+	// them in the file at once. A store whose disk is too full for what an earlier one
+	// in ModeJournal left goes on with that mode until it is opened again.
 	ModeWrite
 )
 

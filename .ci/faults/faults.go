@@ -51,6 +51,8 @@ var faults = []fault{
 		"case i < written[fr.file]:\n\t\t\tf.writtenTo = end", "case i < written[fr.file]:", inJournal, "^TestOpenOnDiskFullForOne$"},
 	{"a full ring has no room to say what was dropped", inJournal,
 		"return r.size - min(r.size/64, 16<<10)", "return r.size", inJournal, "^TestCloseOnFullDisk$"},
+	{"in mode write a full disk keeps a folder shut", inJournal,
+		"(j.left != nil || j.opts.Mode == ModeJournal && !j.rebooted &&", "(j.opts.Mode == ModeJournal && !j.rebooted &&", inJournal, "^TestOpenOnFullDiskOtherwise$"},
 	{"what was dropped is forgotten with the process", inJournal,
 		"if !j.keepsLost(f) || j.closed {", "if j != nil {", inJournal, "^TestDroppedAndKilled$"},
 	{"what was said to be dropped is said again", inJournal,

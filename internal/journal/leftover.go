@@ -47,6 +47,12 @@ func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int,
 		}
 		j.recovery.Replayed++
 	}
+	if j.rebooted {
+		// What it said of texts was said before something of them was lost.
+		clear(j.ring.mem[offSynced:ringHeader])
+	}
+	last := &frames[len(frames)-1]
+	j.ring.head().Store(last.at + frameSize(int(last.length))) // nothing that is damaged is behind it
 	j.ring.tail().Store(left.at)
 	j.left = left
 	j.failing.Store(true)

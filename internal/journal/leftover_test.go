@@ -138,6 +138,74 @@ func TestOpenOnDiskFullForOne(t *testing.T) {
 	}
 }
 
+// A folder opens on a full disk in mode write too, and after a power cut: with the ring
+// that is there, until the disk has taken what is in it.
+func TestOpenOnFullDiskOtherwise(t *testing.T) {
+	t.Parallel()
+	for name, otherwise := range map[string]func(*journal.Options){
+		"mode write":                    inMode(journal.ModeWrite),
+		"power cut":                     system("two"),
+		"power cut, ring of other size": func(o *journal.Options) { system("two")(o); o.RingBytes = 8 << 20 },
+		"power cut, mode write":         func(o *journal.Options) { system("two")(o); o.Mode = journal.ModeWrite },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &disk{Mem: vfs.NewMem()}
+			f := open(t, d.fs(), system("one"))
+			want := map[string][]string{}
+			say := func(log, message string) {
+				_, err := f.log(log, run, zapcore.ErrorLevel, message)
+				require.NoError(t, err)
+				want[log] = append(want[log], message)
+			}
+			for n := range 10 {
+				say("user", fmt.Sprint("in the text ", n))
+				say("email", fmt.Sprint("in the text ", n))
+			}
+			require.NoError(t, f.Sync(t.Context()))
+			d.full.Store(true)
+			for n := range 10 {
+				say("user", fmt.Sprint("in the ring ", n))
+				say("email", fmt.Sprint("in the ring ", n))
+			}
+			f.fill()
+			f.dropAll("user", zapcore.ErrorLevel, zapcore.ErrorLevel)
+			for email := messages(t, f.Journal, "email"); len(want["email"]) < len(email); {
+				want["email"] = append(want["email"], email[len(want["email"])])
+			}
+			for n := range 3 {
+				d = d.kill(true)
+				f = open(t, d.fs(), system("one"), otherwise)
+				require.Equal(t, journal.ModeJournal, f.Stats().Mode)
+				require.True(t, f.Stats().Failing)
+				for log, list := range want {
+					require.Equal(t, list, withoutNotices(messages(t, f.Journal, log)), log)
+				}
+				say("user", fmt.Sprint("on the full disk ", n))
+				f.dropAll("user", zapcore.ErrorLevel)
+			}
+			d.full.Store(false)
+			require.Eventually(t, func() bool { return f.Stats().Waiting == 0 }, 10*time.Second, time.Millisecond)
+			say("user", "last")
+			require.NoError(t, f.Close())
+			f = open(t, d.fs(), system("one"), otherwise)
+			var asked journal.Options
+			otherwise(&asked)
+			require.Equal(t, asked.Mode, f.Stats().Mode)
+			require.Zero(t, f.Recovery().Foreign)
+			said := 0
+			for log, list := range want {
+				require.Equal(t, list, withoutNotices(messages(t, f.Journal, log)), log)
+				require.IsIncreasing(t, seqs(f.Journal, log), log)
+			}
+			for _, s := range sayings(t, f.Journal, "user") {
+				said += s.Details.Count
+			}
+			require.Equal(t, 5, said)
+		})
+	}
+}
+
 // seqs returns those of a log's records in the order of its text.
 func seqs(j *journal.Journal, log string) (list []uint64) {
 	snap := j.Snapshot()

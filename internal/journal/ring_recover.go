@@ -136,7 +136,8 @@ func (j *Journal) makeMapped(path string, size int, put func(mem []byte)) (vfs.M
 //
 // The records of one file are written in the order of the ring. So of the
 // frames of a file, all up to the newest whose line stands in the text are
-// written, and none after it. No offset is trusted: the line itself tells.
+// written, and none after it. No offset is trusted: the line itself tells. After a
+// reboot those are written that are younger than what the text has.
 func (j *Journal) replay() error {
 	r := j.ring
 	if r == nil {
@@ -145,11 +146,8 @@ func (j *Journal) replay() error {
 	frames := j.framesLeft()
 	written := map[uint16]int{} // by file: index in frames behind the newest that is in the text
 	for i, fr := range frames {
-		f, err := j.fileOfCode(fr.file)
-		if err != nil {
-			return err
-		}
-		if j.tables.Holds(f.name, fr.seq, uint32(prefixLen(fr.seq)+int(fr.length))) {
+		name := j.registry.names[fr.file]
+		if j.rebooted && fr.seq <= j.tables.NewestOf(name) || j.tables.Holds(name, fr.seq, uint32(prefixLen(fr.seq)+int(fr.length))) {
 			written[fr.file] = i + 1
 		}
 	}
@@ -218,8 +216,7 @@ type leftFrame struct {
 
 // framesLeft returns the whole frames between tail and head. After a kill these
 // are all; after a reboot pages of different age may stand side by side, and
-// only frames count that follow each other without a gap and are younger than
-// what their file has.
+// only frames count that follow each other without a gap.
 func (j *Journal) framesLeft() []leftFrame {
 	r := j.ring
 	head := r.head().Load()
@@ -249,9 +246,7 @@ func (j *Journal) framesLeft() []leftFrame {
 			break
 		}
 		last = fr.seq
-		if !j.rebooted || fr.seq > j.tables.NewestOf(j.registry.names[fr.file]) {
-			list = append(list, leftFrame{fr, at})
-		}
+		list = append(list, leftFrame{fr, at})
 		at += frameSize(int(fr.length))
 	}
 	return list
@@ -300,16 +295,16 @@ func (f *File) publishLeft(rec *line.Record, at int64, n int) {
 	f.j.tables.Publish(f.seg, &row, f.j.tables.Owner(&rec.Identity), lifecycleOf(rec))
 }
 
-// canKeepRing reports whether the ring that an earlier process left, or one of another
-// size, is one to go on with.
+// canKeepRing reports whether the ring that an earlier process left, in another mode or
+// of another size too, is one to go on with.
 func (j *Journal) canKeepRing() bool {
-	return j.ring != nil && j.opts.Mode == ModeJournal && !j.ring.crcs && !j.rebooted
+	return j.ring != nil && !j.ring.crcs
 }
 
-// keepsRing reports whether that ring is gone on with: it has the size that is asked for,
-// or holds what a full disk did not take, until a folder is opened without that.
+// keepsRing reports whether that ring is gone on with: it is what is asked for, or holds
+// what a full disk did not take, until a folder is opened without that.
 func (j *Journal) keepsRing() bool {
-	return j.canKeepRing() && (j.left != nil || j.ring.size == uint64(j.opts.RingBytes))
+	return j.canKeepRing() && (j.left != nil || j.opts.Mode == ModeJournal && !j.rebooted && j.ring.size == uint64(j.opts.RingBytes))
 }
 
 // startRing makes an empty ring where there is none, and sets mode write in
