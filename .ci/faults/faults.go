@@ -52,7 +52,7 @@ var faults = []fault{
 	{"a full ring has no room to say what was dropped", inJournal,
 		"return r.size - min(r.size/64, 16<<10)", "return r.size", inJournal, "^TestCloseOnFullDisk$"},
 	{"in mode write a full disk keeps a folder shut", inJournal,
-		"(j.left != nil || j.opts.Mode == ModeJournal && !j.rebooted &&", "(j.opts.Mode == ModeJournal && !j.rebooted &&", inJournal, "^TestOpenOnFullDiskOtherwise$"},
+		"return j.ring != nil && !j.ring.crcs", "return j.ring != nil && !j.ring.crcs && j.opts.Mode == ModeJournal", inJournal, "^TestOpenOnFullDiskOtherwise$"},
 	{"what was dropped is forgotten with the process", inJournal,
 		"if !j.keepsLost(f) || j.closed {", "if j != nil {", inJournal, "^TestDroppedAndKilled$"},
 	{"what was said to be dropped is said again", inJournal,
