@@ -154,7 +154,7 @@ func (osFS) Lock(name string) (io.Closer, error) {
 		held, herr := f.Stat()
 		named, nerr := os.Lstat(name)
 		if herr == nil && nerr == nil && os.SameFile(held, named) {
-			return f, nil
+			return heldLock{f}, nil
 		}
 		_ = f.Close() // as above
 		if herr != nil {
@@ -166,6 +166,13 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	}
 	return nil, &fs.PathError{Op: "lock", Path: name, Err: ErrLocked}
 }
+
+// heldLock is a lock that is held on an open file.
+type heldLock struct{ file *os.File }
+
+// Close gives the lock back before it closes the file: a process that this one is about
+// to start has the file open as well, until it is another program, and the lock with it.
+func (l heldLock) Close() error { return errors.Join(unlockFile(l.file), l.file.Close()) }
 
 func (osFS) Map(f File, size int) (Mapping, error) { return mapChecked(f, size, mapFile) }
 

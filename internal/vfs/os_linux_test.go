@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -24,6 +25,33 @@ func TestOSAllocateTakesBlocks(t *testing.T) {
 		require.Equal(t, !keepSize, fi.Size() == 1<<20)
 		require.NoError(t, f.Close())
 	}
+}
+
+// A process that is being started has every file of ours open until it is another
+// program. A lock that was given back in that moment is free all the same.
+func TestOSLockIsGivenBackWhileAProcessStarts(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lock")
+	held, err := vfs.OS().Lock(name)
+	require.NoError(t, err)
+	inherited := -1
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, e := range entries {
+		if path, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && path == name {
+			fd, err := strconv.Atoi(e.Name())
+			require.NoError(t, err)
+			inherited, err = syscall.Dup(fd)
+			require.NoError(t, err)
+		}
+	}
+	require.Positive(t, inherited)
+	defer syscall.Close(inherited)
+	_, err = vfs.OS().Lock(name)
+	require.ErrorIs(t, err, vfs.ErrLocked)
+	require.NoError(t, held.Close())
+	again, err := vfs.OS().Lock(name)
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
 }
 
 func TestOSKind(t *testing.T) {

@@ -41,6 +41,12 @@ func lockFile(f *os.File) error {
 	return err
 }
 
+func unlockFile(f *os.File) error {
+	return control(f, func(fd uintptr) error {
+		return again(func() error { return unix.Flock(int(fd), unix.LOCK_UN) })
+	})
+}
+
 // linkNew is a rename that replaces nothing, in two steps: a crash between them
 // leaves the file under both names.
 func linkNew(oldName, newName string) error {

@@ -39,6 +39,9 @@ func lockFile(f *os.File) error {
 	return err
 }
 
+// unlockFile does nothing: a lock goes with its handle, which no other process gets.
+func unlockFile(*os.File) error { return nil }
+
 // allocate reserves blocks. The system cuts the file when less than its size is
 // asked for, and gives back what lies past the end when the file is closed.
 func allocate(f *os.File, size int64, keepSize bool) error {
