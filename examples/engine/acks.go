@@ -19,20 +19,21 @@ import (
 // acks keeps what the log has acknowledged, apart from the log: with -acks FILE
 // every line that flows log gets a word of its own in details.ack, and the word
 // is appended to FILE with one write(2) once the call that logged the line has
-// returned. Whoever kills the program then looks for each word of FILE in the
+// returned and the log has dropped nothing meanwhile. Whoever kills the program then looks for each word of FILE in the
 // text of the log.
 //
 // A nil *acks logs without any of this. It is safe for concurrent use.
 type acks struct {
-	file *os.File
-	name string // unique across starts
-	last atomic.Int64
-	err  atomic.Pointer[error]
+	file    *os.File
+	dropped func() int64 // how many records the log has dropped
+	name    string       // unique across starts
+	last    atomic.Int64
+	err     atomic.Pointer[error]
 }
 
-// openAcks opens the file to append to. A kill can cut a write where two pages of
+// openAcks opens the file to append to; dropped counts what the log drops. A kill can cut a write where two pages of
 // the file meet: the part of a word that is left at its end is removed.
-func openAcks(path string) (*acks, error) {
+func openAcks(path string, dropped func() int64) (*acks, error) {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func openAcks(path string) (*acks, error) {
 	if err := cutWord(file); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &acks{file: file, name: rand.Text()}, nil
+	return &acks{file: file, dropped: dropped, name: rand.Text()}, nil
 }
 
 // cutWord removes what follows the last line end.
@@ -71,12 +72,18 @@ func (a *acks) next() string {
 	return a.name + "-" + strconv.FormatInt(a.last.Add(1), 10)
 }
 
-// confirm appends a word whose line was logged.
-func (a *acks) confirm(word string) {
+// confirm logs a line and appends its word, unless something was dropped meanwhile: that
+// may have been the line.
+func (a *acks) confirm(word string, log func() error) error {
+	before := a.dropped()
+	if err := log(); err != nil || a.dropped() != before {
+		return err
+	}
 	if _, err := a.file.WriteString(word + "\n"); err != nil {
 		err = fmt.Errorf("acks: %w", err)
 		a.err.CompareAndSwap(nil, &err)
 	}
+	return nil
 }
 
 // line logs one line for whatever ctx belongs to.
@@ -87,8 +94,10 @@ func (a *acks) line(ctx context.Context, level zapcore.Level, message string, fi
 		return
 	}
 	word := a.next()
-	log.Log(level, message, append(fields, zap.String("ack", word))...)
-	a.confirm(word)
+	_ = a.confirm(word, func() error {
+		log.Log(level, message, append(fields, zap.String("ack", word))...)
+		return nil
+	})
 }
 
 // value logs one value, as logger.Value does.
@@ -99,8 +108,10 @@ func (a *acks) value(ctx context.Context, level zapcore.Level, label string, val
 		return
 	}
 	word := a.next()
-	logger.Value(logger.NewContext(ctx, log.With(zap.String("ack", word))), level, label, value)
-	a.confirm(word)
+	_ = a.confirm(word, func() error {
+		logger.Value(logger.NewContext(ctx, log.With(zap.String("ack", word))), level, label, value)
+		return nil
+	})
 }
 
 // writer returns a writer whose lines become lines of the step that ctx belongs
@@ -146,16 +157,12 @@ func (w *ackWriter) Close() error {
 // end logs the line that has begun.
 func (w *ackWriter) end() error {
 	word := w.acks.next()
-	out := w.log.With(zap.String("ack", word)).Writer(w.level)
-	_, err := out.Write(append(w.begun, '\n'))
-	w.begun = w.begun[:0]
-	if err := out.Close(); err != nil {
-		return err
-	}
-	if err == nil {
-		w.acks.confirm(word)
-	}
-	return err
+	return w.acks.confirm(word, func() error {
+		out := w.log.With(zap.String("ack", word)).Writer(w.level)
+		_, err := out.Write(append(w.begun, '\n'))
+		w.begun = w.begun[:0]
+		return errors.Join(err, out.Close())
+	})
 }
 
 // Close closes the file and returns the first error of any write to it.

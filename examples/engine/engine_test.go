@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -252,7 +253,8 @@ func TestAcks(t *testing.T) {
 		{"id": "shell", "use": "shell/exec", "with": {"command": ["go", "env", "-json", "GOOS"], "stdout": "info"}}]}`)
 	sink.Levels().SetLevel(t.Context(), levels.Scope{}, levels.Info) // so that one line is not logged
 	path := filepath.Join(t.TempDir(), "acks")
-	acks, err := openAcks(path)
+	nothing := func() int64 { return 0 }
+	acks, err := openAcks(path, nothing)
 	require.NoError(t, err)
 	engine.acks = acks
 	_, _, err = engine.Run(t.Context(), "f", nil)
@@ -271,10 +273,14 @@ func TestAcks(t *testing.T) {
 	require.Len(t, logged, 2+1+1+1+3)
 
 	require.NoError(t, os.WriteFile(path, append(text, "cut by a ki"...), 0o600))
-	again, err := openAcks(path)
+	again, err := openAcks(path, nothing)
 	require.NoError(t, err)
 	require.NotEqual(t, acks.name, again.name)
-	again.confirm("whole")
+	dropped := int64(0)
+	again.dropped = func() int64 { return dropped }
+	require.NoError(t, again.confirm("whole", func() error { return nil }))
+	require.NoError(t, again.confirm("dropped", func() error { dropped++; return nil }))
+	require.ErrorIs(t, again.confirm("failed", func() error { return io.ErrClosedPipe }), io.ErrClosedPipe)
 	require.NoError(t, again.Close())
 	mended, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -282,7 +288,7 @@ func TestAcks(t *testing.T) {
 
 	other := filepath.Join(t.TempDir(), "other")
 	require.NoError(t, os.WriteFile(other, make([]byte, 1000), 0o600))
-	_, err = openAcks(other)
+	_, err = openAcks(other, nothing)
 	require.ErrorContains(t, err, "does not hold words")
 }
 

@@ -160,7 +160,7 @@ type program struct {
 // run does everything between opening and closing the store.
 func (p *program) run(ctx context.Context, stdout, stderr io.Writer) (status int) {
 	if p.acks != "" {
-		acks, err := openAcks(p.acks)
+		acks, err := openAcks(p.acks, func() int64 { return p.store.Stats().Dropped })
 		if err != nil {
 			fmt.Fprintln(stderr, "engine:", err)
 			return exitUsage
