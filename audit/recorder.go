@@ -118,7 +118,7 @@ func (r *Recorder) Reopen(ctx context.Context) error {
 	}
 	s, err := r.open(ctx)
 	if err != nil {
-		r.state.Store(&state{err: fmt.Errorf("%w: %w", ErrUnavailable, err)})
+		r.state.Store(&state{err: unavailable(err)})
 		return err
 	}
 	r.state.Store(s)
@@ -158,7 +158,8 @@ func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
 	t.start()
 	s := &state{trail: t, encoder: enc}
 	if err := r.announce(ctx, s); err != nil {
-		return nil, errors.Join(err, t.close())
+		_ = t.close() // nothing that was acknowledged depends on it
+		return nil, err
 	}
 	return s, nil
 }

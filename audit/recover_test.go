@@ -279,6 +279,26 @@ func TestPoisoned(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A trail that a full disk kept from being opened says so in one sentence.
+func TestOpenOnFullDisk(t *testing.T) {
+	mem := vfs.NewMem()
+	r, err := hosted(mem, audit.Options{})
+	require.NoError(t, err)
+	_, err = flow(r, "before")
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	fsys := vfs.Inject(mem, vfs.Matching(vfs.Kinds(vfs.OpWriteAt), func(vfs.Op) error { return syscall.ENOSPC }))
+	r, err = audit.OpenHosted(dir, &audit.Options{Signer: quick("a"), Verifiers: quick("a").list()}, audit.Host{FS: fsys})
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	for range 2 {
+		_, err = flow(r, "one")
+		require.ErrorIs(t, err, audit.ErrUnavailable)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.Equal(t, 1, strings.Count(err.Error(), audit.ErrUnavailable.Error()), "%v", err)
+	}
+	require.NoError(t, r.Close())
+}
+
 func TestBestEffort(t *testing.T) {
 	mem := vfs.NewMem()
 	var broken atomic.Bool
