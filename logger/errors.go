@@ -2,7 +2,6 @@ package logger
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/steplog/steplog/internal/journal"
 )
@@ -58,8 +57,6 @@ func translate(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, journal.ErrLocked):
-		return fmt.Errorf("%w: %w", ErrLocked, err)
 	case errors.Is(err, journal.ErrClosed):
 		return ErrClosed
 	case errors.Is(err, journal.ErrTimeout):

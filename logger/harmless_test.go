@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
@@ -101,9 +106,39 @@ func TestNil(t *testing.T) {
 		(&logger.Step{}).End(nil, nil)
 	})
 	t.Run("R6.10 library: a nil store", func(t *testing.T) {
-		require.Nil(t, store.Query())
-		require.Nil(t, store.Files())
-		require.Nil(t, store.Levels())
+		ctx, q := t.Context(), store.Query()
+		for name, ask := range map[string]func() error{
+			"records":   func() error { _, err := q.Records(ctx, query.Filter{}, query.Paging{}); return err },
+			"main logs": func() error { _, err := q.MainLogs(ctx, query.RunFilter{}, query.Paging{}); return err },
+			"sub logs":  func() error { _, err := q.SubLogs(ctx, query.StepFilter{}, query.Paging{}); return err },
+			"audit":     func() error { _, err := q.Audit(ctx, query.AuditFilter{}, query.Paging{}); return err },
+			"access":    func() error { _, err := q.Access(ctx, query.AccessFilter{}, query.Paging{}); return err },
+			"histogram": func() error { _, err := q.Histogram(ctx, query.Filter{}, time.Hour); return err },
+			"facets":    func() error { _, err := q.Facets(ctx, query.Filter{}, "level", 1); return err },
+			"reader":    func() error { _, err := io.ReadAll(q.Reader(ctx, query.Filter{})); return err },
+			"tail": func() error {
+				for _, err := range q.Tail(ctx, query.Filter{}, query.TailOptions{}) {
+					return err
+				}
+				return nil
+			},
+		} {
+			require.ErrorIs(t, ask(), query.ErrClosed, name)
+		}
+		require.NoError(t, q.Close())
+		files, err := store.Files().List()
+		require.NoError(t, err)
+		require.Empty(t, files)
+		_, err = store.Files().Tail("user.log", 1)
+		require.ErrorIs(t, err, rotation.ErrNotFound)
+		store.Levels().SetLevel(ctx, levels.Scope{}, levels.Trace)
+		require.False(t, store.Server("edge-1").Enabled(levels.Fatal))
+		served := httptest.NewRecorder()
+		store.Access().Middleware(http.NotFoundHandler()).ServeHTTP(served, httptest.NewRequest(http.MethodGet, "/", nil))
+		require.Equal(t, http.StatusNotFound, served.Code)
+		store.Access().Record(access.Record{})
+		_, err = store.Audit().Record(ctx, audit.Entry{Event: audit.FlowUpdated})
+		require.ErrorIs(t, err, audit.ErrClosed)
 		require.Zero(t, store.FileRule("x"))
 		require.Zero(t, store.Stats().Records)
 		require.ErrorIs(t, store.SetFileRule(t.Context(), "x", logger.FileRule{}), logger.ErrClosed)
@@ -321,6 +356,7 @@ func TestClose(t *testing.T) {
 		require.NoError(t, err)
 		_, err = logger.Open(dir, nil)
 		require.ErrorIs(t, err, logger.ErrLocked)
+		require.EqualError(t, err, "open "+dir+": logger: the folder is written by another process", "said once")
 		require.NoError(t, store.Close())
 		openDir(t, dir, nil)
 	})
@@ -360,7 +396,9 @@ func TestOptions(t *testing.T) {
 	})
 	t.Run("R1.2 library: a folder that cannot be made is an error", func(t *testing.T) {
 		_, err := logger.Open("/dev/null/logs", nil)
-		require.Error(t, err)
+		require.ErrorContains(t, err, "open /dev/null/logs: ")
+		_, err = logger.Open("", nil)
+		require.ErrorIs(t, err, logger.ErrOptions, "a variable that is not set")
 		require.Equal(t, "journal write Mode(9)", fmt.Sprint(logger.ModeJournal, logger.ModeWrite, logger.Mode(9)))
 	})
 }

@@ -3,6 +3,7 @@ package logger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,9 @@ import (
 )
 
 // Store is an open folder of logs. It is safe for concurrent use. A nil Store
-// is harmless: its loggers log nothing, and its methods that return an error
-// return [ErrClosed].
+// is harmless, so that a host can go on without its logs: its loggers log
+// nothing, its methods that return an error return [ErrClosed], its queries
+// query.ErrClosed, it has no files, and nobody follows its levels.
 type Store struct {
 	options Options // complete; immutable
 	dir     string  // immutable
@@ -72,6 +74,9 @@ func Open(dir string, options *Options) (*Store, error) {
 	o, err := options.complete()
 	if err != nil {
 		return nil, err
+	}
+	if dir == "" {
+		return nil, fmt.Errorf("%w: the folder has no name", ErrOptions)
 	}
 	return open(vfs.OS(), dir, o)
 }
@@ -136,6 +141,9 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	})
 	if err != nil {
 		s.problems.finish()
+		if errors.Is(err, journal.ErrLocked) {
+			return nil, fmt.Errorf("open %s: %w", dir, ErrLocked)
+		}
 		return nil, translate(err)
 	}
 	s.journal = j
@@ -167,7 +175,7 @@ func (s *Store) keepOpen(r *runs.Run) (keep bool) {
 // not needed and closes nothing.
 func (s *Store) Query() *query.Engine {
 	if s == nil {
-		return nil
+		return query.New(nothing{})
 	}
 	return s.engine
 }
@@ -177,7 +185,7 @@ func (s *Store) Query() *query.Engine {
 // the disk takes it; what is logged later gets there within some 10 ms.
 func (s *Store) Files() *rotation.Folder {
 	if s == nil {
-		return nil
+		return noFiles()
 	}
 	_ = s.journal.Flush() // what cannot be written is tried again, and reported then
 	return s.journal.Folder()
@@ -188,7 +196,7 @@ func (s *Store) Files() *rotation.Folder {
 // earlier before the call that makes them returns.
 func (s *Store) Levels() *levels.Tree {
 	if s == nil {
-		return nil
+		return noLevels()
 	}
 	return s.tree
 }

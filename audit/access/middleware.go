@@ -17,8 +17,11 @@ import (
 // Middleware returns a handler that records each request once next has handled
 // it. When next panics, that is recorded and the panic goes on. The context that
 // next gets knows the request's origin, so that audit records made in it do, and
-// takes [SetAccount] and [SetMemo].
+// takes [SetAccount] and [SetMemo]. Of a nil Recorder it is next itself.
 func (r *Recorder) Middleware(next http.Handler) http.Handler {
+	if r == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		x := &exchange{Context: req.Context(), ResponseWriter: w}
 		r.begin(&x.record, req)

@@ -28,7 +28,7 @@ func Open(dir string, o Options) (*Journal, error) {
 			err = j.fs.SyncDir(filepath.Dir(d))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("open journal: %w", err)
+			return nil, fmt.Errorf("open %s: %w", dir, err)
 		}
 	}
 	lock, err := j.fs.Lock(filepath.Join(private, lockName))
