@@ -15,12 +15,14 @@ import (
 
 // Open returns an Engine over a folder of log files, read only: the folder is
 // left as it is, and nothing is locked. Another process may write it
-// meanwhile; its records show once they are in the text. Open reads the whole
-// text once. The caller must Close the Engine.
+// meanwhile; its records show once they are in the text. Open reads the text of
+// active files, and of a closed one that has no sidecar. It returns an error of
+// the file system, fs.ErrNotExist where there is no folder. The caller must
+// Close the Engine.
 func Open(dir string) (*Engine, error) {
 	j, err := journal.OpenReader(vfs.OS(), dir)
 	if err != nil {
-		return nil, fmt.Errorf("query: open %s: %w", dir, err)
+		return nil, fmt.Errorf("query: %w", err)
 	}
 	return New(overJournal(j, true)), nil
 }

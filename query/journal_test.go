@@ -3,6 +3,7 @@ package query_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,8 +159,10 @@ func recordsOf(t testing.TB, lines []oracle.Line) *oracle.Text {
 
 func TestOpen(t *testing.T) {
 	t.Run("no folder", func(t *testing.T) {
-		_, err := query.Open(filepath.Join(t.TempDir(), "none"))
+		none := filepath.Join(t.TempDir(), "none")
+		_, err := query.Open(none)
 		require.ErrorIs(t, err, os.ErrNotExist)
+		require.True(t, strings.HasPrefix(err.Error(), "query: open folder "+none+": "), err)
 	})
 	t.Run("closed", func(t *testing.T) {
 		dir := t.TempDir()

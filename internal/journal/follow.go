@@ -39,7 +39,7 @@ func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 	j := newJournal(dir, Options{FS: fsys})
 	folder, err := rotation.OpenFolderFS(j.fs, dir)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", dir, err)
+		return nil, err
 	}
 	j.folder = folder
 	j.follow.states, j.follow.unread = map[*tables.Segment]fs.FileInfo{}, map[*tables.Segment]bool{}
