@@ -21,7 +21,7 @@ func TestAllocations(t *testing.T) {
 			addSecrets(t, m)
 		}
 		e := line.NewEncoder(line.Options{Mask: m})
-		id := line.AppendIdentity(nil, &benchIdentity, m)
+		id := line.AppendIdentity(nil, &benchIdentity)
 		c := e.With(nil, []zap.Field{zap.String("bound", "x")})
 		buf := make([]byte, 0, 4096)
 		err := errors.New("connection reset")

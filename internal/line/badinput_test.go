@@ -292,7 +292,7 @@ func TestBadEntry(t *testing.T) {
 			Step: huge, Action: huge, ActionName: huge, Attempt: math.MaxInt}
 		for _, max := range []int{line.MinLine, line.MaxLine} {
 			e := line.NewEncoder(line.Options{MaxLine: max})
-			raw, r := encode(t, e, &line.Entry{Time: testTime, Kind: line.KindRun, Identity: line.AppendIdentity(nil, &id, nil),
+			raw, r := encode(t, e, &line.Entry{Time: testTime, Kind: line.KindRun, Identity: line.AppendIdentity(nil, &id),
 				Topic: huge, Trace: huge, Span: huge, Logger: huge, Caller: huge, Label: huge, Message: huge, Stack: huge, Err: errors.New(huge),
 				Lifecycle: &line.Lifecycle{Phase: huge, Outcome: huge, Reason: huge, TriggeredBy: huge, Schedule: huge,
 					Iterated: true, IterationValue: []byte(`"` + strings.Repeat("x", 1<<20) + `"`), Counted: true}},

@@ -14,7 +14,7 @@ import (
 func Example() {
 	m := mask.New(nil)
 	e := line.NewEncoder(line.Options{Mask: m})
-	id := line.AppendIdentity(nil, &line.Identity{Server: "edge-1", Service: "orders"}, m)
+	id := line.AppendIdentity(nil, &line.Identity{Server: "edge-1", Service: "orders"})
 	bound := e.With(nil, []zap.Field{zap.String("sku", "A-1")})
 
 	raw := line.AppendPrefix(nil, 48213)

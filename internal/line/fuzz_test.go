@@ -106,7 +106,7 @@ func requireSameJSON(t *testing.T, want, got []byte) {
 func FuzzParse(f *testing.F) {
 	e := line.NewEncoder(line.Options{})
 	f.Add(e.Append(line.AppendPrefix(nil, 1), &line.Entry{Time: testTime, Kind: line.KindRun, Message: "m\n",
-		Identity:  line.AppendIdentity(nil, &fullIdentity, nil),
+		Identity:  line.AppendIdentity(nil, &fullIdentity),
 		Lifecycle: &line.Lifecycle{Phase: line.PhaseEnd, ID: 1, Started: testTime, Counted: true, Iterated: true}}, []zap.Field{zap.Int("a", 1)}))
 	f.Add([]byte(`{"seq":1,"error":{"message":"x","code":"y","causes":["z"]},"details":{"a.b":[1,{"c":"\ud800"}]}}`))
 	f.Add([]byte(` { "details" : {} , "seq" : 0 } `))

@@ -54,7 +54,7 @@ func appendBench(b *testing.B, e *line.Encoder, id []byte) {
 // What does one line cost, with bound identifiers and the default mask?
 func BenchmarkAppend(b *testing.B) {
 	m := mask.New(nil)
-	appendBench(b, line.NewEncoder(line.Options{Mask: m}), line.AppendIdentity(nil, &benchIdentity, m))
+	appendBench(b, line.NewEncoder(line.Options{Mask: m}), line.AppendIdentity(nil, &benchIdentity))
 }
 
 // What does one line cost outside a run, with the topic that it has there?
@@ -76,14 +76,14 @@ func BenchmarkAppendEvent(b *testing.B) {
 func BenchmarkAppendSecrets(b *testing.B) {
 	m := mask.New(nil)
 	addSecrets(b, m)
-	appendBench(b, line.NewEncoder(line.Options{Mask: m}), line.AppendIdentity(nil, &benchIdentity, m))
+	appendBench(b, line.NewEncoder(line.Options{Mask: m}), line.AppendIdentity(nil, &benchIdentity))
 }
 
 // What does an error add?
 func BenchmarkAppendError(b *testing.B) {
 	m := mask.New(nil)
 	e := line.NewEncoder(line.Options{Mask: m})
-	id := line.AppendIdentity(nil, &benchIdentity, m)
+	id := line.AppendIdentity(nil, &benchIdentity)
 	buf := make([]byte, 0, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -135,7 +135,7 @@ func BenchmarkParse(b *testing.B) {
 	f := benchFields(1)
 	raw := e.Append(line.AppendPrefix(nil, 48213), &line.Entry{
 		Time: benchTime, Kind: line.KindLine,
-		Identity: line.AppendIdentity(nil, &benchIdentity, m), Message: "fetched prices from ERP",
+		Identity: line.AppendIdentity(nil, &benchIdentity), Message: "fetched prices from ERP",
 	}, f[:])
 	b.Run("fresh", func(b *testing.B) {
 		b.SetBytes(int64(len(raw)))

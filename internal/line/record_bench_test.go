@@ -72,7 +72,7 @@ func BenchmarkRecord(b *testing.B) {
 	m := mask.New(nil)
 	secrets := mask.New(nil)
 	addSecrets(b, secrets)
-	id := line.AppendIdentity(nil, &benchIdentity, m)
+	id := line.AppendIdentity(nil, &benchIdentity)
 	b.Run("plain", func(b *testing.B) { recordBench(b, m, nil) })
 	b.Run("bound", func(b *testing.B) { recordBench(b, m, id) })
 	b.Run("16 secrets", func(b *testing.B) { recordBench(b, secrets, nil) })

@@ -37,7 +37,7 @@ func (o *Owner) Encoded() []byte {
 		return *b
 	}
 	var buf [512]byte
-	b := bytes.Clone(line.AppendIdentity(buf[:0], &o.identity, nil))
+	b := bytes.Clone(line.AppendIdentity(buf[:0], &o.identity))
 	o.encoded.Store(&b)
 	return b
 }
