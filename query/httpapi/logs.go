@@ -81,14 +81,14 @@ func (q *request) flowLogs() error {
 	if err != nil {
 		return err
 	}
-	if int64(f.paging.Offset) >= found.total {
+	if found.empty {
 		return notFound("No logs were found.")
 	}
 	answer := flowPage{Count: found.total, Limit: limit, Page: page, Results: hole}
 	if page > 1 {
 		answer.Previous = q.link(p.values, page-1, found.snapshot)
 	}
-	if int64(f.paging.Offset+limit) < found.total {
+	if found.more {
 		answer.Next = q.link(p.values, page+1, found.snapshot)
 	}
 	return q.filled(answer, 1, limit*documentSize, func(dst []byte, _ int) ([]byte, error) { return found.put(dst) })
@@ -99,9 +99,15 @@ const documentSize = 1024
 
 // results are a page of documents.
 type results struct {
+	empty    bool
+	more     bool // there are documents after the last one
 	total    int64
 	snapshot uint64
 	put      func(dst []byte) ([]byte, error) // appends the documents as one array
+}
+
+func resultsOf[T any](page query.Page[T], put func(dst []byte) ([]byte, error)) results {
+	return results{len(page.Items) == 0, page.Next != "", page.Total.N, page.AsOf, put}
 }
 
 // flowList is what the integrator's list is asked for.
@@ -117,13 +123,13 @@ func (q *request) mainLogs(f *flowList) (results, error) {
 		run = f.original
 	}
 	if f.uuid != "" && f.uuid != run {
-		return results{}, nil // a main log has one execution under both names
+		return results{empty: true}, nil // a main log has one execution under both names
 	}
 	page, err := q.view.MainLogs(q.ctx, query.RunFilter{Project: f.project, Operation: f.flow, Run: run}, f.paging)
 	if err != nil {
 		return results{}, err
 	}
-	return results{page.Total.N, page.AsOf, func(dst []byte) ([]byte, error) { return document.AppendMains(dst, page.Items) }}, nil
+	return resultsOf(page, func(dst []byte) ([]byte, error) { return document.AppendMains(dst, page.Items) }), nil
 }
 
 func (q *request) subLogs(f *flowList) (results, error) {
@@ -132,18 +138,28 @@ func (q *request) subLogs(f *flowList) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	return results{page.Total.N, page.AsOf, func(dst []byte) ([]byte, error) { return document.AppendSubs(dst, page.Items) }}, nil
+	return resultsOf(page, func(dst []byte) ([]byte, error) { return document.AppendSubs(dst, page.Items) }), nil
 }
 
 func (q *request) lineLogs(f *flowList) (results, error) {
-	page, err := q.view.Records(q.ctx, query.Filter{Kinds: []query.Kind{query.KindLine},
-		Project: f.project, Operation: f.flow, Run: f.original, Step: f.uuid, Where: f.where}, f.paging)
+	lines := query.Filter{Kinds: []query.Kind{query.KindLine},
+		Project: f.project, Operation: f.flow, Run: f.original, Step: f.uuid, Where: f.where}
+	page, err := q.view.Records(q.ctx, lines, f.paging)
 	if err != nil {
 		return results{}, err
 	}
-	return results{page.Total.N, page.AsOf, func(dst []byte) ([]byte, error) {
+	// The engine ends a page of very long lines early. Pages by number have as many as
+	// they should, or the next one would leave some out.
+	for page.Next != "" && len(page.Items) < f.paging.Limit {
+		rest, err := q.view.Records(query.PartOf(q.ctx), lines, query.Paging{Limit: f.paging.Limit - len(page.Items), Cursor: page.Next})
+		if err != nil {
+			return results{}, err
+		}
+		page.Items, page.Next = append(page.Items, rest.Items...), rest.Next
+	}
+	return resultsOf(page, func(dst []byte) ([]byte, error) {
 		return document.AppendLines(q.ctx, dst, q.engine, page.Items)
-	}}, nil
+	}), nil
 }
 
 // link returns the URL of another page of this list: with every parameter, and
@@ -188,6 +204,16 @@ type pagination struct {
 	NextOffset *int  `json:"nextOffset"`
 }
 
+// paginationOf says where a page is. The next one begins behind its last item: one of
+// very long records ends before its limit.
+func paginationOf[T any](page query.Page[T], p query.Paging) pagination {
+	at := pagination{Total: page.Total.N, Limit: p.Limit, Offset: p.Offset}
+	if page.Next != "" {
+		at.NextOffset = new(p.Offset + len(page.Items))
+	}
+	return at
+}
+
 // apiLogs serves the API's list.
 func (q *request) apiLogs() error {
 	p := q.params(append([]string{"limit", "snapshot"}, apiOnly...)...)
@@ -202,10 +228,7 @@ func (q *request) apiLogs() error {
 	if err != nil {
 		return err
 	}
-	data := apiPage{Logs: hole, Pagination: pagination{Total: page.Total.N, Limit: paging.Limit, Offset: paging.Offset}}
-	if next := paging.Offset + paging.Limit; int64(next) < page.Total.N {
-		data.Pagination.NextOffset = &next
-	}
+	data := apiPage{Logs: hole, Pagination: paginationOf(page, paging)}
 	q.w.Header().Set("Steplog-Snapshot", strconv.FormatUint(page.AsOf, 10))
 	return q.filled(success{"success", data}, 1, len(page.Items)*documentSize, func(dst []byte, _ int) ([]byte, error) {
 		return document.AppendEntries(dst, page.Items)

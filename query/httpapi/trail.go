@@ -44,14 +44,6 @@ func (p *params) trailPaging() query.Paging {
 	return query.Paging{Limit: p.number("limit", 50, 1, 1000), Offset: p.number("offset", 0, 0, maxPosition), AsOf: p.snapshot()}
 }
 
-func newTrailPage(records any, total int64, asOf uint64, p query.Paging) trailPage {
-	t := trailPage{Records: records, Snapshot: asOf, Pagination: pagination{Total: total, Limit: p.Limit, Offset: p.Offset}}
-	if next := p.Offset + p.Limit; int64(next) < total {
-		t.Pagination.NextOffset = &next
-	}
-	return t
-}
-
 // auditRecords serves the audit trail by any combination of filters.
 func (q *request) auditRecords() error {
 	p := q.params("search", "startDate", "endDate", "eventType", "module", "user", "flowId", "project", "projectId", "action",
@@ -91,7 +83,7 @@ func (q *request) auditRecords() error {
 		}
 		raw = append(raw, r.Raw)
 	}
-	return q.success(newTrailPage(raw, page.Total.N, page.AsOf, paging))
+	return q.success(trailPage{raw, paginationOf(page, paging), page.AsOf})
 }
 
 // auditRecord serves one record of the trail with the rows of its diff: path,
@@ -174,5 +166,5 @@ func (q *request) accessRecords() error {
 		}
 		records = append(records, r)
 	}
-	return q.success(newTrailPage(records, page.Total.N, page.AsOf, paging))
+	return q.success(trailPage{records, paginationOf(page, paging), page.AsOf})
 }
