@@ -26,7 +26,7 @@ import (
 // request and response; lines the line logs, both oldest first.
 //
 // Where the folder has an audit trail and ctx has an actor, that has a record of
-// it; see [audit.LogExported].
+// it; see audit.LogExported.
 //
 // Zip returns [query.ErrNotFound], with nothing written, when id is not that of
 // a main, sub or line log.
@@ -48,7 +48,7 @@ func Zip(ctx context.Context, w io.Writer, e *query.Engine, id uint64) error {
 // they are. Runs that start meanwhile are not among them. Without any the zip is
 // empty. After an error the zip is not whole.
 //
-// The actor of ctx exported them all at once; see [audit.LogExported].
+// The actor of ctx exported them all at once; see audit.LogExported.
 func ZipRuns(ctx context.Context, w io.Writer, e *query.Engine, f query.RunFilter) (int64, error) {
 	asked, ctx := ctx, query.PartOf(ctx)
 	archive := zip.NewWriter(w)

@@ -50,7 +50,8 @@ type Options struct {
 	// effect in ModeWrite.
 	RingBytes int
 	// CaptureBytes is how long a captured input or output, or a value given to
-	// [Value], may be as JSON before it is cut: 0 means 64 KiB.
+	// [Value], may be as JSON before it is cut, in bytes: 0 means 64 KiB, and it
+	// lies between 256 and 1 MiB.
 	CaptureBytes int
 
 	// MaskKeys are names of keys whose values are hidden, in addition to the

@@ -81,7 +81,8 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 }
 
 // Rotate closes the active text of a file and starts a new one. An empty one
-// stays. It returns [ErrName] for a name that is none.
+// stays, and a file that does not exist yet is made. It returns [ErrName] for a
+// name that is none, and for that of the audit trail, see audit.Recorder.Rotate.
 func (s *Store) Rotate(ctx context.Context, name string) error {
 	if s == nil || s.closed.Load() {
 		return ErrClosed

@@ -19,7 +19,7 @@ type StartOption interface {
 	StepOption
 }
 
-// started is what can be said of a run and of a step.
+// startSettings is what can be said of a run and of a step.
 type startSettings struct {
 	id       string
 	input    any

@@ -203,7 +203,8 @@ func (s *Store) Levels() *levels.Tree {
 
 // AddSecret hides a value from now on wherever it occurs in what is logged: as
 // it is, in base64, URL- and JSON-escaped, and each line of it when it has
-// several. It returns [ErrTooShort] for less than 4 bytes. Secrets are never
+// several. Only identifiers and display names stay as they are, for records are
+// found by them. It returns [ErrTooShort] for less than 4 bytes. Secrets are never
 // written; they have to be added again after each Open.
 func (s *Store) AddSecret(value string) error {
 	if s == nil {

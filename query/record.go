@@ -17,7 +17,7 @@ type Kind string
 
 // The kinds of records.
 const (
-	// KindLine is one log statement inside a run or step, or in a named file.
+	// KindLine is one log statement inside a run or step, or to user.log.
 	KindLine Kind = "line"
 	// KindCapture is the captured input or output of a step.
 	KindCapture Kind = "capture"
@@ -25,7 +25,8 @@ const (
 	KindRun Kind = "run"
 	// KindStep is the start, an update or the end of a step.
 	KindStep Kind = "step"
-	// KindEvent is what servers and services log outside a run.
+	// KindEvent is what servers and services log outside a run, to whichever file,
+	// and what is logged to application.log.
 	KindEvent Kind = "event"
 	// KindAccess is one request.
 	KindAccess Kind = "access"

@@ -13,7 +13,7 @@ type Kind uint8
 // numbers stand in derived files.
 const (
 	KindNone    Kind = iota
-	KindLine         // one log statement inside a run or step, or in a named file
+	KindLine         // one log statement inside a run or step, or to user.log
 	KindCapture      // captured input or output of a step
 	KindRun          // start, update or end of a run
 	KindStep         // start, update or end of a step
