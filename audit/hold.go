@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
 // Hold keeps records from being deleted by retention until it is released: those
@@ -143,12 +145,25 @@ func (r *Recorder) Holds() []Hold {
 	return slices.Clone(r.holds.list)
 }
 
-// held returns the id of a hold that a text of the trail has records of, "" for
+// held returns the id of a hold that a file of the trail has records of, "" for
 // none. The caller holds mu.
-func (h *holds) held(text []byte) (string, error) {
-	for len(text) > 0 {
-		line, rest, _ := bytes.Cut(text, []byte("\n"))
-		text = rest
+func (h *holds) held(folder *rotation.Folder, name string) (string, error) {
+	if len(h.list) == 0 {
+		return "", nil
+	}
+	text, err := folder.ReaderAt(name)
+	if err != nil {
+		return "", err
+	}
+	defer text.Close()
+	for lines := newLineReader(text, 256<<10); ; {
+		line, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
 		if !bytes.HasPrefix(line, []byte(recordOpen)) {
 			continue
 		}
@@ -162,5 +177,4 @@ func (h *holds) held(text []byte) (string, error) {
 			}
 		}
 	}
-	return "", nil
 }

@@ -1,12 +1,10 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,24 +96,21 @@ func (r *Recorder) deleteSegment(t *trail, name, following string) (kept bool, e
 	// No hold may come between the look at the file and its end.
 	r.holds.mu.Lock()
 	defer r.holds.mu.Unlock()
-	text, err := r.text(name)
+	folder, err := rotation.OpenFolderFS(r.fs, r.dir)
 	if err != nil {
 		return false, err
 	}
-	if id, err := r.holds.held(text); err != nil || id != "" {
+	defer folder.Close()
+	if id, err := r.holds.held(folder, name); err != nil || id != "" {
 		return id != "", err
 	}
-	first, err := headOf(text, t)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", name, err)
-	}
-	next, err := r.text(following)
+	first, err := headOf(folder, name, t)
 	if err != nil {
 		return false, err
 	}
-	end, err := headOf(next, t)
+	end, err := headOf(folder, following, t)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", following, err)
+		return false, err
 	}
 	b := boundary{File: name, First: uint64(first.frontier.size), End: uint64(end.frontier.size),
 		Frontier: end.frontier.hashes, Checkpoint: string(end.checkpoint.Note)}
@@ -138,34 +133,26 @@ func (r *Recorder) deleteSegment(t *trail, name, following string) (kept bool, e
 	return false, r.fs.SyncDir(r.dir)
 }
 
-// text reads a file of the trail.
-func (r *Recorder) text(name string) ([]byte, error) {
-	folder, err := rotation.OpenFolderFS(r.fs, r.dir)
+// headOf reads the first line of a file.
+func headOf(folder *rotation.Folder, name string, t *trail) (it item, err error) {
+	text, err := folder.ReaderAt(name)
 	if err != nil {
-		return nil, err
+		return it, err
 	}
-	defer folder.Close()
-	f, err := folder.Open(name)
+	defer text.Close()
+	line, err := newLineReader(text, 8<<10).next()
 	if err != nil {
-		return nil, err
+		return it, fmt.Errorf("%s: %w", name, err)
 	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
-
-// headOf reads the first line of a file's text.
-func headOf(text []byte, t *trail) (item, error) {
-	line, _, ok := bytes.Cut(text, []byte("\n"))
-	if !ok {
-		return item{}, ErrLine
-	}
-	var it item
 	w := lineWorker{trusted: t.trusted}
 	w.other(&it, line)
 	if it.err == nil && it.frontier == nil {
 		it.err = ErrLine
 	}
-	return it, it.err
+	if it.err != nil {
+		return it, fmt.Errorf("%s: %w", name, it.err)
+	}
+	return it, nil
 }
 
 // keepBoundary adds a line to audit.frontiers.
