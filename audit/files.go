@@ -32,15 +32,10 @@ func trailFiles(fsys vfs.FS, dir string) (sealed []string, active bool, err erro
 			active = true
 			continue
 		}
-		sealed = append(sealed, plainName(name))
+		sealed = append(sealed, rotation.PlainName(name))
 	}
 	slices.Sort(sealed)
 	return slices.Compact(sealed), active, nil
-}
-
-// plainName is a file's name without what compression adds.
-func plainName(name string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
 }
 
 // sealedName is the name for a file that is sealed now: later than every other.

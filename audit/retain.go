@@ -79,7 +79,7 @@ func (r *Recorder) sizes() (sizes map[string]int64, total int64, err error) {
 	sizes = map[string]int64{}
 	for _, info := range infos {
 		if log, ok := rotation.LogOf(info.Name()); ok && log == logName {
-			sizes[plainName(info.Name())] += info.Size()
+			sizes[rotation.PlainName(info.Name())] += info.Size()
 			total += info.Size()
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/steplog/steplog/internal/document"
@@ -124,7 +123,7 @@ func Files(ctx context.Context, w io.Writer, folder *rotation.Folder, names ...s
 	archive := zip.NewWriter(w)
 	added := make(map[string]bool, len(names))
 	for _, name := range names {
-		plain := strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+		plain := rotation.PlainName(name)
 		if added[plain] {
 			continue
 		}

@@ -76,6 +76,18 @@ func LogOf(file string) (log string, ok bool) {
 	return n.log, ok
 }
 
+// PlainName returns the name that a file had before it was compressed:
+// user-2026-11-21T02-03-04.000.log for that with .gz or .zst behind it. Hooks call
+// files by it. Any other name is returned as it is.
+func PlainName(file string) string {
+	for _, ext := range []string{gzipExt, zstdExt} {
+		if base, found := strings.CutSuffix(file, ext); found {
+			return base
+		}
+	}
+	return file
+}
+
 // ValidName reports whether s can be the name of a log:
 // ^[a-z0-9][a-z0-9_-]{0,63}$.
 func ValidName(s string) bool {

@@ -16,6 +16,7 @@ func TestParseName(t *testing.T) {
 		require.True(t, ok, file)
 		require.Equal(t, want, got)
 		require.Equal(t, file, got.base+got.ext)
+		require.Equal(t, got.base, PlainName(file))
 	}
 	good("user.log", name{log: "user", base: "user.log"})
 	good("user-archive.log", name{log: "user-archive", base: "user-archive.log"})

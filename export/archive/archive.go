@@ -101,7 +101,7 @@ func Files(ctx context.Context, b Bucket, folder *rotation.Folder, prefix string
 			return made, err
 		}
 		made = append(made, name)
-		if plain := strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst"); plain != name && stored[plain] {
+		if plain := rotation.PlainName(name); plain != name && stored[plain] {
 			if err := b.Delete(ctx, plain); err != nil {
 				return made, fmt.Errorf("archive: delete %s: %w", plain, err)
 			}

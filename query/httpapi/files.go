@@ -189,7 +189,7 @@ func (q *request) downloadFiles() error {
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(infos, func(i rotation.Info) bool { return plainName(i.Name) == plainName(name) }) {
+		if !slices.ContainsFunc(infos, func(i rotation.Info) bool { return rotation.PlainName(i.Name) == rotation.PlainName(name) }) {
 			return notFound("There is no such file.")
 		}
 		allowed = append(allowed, name)
@@ -207,11 +207,6 @@ func (q *request) downloadFiles() error {
 	q.wrote = true
 	// A failure on the way ends the connection: the zip has no end then.
 	return export.Files(q.ctx, q.deadlined(), q.store.Files(), allowed...)
-}
-
-// plainName is a file's name before it was compressed.
-func plainName(name string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
 }
 
 // deleteFile deletes a closed file, or what is in the active one now.
@@ -236,7 +231,7 @@ func (q *request) deleteFile() error {
 	there, err := filesOf(folder, log)
 	switch {
 	case err != nil:
-	case !there[plainName(name)]:
+	case !there[rotation.PlainName(name)]:
 		err = rotation.ErrNotFound
 	case name == log+".log" && rotate:
 		err = q.deleteActive(folder, log, there)
@@ -285,7 +280,7 @@ func filesOf(folder *rotation.Folder, log string) (map[string]bool, error) {
 	names := map[string]bool{}
 	for _, info := range infos {
 		if info.Log == log {
-			names[plainName(info.Name)] = true
+			names[rotation.PlainName(info.Name)] = true
 		}
 	}
 	return names, nil

@@ -440,7 +440,7 @@ func (q *request) kept(now []rotation.Info, rules map[string]logger.FileRule) bo
 func missing(before, now []rotation.Info) []string {
 	gone := []string{}
 	for _, b := range before {
-		if !slices.ContainsFunc(now, func(n rotation.Info) bool { return plainName(n.Name) == plainName(b.Name) }) {
+		if !slices.ContainsFunc(now, func(n rotation.Info) bool { return rotation.PlainName(n.Name) == rotation.PlainName(b.Name) }) {
 			gone = append(gone, b.Name)
 		}
 	}
