@@ -180,7 +180,9 @@ func (q *request) changeSettings() error {
 		if err != nil {
 			return err
 		}
-		rules[name] = rule
+		if rule != q.store.FileRule(name) {
+			rules[name] = rule
+		}
 	}
 	if change.Scopes != nil {
 		if err := checkScopes(*change.Scopes); err != nil {
@@ -239,6 +241,16 @@ func (q *request) readSettings() (settingsDocument, error) {
 	return change, nil
 }
 
+// says reports whether a change says what holds already: whoever puts back all that
+// was read, to change one thing, has not made the rules of other files explicit.
+func (s *fileSetting) says(now fileSetting) bool {
+	return stays(s.Level, now.Level) && stays(s.MaxSizeMB, now.MaxSizeMB) && stays(s.Copies, now.Copies) &&
+		stays(s.MaxAgeDays, now.MaxAgeDays) && stays(s.MaxTotalMB, now.MaxTotalMB) && stays(s.Compress, now.Compress) &&
+		(s.Levels == nil || now.Levels != nil && slices.Equal(*s.Levels, *now.Levels))
+}
+
+func stays[T comparable](change, now *T) bool { return change == nil || now != nil && *change == *now }
+
 // fileRule returns the rule of a log with a change made to it.
 func (q *request) fileRule(name string, s fileSetting) (logger.FileRule, error) {
 	at := func(field string) string { return "files." + name + "." + field }
@@ -248,6 +260,9 @@ func (q *request) fileRule(name string, s fileSetting) (logger.FileRule, error) 
 	rule := q.store.FileRule(name)
 	if s.Level != nil && s.Levels != nil {
 		return rule, bad(at("level"), "'level' and 'levels' exclude each other.")
+	}
+	if s.says(settingOf(rule.Levels, q.store.RotationRule(name))) {
+		return rule, nil
 	}
 	if s.Level != nil {
 		l, ok := parseLevel(*s.Level)

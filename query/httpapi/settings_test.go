@@ -41,6 +41,26 @@ func TestSettings(t *testing.T) {
 	s := serve(t, nil)
 	orders := s.Server("edge-1").Service("orders")
 
+	t.Run("R5.4 http: what was read can be put back, and changes nothing", func(t *testing.T) {
+		small := rotation.Rule{MaxBytes: 10_000, MaxAge: 100 * time.Nanosecond, Compression: rotation.None}
+		require.NoError(t, s.SetFileRule(t.Context(), "database", logger.FileRule{Levels: levels.Of(levels.Warn, levels.Fatal), Rotation: small}))
+		files := func() int {
+			list, err := s.Files().Files()
+			require.NoError(t, err)
+			return len(list)
+		}
+		there := files()
+		all := s.data(t, "/settings")
+		all["files"].(map[string]any)["email"].(map[string]any)["copies"] = 7
+		text, err := json.Marshal(all)
+		require.NoError(t, err)
+		require.Equal(t, json.Number("7"), s.changed(t, string(text))["files"].(map[string]any)["email"].(map[string]any)["copies"])
+		require.Equal(t, 7, s.FileRule("email").Rotation.MaxFiles)
+		require.Equal(t, small, s.FileRule("database").Rotation, "smaller than can be asked for here")
+		require.Zero(t, s.FileRule(logger.FileCallEvent), "it goes on to inherit")
+		require.Equal(t, there+1, files(), "no file was made but that of the rule that changed")
+		require.NoError(t, s.SetFileRule(t.Context(), "email", logger.FileRule{}))
+	})
 	t.Run("R1.10 http: the minimum level, for loggers handed out earlier too", func(t *testing.T) {
 		require.True(t, orders.Enabled(levels.Trace))
 		got := s.changed(t, `{"scopes":[{"level":"warn"}]}`)
