@@ -313,7 +313,7 @@ func TestNextFileWithLines(t *testing.T) {
 	put(t, fsys, "logs/user.log.next", "newer\ntor")
 	f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
 	require.NoError(t, err)
-	require.EqualValues(t, 3, f.Repaired())
+	require.EqualValues(t, 3, f.Torn())
 	write(t, f, "newest")
 	require.NoError(t, f.Close())
 	require.Equal(t, []string{"user.log"}, names(t, fsys, "logs"))

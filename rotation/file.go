@@ -107,19 +107,19 @@ type File struct {
 	// pinned is the final name of a file that is still written.
 	pinned atomic.Pointer[string]
 
-	mu        sync.Mutex // guards what follows, and writing
-	text      *text      // active
-	torn      int64      // up to so many bytes of a failed write stand behind size
-	sick      error      // a sync of the active file failed
-	newest    time.Time  // of the closed files' names
-	retryAt   time.Time  // a failed rotation is not tried before
-	checked   int64      // this many bytes were seen in the file under path
-	damage    *DamageError
-	lookedAt  time.Time // when Write last looked
-	retired   []*text   // closed files that are not synced yet
-	newNames  bool      // the folder has entries that are not synced yet
-	closed    bool
-	torncount int64 // immutable after Open
+	mu       sync.Mutex // guards what follows, and writing
+	text     *text      // active
+	torn     int64      // up to so many bytes of a failed write stand behind size
+	sick     error      // a sync of the active file failed
+	newest   time.Time  // of the closed files' names
+	retryAt  time.Time  // a failed rotation is not tried before
+	checked  int64      // this many bytes were seen in the file under path
+	damage   *DamageError
+	lookedAt time.Time // when Write last looked
+	retired  []*text   // closed files that are not synced yet
+	newNames bool      // the folder has entries that are not synced yet
+	closed   bool
+	cutOff   int64 // immutable after Open
 
 	syncMu  sync.Mutex // held while syncing; taken before mu
 	lostErr error      // a closed file could not be synced; guarded by syncMu
@@ -135,7 +135,7 @@ type File struct {
 
 // Open opens the log whose active file is path, which must end in NAME.log,
 // and makes folder and file where they are absent. A last line without its
-// newline, torn when a process was killed, is cut off; [File.Repaired] says how
+// newline, torn when a process was killed, is cut off; [File.Torn] says how
 // much that was. Compressions that a crash interrupted are taken up again.
 //
 // Open returns an error that wraps [ErrName] or [ErrRule] for a name or a rule
@@ -242,7 +242,7 @@ func (f *File) cutTornLine() error {
 		if err := f.text.Truncate(end); err != nil {
 			return fmt.Errorf("cut a torn line: %w", err)
 		}
-		f.torncount = size - end
+		f.cutOff = size - end
 		f.size.Store(end)
 	}
 	return nil
@@ -282,8 +282,8 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// Repaired returns how many bytes of a torn last line Open cut off.
-func (f *File) Repaired() int64 { return f.torncount }
+// Torn returns how many bytes of a torn last line Open cut off, 0 for none.
+func (f *File) Torn() int64 { return f.cutOff }
 
 // Size returns the size of the active file in bytes. It does not wait.
 func (f *File) Size() int64 { return f.size.Load() }

@@ -55,7 +55,7 @@ func (f *File) cutClosed(s *stored) error {
 	}
 	end, err := lastLineEnd(file, s.info.Size(), maxTorn)
 	if err == nil && end >= 0 && end < s.info.Size() {
-		f.torncount += s.info.Size() - end
+		f.cutOff += s.info.Size() - end
 		err = errors.Join(file.Truncate(end), file.Sync())
 	}
 	return errors.Join(err, file.Close())

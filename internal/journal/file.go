@@ -209,7 +209,7 @@ func (j *Journal) install(f *File) error {
 	if j.live && j.ringed() {
 		f.seg.InText.Store(j.numbers.next - 1)
 	}
-	j.recovery.TornBytes += f.text.Repaired()
+	j.recovery.TornBytes += f.text.Torn()
 	files := maps.Clone(*j.fileTable.Load())
 	files[f.name] = f
 	j.fileTable.Store(&files)
