@@ -9,10 +9,24 @@ import (
 	"strings"
 )
 
-// Describe names the version of Go, the system, the processors, and the kind of
-// file system that a folder lies on.
+// Describe names the version of Go, the system, the processors, the kind of file
+// system that a folder lies on, and whether processes get huge pages unasked.
 func Describe(dir string) string {
-	return fmt.Sprintf("%s, %s/%s, %d CPUs, %s, files on %s", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpuModel(), FileSystem(dir))
+	return fmt.Sprintf("%s, %s/%s, %d CPUs, %s, files on %s, huge pages: %s", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
+		cpuModel(), FileSystem(dir), hugePages())
+}
+
+// hugePages returns the system's setting for transparent huge pages, where it has one.
+// With "always", what lies scattered in memory is found in up to a third less time.
+func hugePages() string {
+	text, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	if err == nil {
+		if _, rest, ok := strings.Cut(string(text), "["); ok {
+			word, _, _ := strings.Cut(rest, "]")
+			return word
+		}
+	}
+	return "unknown"
 }
 
 // cpuModel names the processor where the system says it.
