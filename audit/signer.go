@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 
 	"golang.org/x/mod/sumdb/note"
@@ -62,4 +63,72 @@ func (r *resigner) Verify(msg, sig []byte) bool {
 	defer r.mu.Unlock()
 	want, err := r.signer.Sign(msg)
 	return err == nil && bytes.Equal(want, sig)
+}
+
+// keys returns the key that signs and those that are trusted.
+func (r *Recorder) keys() (note.Signer, note.Verifiers, error) {
+	if r.opts.Signer != nil {
+		trusted, err := hostKeys(r.opts.Signer, r.opts.Verifiers)
+		return r.opts.Signer, trusted, err
+	}
+	pair, err := folderKey(r.fs, r.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		sealed, active, err := trailFiles(r.fs, r.dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		published, err := exists(r.fs, r.dir, checkpointName)
+		if err != nil {
+			return nil, nil, err
+		}
+		if active || published || len(sealed) > 0 {
+			return nil, nil, fmt.Errorf("%w: %s is gone, and the trail is not", ErrKey, keyName)
+		}
+		if pair, err = makeFolderKey(r.fs, r.dir); err != nil {
+			return nil, nil, err
+		}
+	} else if err != nil {
+		return nil, nil, err
+	}
+	signer, err := note.NewSigner(pair.signer)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, keyName, err)
+	}
+	verifier, err := note.NewVerifier(pair.verifier)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, keyName, err)
+	}
+	return signer, verifiers{note.VerifierList(verifier), r.opts.Verifiers}, nil
+}
+
+// verifiers asks one after the other.
+type verifiers []note.Verifiers
+
+// Verifier returns the first that is known.
+func (v verifiers) Verifier(name string, hash uint32) (note.Verifier, error) {
+	err := error(&note.UnknownVerifierError{Name: name, KeyHash: hash})
+	for _, list := range v {
+		if list == nil {
+			continue
+		}
+		var found note.Verifier
+		if found, err = list.Verifier(name, hash); err == nil {
+			return found, nil
+		}
+	}
+	return nil, err
+}
+
+// Key returns the text of the key that checks the checkpoints of a trail whose
+// key lies in the folder, for note.NewVerifier. Kept elsewhere it lets others
+// check the trail. It returns [ErrKey] when the host signs.
+func (r *Recorder) Key() (string, error) {
+	if r == nil {
+		return "", ErrClosed
+	}
+	if r.opts.Signer != nil {
+		return "", fmt.Errorf("%w: the host has it", ErrKey)
+	}
+	pair, err := folderKey(r.fs, r.dir)
+	return pair.verifier, err
 }
