@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -240,7 +242,12 @@ func (t *trail) encode(batch []*request) (Checkpoint, error) {
 
 // writeOut writes buf and makes it durable. Neither is ever tried twice: after a
 // failed sync the system may take pages for written that are not.
+// The file under the name must be the one that is written, before and after: what goes
+// to one that somebody has removed or replaced is gone when that is closed.
 func (t *trail) writeOut() error {
+	if err := t.intact(t.size); err != nil {
+		return err
+	}
 	n, err := t.file.WriteAt(t.buf, t.size)
 	if err == nil && n < len(t.buf) {
 		err = io.ErrShortWrite
@@ -250,6 +257,26 @@ func (t *trail) writeOut() error {
 	}
 	if err := t.file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", activeName, err)
+	}
+	return t.intact(t.size + int64(len(t.buf)))
+}
+
+// intact returns an error if the active file is not as it was left, with a size.
+func (t *trail) intact(size int64) error {
+	held, err := t.file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := t.fs.Lstat(filepath.Join(t.dir, activeName))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s was removed by somebody else", ErrMissing, activeName)
+	case err != nil:
+		return err
+	case !t.fs.SameFile(held, named):
+		return fmt.Errorf("%w: %s was replaced by somebody else", ErrMissing, activeName)
+	case named.Size() != size:
+		return fmt.Errorf("%w: somebody else changed %s: it has %d bytes, and was left with %d", ErrDamaged, activeName, named.Size(), size)
 	}
 	return nil
 }

@@ -68,6 +68,8 @@ var faults = []fault{
 	{"the folder that a new trail's folder lies in is not synced", inAudit,
 		"if err := r.fs.SyncDir(filepath.Dir(r.dir)); err != nil {", "if err := error(nil); err != nil {",
 		inAudit, "^(TestPowerCuts|TestPoisoned)$"},
+	{"an audit record is acknowledged although its file was removed", inAudit,
+		"return t.intact(t.size + int64(len(t.buf)))", "return nil", inAudit, "^TestChangedBySomebodyElse$"},
 	{"a trail goes on after a failed sync", inAudit,
 		"t.failed = fmt.Errorf(\"%w until it is opened again: %w\", ErrUnavailable, err)", "_ = err", inAudit, "^TestPoisoned$"},
 	{"what a failed sync left is not written again", inAudit,

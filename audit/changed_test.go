@@ -1,0 +1,75 @@
+package audit_test
+
+import (
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/internal/vfs"
+)
+
+// Somebody removes, moves, replaces, cuts or grows the file that is written, between two
+// records or while one is on its way: nothing is acknowledged from then on, and the
+// trail goes on once the file is as it was.
+func TestChangedBySomebodyElse(t *testing.T) {
+	const name = dir + "/audit.log"
+	put := func(t *testing.T, fsys vfs.FS, flag int, text []byte) {
+		f, err := fsys.OpenFile(name, os.O_WRONLY|os.O_CREATE|flag, 0o600)
+		require.NoError(t, err)
+		_, err = f.Write(text)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	for what, harm := range map[string]func(t *testing.T, fsys vfs.FS, text []byte){
+		"removed": func(t *testing.T, fsys vfs.FS, _ []byte) { require.NoError(t, fsys.Remove(name)) },
+		"moved":   func(t *testing.T, fsys vfs.FS, _ []byte) { require.NoError(t, fsys.Rename(name, dir+"/audit.1")) },
+		"replaced": func(t *testing.T, fsys vfs.FS, text []byte) {
+			require.NoError(t, fsys.Remove(name))
+			put(t, fsys, 0, text)
+		},
+		"cut":   func(t *testing.T, fsys vfs.FS, text []byte) { put(t, fsys, os.O_TRUNC, text[:len(text)/2]) },
+		"grown": func(t *testing.T, fsys vfs.FS, _ []byte) { put(t, fsys, os.O_APPEND, []byte("{}\n")) },
+	} {
+		for _, when := range []vfs.OpKind{vfs.OpWriteAt, vfs.OpSync} { // before the write, and before its sync
+			t.Run(what+" before "+when.String(), func(t *testing.T) {
+				mem := vfs.NewMem()
+				var armed atomic.Bool
+				fsys := vfs.Inject(mem, func(op vfs.Op) error {
+					if op.Kind == when && strings.HasSuffix(op.Name, "audit.log") && armed.Swap(false) {
+						harm(t, mem, content(t, mem, "audit.log"))
+					}
+					return nil
+				})
+				r, err := hosted(fsys, audit.Options{})
+				require.NoError(t, err)
+				_, err = flow(r, "one")
+				require.NoError(t, err)
+				good := content(t, mem, "audit.log")
+				if when == vfs.OpWriteAt {
+					harm(t, mem, good)
+				} else {
+					armed.Store(true)
+				}
+				for range 2 {
+					_, err = flow(r, "two")
+					require.ErrorIs(t, err, audit.ErrUnavailable)
+					require.ErrorIs(t, err, audit.ErrDamaged)
+				}
+				if len(content(t, mem, "audit.log")) < len(good) {
+					require.ErrorIs(t, r.Reopen(t.Context()), audit.ErrDamaged)
+				}
+				put(t, mem, os.O_TRUNC, good)
+				require.NoError(t, r.Reopen(t.Context()))
+				_, err = flow(r, "three")
+				require.NoError(t, err)
+				require.NoError(t, r.Close())
+				_, err = verify(t, mem)
+				require.NoError(t, err)
+			})
+		}
+	}
+}
