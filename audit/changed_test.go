@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,26 @@ import (
 	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/internal/vfs"
 )
+
+// A folder that nobody may look into any more, and a file that is there all the same:
+// its write and its sync tell.
+func TestFolderCannotBeRead(t *testing.T) {
+	var denied atomic.Bool
+	mem := vfs.NewMem()
+	r, err := hosted(vfs.Inject(mem, vfs.Matching(vfs.Kinds(vfs.OpLstat), func(vfs.Op) error {
+		if denied.Load() {
+			return syscall.EACCES
+		}
+		return nil
+	})), audit.Options{})
+	require.NoError(t, err)
+	denied.Store(true)
+	_, err = flow(r, "one")
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, err = verify(t, mem)
+	require.NoError(t, err)
+}
 
 // Somebody removes, moves, replaces, cuts or grows the file that is written, between two
 // records or while one is on its way: nothing is acknowledged from then on, and the

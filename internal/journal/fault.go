@@ -35,7 +35,8 @@ func caught(old bool, err *error) {
 	switch p := recover().(type) {
 	case nil:
 	case interface{ Addr() uintptr }:
-		*err = fmt.Errorf("%w: %v", errFault, p)
+		// The text of p speaks of a pointer, and has an operator look for a mistake of ours.
+		*err = fmt.Errorf("%w: its file was cut, or its disk cannot be read (address %#x)", errFault, p.Addr())
 	default:
 		panic(p)
 	}
