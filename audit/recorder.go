@@ -150,6 +150,9 @@ func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
 		err = t.openActive(ctx)
 	}
 	if err != nil {
+		if errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w; restore its files from a copy, or keep all of audit* elsewhere and begin another trail", err)
+		}
 		return nil, fmt.Errorf("audit: open %s: %w", r.dir, errors.Join(err, lock.Close()))
 	}
 	t.start()

@@ -36,6 +36,23 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A start that has no room for what the next one must know leaves nothing that the next
+// one stumbles over.
+func TestFullDiskAtStart(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "logs")
+	var said bytes.Buffer
+	command := exec.Command("sh", "-c", `ulimit -f 32; exec "$0" "$@"`, program, "-dir", dir)
+	command.Dir, command.Stderr = root(t), &said
+	command.Env = append(os.Environ(), asProgram+"=1")
+	require.Error(t, command.Run())
+	require.Contains(t, said.String(), flowsFile)
+	summary := complete(t, root(t), "-dir", dir)
+	require.Positive(t, summary.RunTotal)
+}
+
 // runsBefore counts the runs of earlier starts.
 func runsBefore(summary Summary) (n int64) {
 	for _, run := range summary.Runs {

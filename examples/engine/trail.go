@@ -34,7 +34,7 @@ func (p *program) recordFlows(ctx context.Context) error {
 		err = json.Unmarshal(text, &before)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the flows of the last start: %w", err)
+		return fmt.Errorf("the flows of the last start: %s, without which all flows are new: %w", path, err)
 	}
 	after := map[string]json.RawMessage{}
 	for id, flow := range p.engine.flows {
@@ -65,7 +65,14 @@ func (p *program) recordFlows(ctx context.Context) error {
 	if text, err = json.MarshalIndent(after, "", "  "); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o600)
+	// In one step: a full disk, or a kill, leaves the flows of the start before.
+	if err = os.WriteFile(path+".tmp", text, 0o600); err == nil {
+		err = os.Rename(path+".tmp", path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(path+".tmp"))
+	}
+	return nil
 }
 
 func compact(text []byte) []byte {

@@ -144,7 +144,7 @@ func (j *Journal) openDropped(private string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, errNotDropped):
-		j.problem(fmt.Errorf("%s: %w", path, err))
+		j.problem(fmt.Errorf("%s, which is put aside as %s.broken with the counts that it held: %w", path, droppedName, err))
 		return j.fs.Rename(path, path+".broken")
 	case err != nil:
 		return fmt.Errorf("%s: %w", path, err)

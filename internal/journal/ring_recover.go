@@ -32,7 +32,7 @@ func (j *Journal) openRingFile(private string, clean bool) error {
 	case errors.Is(err, errNotRing):
 		if !j.rebooted && !clean {
 			// A ring that no disk has mixed up is read or is not ours.
-			j.problem(fmt.Errorf("%s: %w", path, err))
+			j.problem(fmt.Errorf("%s, which is put aside as %s.broken with what it held: %w", path, ringName, err))
 			if err := j.fs.Rename(path, path+".broken"); err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ func (j *Journal) openRingFile(private string, clean bool) error {
 		return nil
 	}
 	table := filepath.Join(private, registryName)
-	j.problem(fmt.Errorf("%s: %w", table, tableErr))
+	j.problem(fmt.Errorf("%s, which is put aside as %s.broken: %w", table, registryName, tableErr))
 	return j.fs.Rename(table, table+".broken")
 }
 

@@ -222,7 +222,7 @@ func (j *Journal) loadSaved(infos []rotation.Info, believed, clean bool) error {
 	j.indexes = j.openIndexes(infos)
 	r := <-read
 	if r.err != nil {
-		j.problem(r.err)
+		j.problem(fmt.Errorf("%s, which is derived again from the text: %w", filepath.Join(private, tablesName), r.err))
 	} else if s := r.saved; s != nil && s.Matches(j.filesFound(infos), j.seqAt, clean) {
 		j.tables, j.saved = s.Take(), s
 		j.saving.size = r.size
