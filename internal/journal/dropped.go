@@ -146,8 +146,12 @@ func (j *Journal) openDropped(private string) error {
 	case errors.Is(err, errNotDropped):
 		j.problem(fmt.Errorf("%s, which is put aside as %s.broken with the counts that it held: %w", path, droppedName, err))
 		return j.fs.Rename(path, path+".broken")
-	case err != nil:
+	case errors.Is(err, ErrVersion):
 		return fmt.Errorf("%s: %w", path, err)
+	case err != nil:
+		// It may be read another time; nothing that was accepted depends on it.
+		j.problem(fmt.Errorf("%s: no record says what was dropped before: %w", path, err))
+		return nil
 	}
 	for code, l := range left {
 		if int(code) < len(j.registry.names) {
@@ -201,10 +205,14 @@ func (j *Journal) startDropped(private string) {
 	if j.dropped != nil || !mapsWell[j.fs.Kind(private)] {
 		return
 	}
+	path := filepath.Join(private, droppedName)
+	if _, err := j.fs.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return // one that could not be read
+	}
 	d := new(dropped)
 	var err error
-	if d.mapping, err = j.makeMapped(filepath.Join(private, droppedName), droppedSize, d.put); err != nil {
-		j.problem(fmt.Errorf("%s: after a kill no record will say what was dropped: %w", filepath.Join(private, droppedName), err))
+	if d.mapping, err = j.makeMapped(path, droppedSize, d.put); err != nil {
+		j.problem(fmt.Errorf("%s: after a kill no record will say what was dropped: %w", path, err))
 		return
 	}
 	j.dropped = d

@@ -279,6 +279,25 @@ func TestDroppedDamaged(t *testing.T) {
 	}
 }
 
+// A file that cannot be read now keeps no folder shut, and is there another time.
+func TestDroppedCannotBeRead(t *testing.T) {
+	t.Parallel()
+	d, f := filled(t, journal.ModeWrite)
+	f.dropAll("user", zapcore.InfoLevel)
+	d = d.kill(false)
+	g := open(t, vfs.Inject(d.Mem, vfs.Matching(vfs.Kinds(vfs.OpOpen), func(op vfs.Op) error {
+		if strings.HasSuffix(op.Name, "/dropped") {
+			return syscall.EMFILE
+		}
+		return nil
+	})), system("one"))
+	require.Eventually(t, g.problemSeen, 5*time.Second, time.Millisecond)
+	require.Equal(t, []string{"first"}, messages(t, g.Journal, "user"))
+	require.NoError(t, g.Close())
+	h := open(t, d.fs(), system("one"))
+	require.Equal(t, []string{"first", "dropped 1"}, messages(t, h.Journal, "user"))
+}
+
 // Which log a count is of stands in the table of files: without that, the host hears.
 func TestDroppedOfNoLog(t *testing.T) {
 	t.Parallel()
