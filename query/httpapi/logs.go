@@ -84,7 +84,8 @@ func (q *request) flowLogs() error {
 	if found.empty {
 		return notFound("No logs were found.")
 	}
-	answer := flowPage{Count: found.total, Limit: limit, Page: page, Results: hole}
+	q.tellExact(found.total)
+	answer := flowPage{Count: found.total.N, Limit: limit, Page: page, Results: hole}
 	if page > 1 {
 		answer.Previous = q.link(p.values, page-1, found.snapshot)
 	}
@@ -94,6 +95,14 @@ func (q *request) flowLogs() error {
 	return q.filled(answer, 1, limit*documentSize, func(dst []byte, _ int) ([]byte, error) { return found.put(dst) })
 }
 
+// tellExact says in a header when a total is a lower bound: the documents of these lists
+// have no place for it.
+func (q *request) tellExact(total query.Total) {
+	if !total.Exact {
+		q.w.Header().Set("Steplog-Total-Exact", "false")
+	}
+}
+
 // documentSize is what room is made for, in bytes, for each document of a page.
 const documentSize = 1024
 
@@ -101,13 +110,13 @@ const documentSize = 1024
 type results struct {
 	empty    bool
 	more     bool // there are documents after the last one
-	total    int64
+	total    query.Total
 	snapshot uint64
 	put      func(dst []byte) ([]byte, error) // appends the documents as one array
 }
 
 func resultsOf[T any](page query.Page[T], put func(dst []byte) ([]byte, error)) results {
-	return results{len(page.Items) == 0, page.Next != "", page.Total.N, page.AsOf, put}
+	return results{len(page.Items) == 0, page.Next != "", page.Total, page.AsOf, put}
 }
 
 // flowList is what the integrator's list is asked for.
@@ -230,6 +239,7 @@ func (q *request) apiLogs() error {
 	}
 	data := apiPage{Logs: hole, Pagination: paginationOf(page, paging)}
 	q.w.Header().Set("Steplog-Snapshot", strconv.FormatUint(page.AsOf, 10))
+	q.tellExact(page.Total)
 	return q.filled(success{"success", data}, 1, len(page.Items)*documentSize, func(dst []byte, _ int) ([]byte, error) {
 		return document.AppendEntries(dst, page.Items)
 	})

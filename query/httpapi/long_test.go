@@ -17,7 +17,10 @@ import (
 
 // long is a backend of records so long that three of them are a page, whatever the
 // limit; see query.MaxPageBytes.
-type long struct{ backend }
+type long struct {
+	backend
+	uncounted bool // totals are lower bounds
+}
 
 const (
 	longRecords = 10
@@ -39,8 +42,8 @@ func longWindow(w query.Window) (seqs []uint64, more bool) {
 	return seqs, false
 }
 
-func (*long) Find(_ context.Context, _ query.Filter, w query.Window) (query.Result[query.Record], error) {
-	r := query.Result[query.Record]{Total: query.Total{N: longRecords, Exact: true}, AsOf: longRecords}
+func (b *long) Find(_ context.Context, _ query.Filter, w query.Window) (query.Result[query.Record], error) {
+	r := query.Result[query.Record]{Total: query.Total{N: longRecords, Exact: !b.uncounted}, AsOf: longRecords}
 	var seqs []uint64
 	seqs, r.More = longWindow(w)
 	for _, seq := range seqs {
@@ -107,4 +110,21 @@ func TestLongRecords(t *testing.T) {
 		}
 		require.Equal(t, []int{10, 9, 8, 7, 6, 5, 4, 3, 2, 1}, got)
 	})
+}
+
+// The documents of both lists have a number for the total and nothing that says it is a
+// lower bound.
+func TestTotalIsALowerBound(t *testing.T) {
+	for _, uncounted := range []bool{false, true} {
+		h := handler(t, query.New(&long{uncounted: uncounted}), nil, nil)
+		for _, path := range []string{"/logs?limit=5", "/logs?projectid=p&flowId=f&log_type=3"} {
+			a := do(t, h, http.MethodGet, path, "")
+			require.Equal(t, http.StatusOK, a.status, a.body)
+			want := ""
+			if uncounted {
+				want = "false"
+			}
+			require.Equal(t, want, a.header.Get("Steplog-Total-Exact"), path)
+		}
+	}
 }
