@@ -232,7 +232,7 @@ func (f *File) closedText(info rotation.Info) {
 		defer j.mu.Unlock()
 	}
 	old := f.writing
-	j.tables.Renamed(old, baseName(info.Name))
+	j.tables.Renamed(old, rotation.PlainName(info.Name))
 	f.nextSegment()
 	if err := j.readers.open(j, f.writing); err != nil {
 		j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))

@@ -173,7 +173,7 @@ func (w *follower) refresh(j *Journal) error {
 	}
 	files := map[string]fs.FileInfo{} // by base name; a plain file goes before a compressed one
 	for _, info := range infos {
-		name := baseName(info.Name())
+		name := rotation.PlainName(info.Name())
 		if _, ok := logOf(name); !ok || !info.Mode().IsRegular() {
 			continue
 		}

@@ -231,7 +231,7 @@ func (j *Journal) load(believed, clean bool) error {
 			}
 			continue
 		}
-		seg := j.tables.NewSegment(info.Log, baseName(info.Name))
+		seg := j.tables.NewSegment(info.Log, rotation.PlainName(info.Name))
 		if err := j.take(seg, info.Name); err != nil {
 			return err
 		}

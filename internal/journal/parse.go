@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
@@ -20,12 +19,6 @@ import (
 // maxLine bounds what is read as one line: twice what the encoder writes at
 // most. A longer one is foreign and skipped.
 const maxLine = 2 << 20
-
-// baseName strips from a file name what compression adds.
-func baseName(name string) string {
-	name = strings.TrimSuffix(name, ".gz")
-	return strings.TrimSuffix(name, ".zst")
-}
 
 // parse takes the records of a segment's text into the tables that are not
 // there yet.
@@ -166,7 +159,7 @@ func seqOf(raw []byte) (uint64, bool) {
 // fileDeleted is called when a file was removed, by retention or by hand.
 func (j *Journal) fileDeleted(name string) {
 	for _, seg := range j.tables.Segments() {
-		if seg.Name() == baseName(name) {
+		if seg.Name() == rotation.PlainName(name) {
 			j.removed(seg)
 		}
 	}
@@ -252,7 +245,7 @@ func (j *Journal) adopt(log string) error {
 		known[seg.Name()] = true
 	}
 	for _, info := range infos {
-		name := baseName(info.Name())
+		name := rotation.PlainName(info.Name())
 		if of, ok := rotation.LogOf(name); !ok || of != log || known[name] || !info.Mode().IsRegular() {
 			continue
 		}

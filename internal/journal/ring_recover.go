@@ -11,6 +11,7 @@ import (
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
 // mapsWell are the file systems on which a full disk cannot make a fault of a
@@ -191,7 +192,7 @@ func (j *Journal) syncLeft() error {
 	}
 	for _, info := range infos {
 		name := info.Name()
-		if _, ok := logOf(name); !ok || name != baseName(name) || !info.Mode().IsRegular() {
+		if _, ok := logOf(name); !ok || name != rotation.PlainName(name) || !info.Mode().IsRegular() {
 			continue
 		}
 		f, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDWR, 0)

@@ -235,7 +235,7 @@ func (j *Journal) loadSaved(infos []rotation.Info, believed, clean bool) error {
 func (j *Journal) filesFound(infos []rotation.Info) (list []tables.Found) {
 	for i := range infos {
 		if info := &infos[i]; info.Log != fileAudit {
-			list = append(list, tables.Found{Log: info.Log, Name: baseName(info.Name), Data: info.Name, Size: info.Bytes,
+			list = append(list, tables.Found{Log: info.Log, Name: rotation.PlainName(info.Name), Data: info.Name, Size: info.Bytes,
 				Compressed: info.Compressed, Index: j.indexes[info.Name].index})
 		}
 	}

@@ -28,10 +28,10 @@ var extOf = [...]string{0: "", block.Gzip: ".gz", block.Zstd: ".zst"} // immutab
 // error for one that is not there, damaged, newer, or of other data.
 func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
-	if _, bad := j.holes.Load(baseName(data)); bad {
+	if _, bad := j.holes.Load(rotation.PlainName(data)); bad {
 		return nil, errHoles
 	}
-	path := filepath.Join(j.dir, baseName(data)+sidecar.Ext)
+	path := filepath.Join(j.dir, rotation.PlainName(data)+sidecar.Ext)
 	if _, err := j.fs.Lstat(path); err != nil {
 		return nil, err
 	}
@@ -43,10 +43,10 @@ func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() != x.DataSize() || baseName(data)+extOf[x.Format()] != data {
+	if info.Size() != x.DataSize() || rotation.PlainName(data)+extOf[x.Format()] != data {
 		return nil, sidecar.ErrStale
 	}
-	if _, bad := j.damaged.Load(baseName(data)); bad {
+	if _, bad := j.damaged.Load(rotation.PlainName(data)); bad {
 		return x, x.CheckAll()
 	}
 	return x, x.Check()
@@ -75,7 +75,7 @@ func (j *Journal) indexFor(seg *tables.Segment, data string) *sidecar.Index {
 	if err != nil {
 		var corrupt *sidecar.CorruptError
 		if errors.As(err, &corrupt) || errors.Is(err, errFault) {
-			j.problem(fmt.Errorf("%s: %w", baseName(data)+sidecar.Ext, err))
+			j.problem(fmt.Errorf("%s: %w", rotation.PlainName(data)+sidecar.Ext, err))
 		}
 		return nil
 	}
@@ -92,7 +92,7 @@ func (j *Journal) adoptIndex(seg *tables.Segment, data string, x *sidecar.Index)
 	j.tables.Forget(j.tables.ClearRows(seg))
 	j.readers.drop(seg)
 	if err := j.tables.Adopt(seg, x); err != nil {
-		j.problem(fmt.Errorf("%s: %w", baseName(data)+sidecar.Ext, err))
+		j.problem(fmt.Errorf("%s: %w", rotation.PlainName(data)+sidecar.Ext, err))
 		return false
 	}
 	return true
@@ -255,7 +255,7 @@ func (j *Journal) dropOrphans() {
 	there := map[string]bool{}
 	for _, info := range infos {
 		if _, ok := rotation.LogOf(info.Name()); ok {
-			there[baseName(info.Name())] = true
+			there[rotation.PlainName(info.Name())] = true
 		}
 	}
 	for _, info := range infos {
