@@ -1,13 +1,14 @@
-// Command verify checks the audit trail in a folder, or in a copy of one, from
-// outside: every record, every checkpoint, and one proof that a record is in it.
+// Command verify checks a folder, or a copy of one, from outside: that its closed
+// files can be read and their sidecars say what they do, and of its audit trail
+// every record, every checkpoint, and one proof that a record is in it.
 //
 //	go run ./examples/verify -key KEY -anchor checkpoint.txt data/logs
 //
 // KEY is what audit.Recorder's Key returned and the host keeps; the anchor is a
 // checkpoint that Options.OnCheckpoint was given and that was kept elsewhere.
 // Without a key the one in the folder is trusted, which whoever wrote the folder
-// could have replaced. It changes nothing. The exit status is 0 when the trail is
-// intact, 1 when it is not, and 2 when it could not be checked.
+// could have replaced. It changes nothing. The exit status is 0 when all is intact,
+// 1 when something is not, and 2 when it could not be checked.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 	"strconv"
 
 	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/query"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -59,17 +61,35 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		o.Verifiers = note.VerifierList(verifier)
 	}
-	err := check(ctx, flags.Arg(0), o, *prove, stdout)
+	err := closed(ctx, flags.Arg(0), stdout)
+	if err == nil || errors.Is(err, errDamaged) {
+		err = errors.Join(err, check(ctx, flags.Arg(0), o, *prove, stdout))
+	}
 	switch {
 	case err == nil:
 		return exitIntact
-	case errors.Is(err, audit.ErrDamaged):
+	case errors.Is(err, audit.ErrDamaged), errors.Is(err, errDamaged):
 		fmt.Fprintln(stderr, "verify: NOT INTACT:", err)
 		return exitDamaged
 	default:
 		fmt.Fprintln(stderr, "verify:", err)
 		return exitUnchecked
 	}
+}
+
+var errDamaged = errors.New("closed files are damaged")
+
+// closed verifies the closed files.
+func closed(ctx context.Context, dir string, w io.Writer) error {
+	report, err := query.Verify(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if len(report.Damaged) > 0 {
+		return fmt.Errorf("%w: %w", errDamaged, errors.Join(report.Damaged...))
+	}
+	fmt.Fprintf(w, "closed files: %d, of which %d have a sidecar that says what they do\n", report.Files, report.Indexed)
+	return nil
 }
 
 // check verifies the trail and proves one record.

@@ -359,6 +359,7 @@ func TestOpen(t *testing.T) {
 		x := read(t, older)
 		require.Equal(t, crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)), x.DataCRC())
 		same(t, parse(text), x, text)
+		require.NoError(t, segment.Verify(t.Context(), bytes.NewReader(text), int64(len(text)), older))
 		_, newer := seal(t, text, segment.Options{Fields: fields})
 		before, now := x.FrameHead(0), read(t, newer).FrameHead(0)
 		require.True(t, before.Exact())
