@@ -59,3 +59,27 @@ func Sifted(f Filter, lines [][]byte) (sifted, sieved []bool, err error) {
 	}
 	return s.many.sift(s.clauses, text, offset, rows), sieved, nil
 }
+
+// Recalled returns which of some lines a filter has looked at, or takes for matches, by
+// what is remembered of them.
+func Recalled(f Filter, lines [][]byte) (can, sure []bool, err error) {
+	if f, err = f.complete(); err != nil {
+		return nil, nil, err
+	}
+	s := scan{match: newMatcher(&f), sieve: newSieve(newTextMatcher(&f))}
+	if s.sieve == nil {
+		return nil, nil, nil
+	}
+	var g gist
+	g.begin(0)
+	rows := make([]tables.Row, len(lines))
+	for i, l := range lines {
+		s.tell(&g, l)
+		rows[i].Kind = line.KindLine
+	}
+	can, sure, none := s.recall(nil, &g, 0, 0, rows)
+	if none {
+		return make([]bool, len(lines)), make([]bool, len(lines)), nil
+	}
+	return can, sure, nil
+}

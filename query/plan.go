@@ -61,7 +61,7 @@ func (s *scan) prepareFrom(v *view, from int) error {
 	if x == nil {
 		return nil
 	}
-	if err := s.tell(v, x); err != nil || v.plan != nil || s.unplanned {
+	if err := s.findTimes(v, x); err != nil || v.plan != nil || s.unplanned {
 		return err
 	}
 	a := asking{x: x, v: v, c: s.where, s: s, since: from}

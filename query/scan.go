@@ -48,6 +48,9 @@ type scan struct {
 	reader     journal.LineReader
 	sieve      *sieve // nil where no line can be left out unparsed
 	can        []bool // of rows without an index
+	sure       []bool // too
+	hit, said  []bool // room for looking into a gist
+	known      bool   // the row looked at surely matches
 	raw        []byte // the line looked at, not to be changed
 	kept       []byte // room for lines that are given out
 	expected   int    // how many may come, about
@@ -66,7 +69,7 @@ type view struct {
 	filter *ownerFilter // nil until it is made
 
 	// times is what the range of times that is asked for is among the times that a
-	// sidecar tells; see tell.
+	// sidecar tells; see findTimes.
 	times edges
 
 	terms   []segment.Ref // rows that match, and no others do; nil where terms do not tell
@@ -112,7 +115,7 @@ func (s *scan) end() {
 	clear(s.heads)
 	clear(s.looked)
 	s.reader.End()
-	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0], can: s.can[:0], reader: s.reader}
+	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0], can: s.can[:0], sure: s.sure[:0], hit: s.hit[:0], said: s.said[:0], reader: s.reader}
 }
 
 // tick counts n rows and looks at the context now and then.
@@ -382,7 +385,7 @@ func (s *scan) each(do func(v *view, row *tables.Row, rec *line.Record) error) e
 // eachOf is each for one file, of which i is the number of the row.
 func (s *scan) eachOf(v *view, do func(i int, row *tables.Row, rec *line.Record) error) error {
 	return s.eachRow(v, func(i int, row *tables.Row) error {
-		if s.match.text == nil || v.plan.decides() && !s.lines {
+		if s.match.text == nil || (v.plan.decides() || s.known) && !s.lines {
 			return do(i, row, nil)
 		}
 		if found, err := s.matches(v, i); err != nil || !found {
@@ -423,19 +426,40 @@ func (s *scan) eachRow(v *view, do func(i int, row *tables.Row) error) error {
 // eachUnindexed is eachRow where there is no index.
 func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row) error) error {
 	for i := v.lo; i < v.hi; {
-		rows := v.Rows(i)
-		can, looked := s.sift(v, i, rows[:min(len(rows), v.hi-i)])
-		if err := s.tick(looked); err != nil {
+		if err := s.tick(0); err != nil {
 			return err
 		}
+		rows := v.Rows(i)
+		rows = rows[:min(len(rows), v.hi-i)]
+		g, at := tables.Beside[gist](&v.View, i)
+		if g != nil && !g.may(v, &s.match, at, rows) {
+			i += len(rows)
+			continue
+		}
+		var can, sure []bool
+		looked := len(rows)
+		if g != nil && s.sieve != nil && s.sieve.gist {
+			var none bool
+			if can, sure, none = s.recall(v, g, i, at, rows); none {
+				i += len(rows)
+				continue
+			}
+		}
+		if can == nil {
+			can, looked = s.sift(v, i, rows)
+		}
+		s.stats.Rows += int64(looked)
+		s.sinceCheck += looked
 		for n := range rows[:looked] {
 			if can != nil && !can[n] || can == nil && !s.match.row(&rows[n]) {
 				continue
 			}
+			s.known = sure != nil && sure[n]
 			if err := do(i+n, &rows[n]); err != nil {
 				return err
 			}
 		}
+		s.known = false
 		i += looked
 	}
 	return nil

@@ -20,6 +20,7 @@ type sieve struct {
 	told    bool   // the message of the line looked at is known
 	lower   []byte // of it, in lower case
 	many    sifter
+	gist    bool // a gist tells of a clause
 }
 
 // needle is what must be in a line, as it is or in lower case: anywhere, or in its
@@ -27,6 +28,13 @@ type sieve struct {
 type needle struct {
 	text           []byte
 	lower, message bool
+	whole          bool   // it is a value of the details, and no part of one
+	hash           uint32 // of such a one
+}
+
+// value returns the needle for a value of a field.
+func value(text string, lower bool) needle {
+	return needle{[]byte(text), lower, false, true, hashOf([]byte(text))}
 }
 
 // newSieve returns nil where nothing can be told.
@@ -39,7 +47,7 @@ func newSieve(t *textMatcher) *sieve {
 		s.clauses = append(s.clauses, []needle{{text: []byte(t.topic)}})
 	}
 	for _, part := range t.parts {
-		s.clauses = append(s.clauses, []needle{{[]byte(part), true, true}})
+		s.clauses = append(s.clauses, []needle{{text: []byte(part), lower: true, message: true}})
 	}
 	if t.where != nil {
 		s.clauses = append(s.clauses, t.where.needles()...)
@@ -47,6 +55,7 @@ func newSieve(t *textMatcher) *sieve {
 	if len(s.clauses) == 0 {
 		return nil
 	}
+	s.gist = slices.ContainsFunc(s.clauses, tells)
 	return &s
 }
 
@@ -69,8 +78,12 @@ func (t *test) needles() (clauses [][]needle) {
 		}
 		return [][]needle{any}
 	case OpEq, OpPrefix, OpContains:
-		if (!t.Key || t.Field == "message") && t.value != "" {
-			return [][]needle{{{[]byte(t.value), t.Fold, t.Key}}}
+		switch {
+		case t.value == "" || t.Key && t.Field != "message":
+		case t.Op == OpEq && !t.Key:
+			return [][]needle{{value(t.value, t.Fold)}}
+		default:
+			return [][]needle{{{text: []byte(t.value), lower: t.Fold, message: t.Key}}}
 		}
 	case OpIn:
 		var any []needle
@@ -78,7 +91,9 @@ func (t *test) needles() (clauses [][]needle) {
 			if t.Key && t.Field != "message" || v == "" {
 				return nil
 			}
-			any = append(any, needle{[]byte(v), t.Fold, t.Key})
+			n := value(v, t.Fold)
+			n.message, n.whole = t.Key, !t.Key
+			any = append(any, n)
 		}
 		return [][]needle{any}
 	}
@@ -90,7 +105,7 @@ func (s *sieve) drops(line []byte) bool {
 	if s.told = false; rough(line) {
 		return false
 	}
-	message, told := messageOf(line)
+	message, _, told := messageOf(line)
 	for _, clause := range s.clauses {
 		if !s.has(line, message, clause) {
 			return true
@@ -121,24 +136,43 @@ func (s *sieve) has(line, message []byte, clause []needle) bool {
 	return false
 }
 
-// messageOf returns the message of a line that is not rough. Where it is not told, because
-// no member has that name, or a second one, of the error or the details, has it too, the
-// text is one that holds it.
-func messageOf(line []byte) (text []byte, told bool) {
-	const name = `"message"`
-	at := bytes.Index(line, []byte(name))
-	if at < 1 {
-		return line, false
+// messageName is the name of the message in a line.
+const messageName = `"message"`
+
+// indexMessage returns where messageName stands in a text, or -1. The byte that it looks
+// for is in few lines before their message.
+func indexMessage(text []byte) int {
+	const rare = 6
+	for from := 0; ; {
+		k := bytes.IndexByte(text[from:], messageName[rare])
+		if k < 0 {
+			return -1
+		}
+		if at := from + k - rare; at >= 0 && bytes.HasPrefix(text[at:], []byte(messageName)) {
+			return at
+		}
+		from += k + 1
 	}
-	text, ok := bytes.CutPrefix(line[at+len(name):], []byte(`:"`))
-	if !ok || bytes.Contains(text, []byte(name)) {
-		return line, false
+}
+
+// messageOf returns the message of a line that is not rough, and where it begins. Where
+// it is not told, because no member has that name, or a second one, of the error or the
+// details, has it too, the text is one that holds it.
+func messageOf(line []byte) (text []byte, begin int, told bool) {
+	at := indexMessage(line)
+	if at < 1 {
+		return line, 0, false
+	}
+	begin = at + len(messageName) + len(`:"`)
+	text, ok := bytes.CutPrefix(line[at+len(messageName):], []byte(`:"`))
+	if !ok || indexMessage(text) >= 0 {
+		return line, 0, false
 	}
 	end := bytes.IndexByte(text, '"')
 	if end < 0 {
-		return line, false
+		return line, 0, false
 	}
-	return text[:end], bytes.IndexByte(line[1:at], '{') < 0 // else it may be in an object
+	return text[:end], begin, bytes.IndexByte(line[1:at], '{') < 0 // else it may be in an object
 }
 
 // rough reports whether a line has a backslash, an escape character or a byte that is

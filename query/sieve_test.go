@@ -31,8 +31,12 @@ func FuzzSieve(f *testing.F) {
 		is := query.Eq("sku", text)
 		folded := query.Contains("sku", text)
 		folded.Fold = true
+		inMessage := query.Expr{Op: query.OpContains, Key: true, Field: "message", Value: text}
+		foldedIs := is
+		foldedIs.Fold = true
 		for _, filter := range []query.Filter{
 			{Search: text}, {Where: is}, {Where: folded}, {Where: query.Prefix("n", text)}, {Where: query.In("sku", "zz", text)},
+			{Where: foldedIs}, {Search: text + " " + text, Where: is}, {Where: query.Or(is, inMessage)}, {Where: inMessage},
 			{Where: query.Contains("message", text)}, {Where: query.Not(is)}, {Where: query.Or(query.Eq("n", "1.50"), is)},
 			{Where: query.And(is, query.Not(folded))}, {Search: text, Where: query.Or(is, query.Exists("n"))}, {Topic: text},
 		} {
@@ -54,6 +58,13 @@ func FuzzSieve(f *testing.F) {
 			require.NoError(t, err)
 			for i := range sifted {
 				require.True(t, sifted[i] || !sieved[i], "%+v: line %d of %q", filter, i, lines)
+			}
+			// Nor is it left out, or taken, by what is remembered of it.
+			can, sure, err := query.Recalled(filter, [][]byte{raw, []byte(`{"seq":2,"message":"a"}`), raw})
+			require.NoError(t, err)
+			for _, i := range []int{0, 2} {
+				require.True(t, can == nil || can[i] || !matches, "%+v", filter)
+				require.True(t, sure == nil || !sure[i] || matches, "%+v", filter)
 			}
 		}
 	})

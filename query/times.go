@@ -38,10 +38,10 @@ func (v *view) timeRows(x *segment.Index) (from, to int, ok bool) {
 	return from, max(from, to), ok
 }
 
-// tell finds out what the range is in a view: where an end of it is no multiple of
+// findTimes finds out what the range is in a view: where an end of it is no multiple of
 // [segment.TimeStep], lines are read of the rows told to lie in the same step, of which
 // there is seldom one.
-func (s *scan) tell(v *view, x *segment.Index) error {
+func (s *scan) findTimes(v *view, x *segment.Index) error {
 	e := &v.times
 	if e.known {
 		return nil

@@ -109,9 +109,9 @@ func (s *scan) countBeside(from, workers int) (int64, error) {
 		f := *s
 		f.match = s.match.fork()
 		f.stats = Stats{}
-		f.raw, f.kept, f.can, f.parser, f.reader = nil, nil, nil, line.Parser{}, journal.LineReader{}
+		f.raw, f.kept, f.can, f.sure, f.hit, f.said, f.parser, f.reader = nil, nil, nil, nil, nil, nil, line.Parser{}, journal.LineReader{}
 		if s.sieve != nil {
-			f.sieve = &sieve{clauses: s.sieve.clauses, search: s.sieve.search}
+			f.sieve = &sieve{clauses: s.sieve.clauses, search: s.sieve.search, gist: s.sieve.gist}
 		}
 		forks[w] = &f
 		group.Go(func() {
@@ -172,7 +172,7 @@ func (s *scan) countOf(v *view) (int64, error) {
 		return 0, nil
 	}
 	if x != nil {
-		if err := s.tell(v, x); err != nil {
+		if err := s.findTimes(v, x); err != nil {
 			return 0, err
 		}
 		count := s.countTerms
@@ -402,12 +402,13 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 
 // full reports whether as many lines were read to count as may be, and notes it.
 func (s *scan) full() bool {
-	limit := s.limit
-	if limit == 0 {
-		limit = maxChecked
-	}
-	s.capped = s.capped || s.checked.Load() > limit
+	s.capped = s.capped || s.over()
 	return s.capped
+}
+
+// over reports whether as many lines were read to count as may be.
+func (s *scan) over() bool {
+	return s.checked.Load() > cmp.Or(s.limit, maxChecked)
 }
 
 // countRowByRow counts where there is no index. What lines were read for is noted as
@@ -419,11 +420,14 @@ func (s *scan) countRowByRow(v *view) (n int64, err error) {
 			n++
 			return nil
 		}
-		if s.full() {
-			return nil
+		found, err := s.known, error(nil)
+		if !found {
+			if s.full() {
+				return nil
+			}
+			found, err = s.has(v, i)
+			s.checked.Add(int64(len(s.raw)))
 		}
-		found, err := s.has(v, i)
-		s.checked.Add(int64(len(s.raw)))
 		if found {
 			rows = append(rows, uint32(i))
 			n++

@@ -6,6 +6,9 @@ import (
 	"hash/crc32"
 )
 
+// MostBeside is how many rows something is kept beside.
+const MostBeside = mostBeside
+
 // Signed returns what may be a file of tables with checksums that fit, where there are
 // any.
 func Signed(b []byte) []byte {

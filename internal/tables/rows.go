@@ -19,6 +19,9 @@ const chunkRows = 1024
 
 type chunk [chunkRows]Row
 
+// Together is how many rows lie together at most.
+const Together = chunkRows
+
 // pageRows is how many rows lie in a page of the system's.
 const pageRows = 4096 / 32
 

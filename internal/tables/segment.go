@@ -3,6 +3,7 @@ package tables
 import (
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	sidecar "github.com/steplog/steplog/internal/segment"
@@ -43,6 +44,9 @@ type Segment struct {
 	parts   []Part         // of a file that is not sealed, in order; replaced, never changed in place
 	parsed  int64          // bytes of text that the rows stand for
 	removed bool
+
+	besideMu sync.Mutex     // of beside; nothing else is locked under it
+	beside   map[int]beside // see [Beside]
 }
 
 // Name returns the file's base name, without what compression adds: "user.log" while
@@ -144,4 +148,5 @@ func (s *Segment) lookUpIn(x *sidecar.Index, parts []Part) {
 		}
 	}
 	s.index, s.parts = x, parts
+	s.forgetBeside(Indexed(parts))
 }

@@ -1,0 +1,223 @@
+package query_test
+
+import (
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/query/querytest"
+	"github.com/steplog/steplog/query/querytest/oracle"
+	"github.com/steplog/steplog/rotation"
+)
+
+// remembered are questions about lines that are answered without reading them again, in
+// part or as a whole, each in two forms.
+var remembered = []struct {
+	query  query.Filter
+	oracle oracle.Filter
+}{
+	{query.Filter{Search: "fetched"}, oracle.Filter{Search: "fetched"}},
+	{query.Filter{Search: "price e"}, oracle.Filter{Search: "price e"}},
+	{query.Filter{Search: "É"}, oracle.Filter{Search: "É"}},
+	{query.Filter{Search: "nowhere"}, oracle.Filter{Search: "nowhere"}},
+	{query.Filter{Where: query.Eq("sku", "A-1")}, oracle.Filter{Where: &oracle.Expr{Op: "eq", Field: "sku", Value: "A-1"}}},
+	{query.Filter{Where: query.Eq("sku", "nowhere")}, oracle.Filter{Where: &oracle.Expr{Op: "eq", Field: "sku", Value: "nowhere"}}},
+	{query.Filter{Search: "e", Where: query.Eq("sku", "A-1")}, oracle.Filter{Search: "e", Where: &oracle.Expr{Op: "eq", Field: "sku", Value: "A-1"}}},
+	{query.Filter{Search: "e", Run: "none"}, oracle.Filter{Search: "e", Run: "none"}},
+}
+
+// askRemembered asks all of them twice, and compares what is found with a plain loop over
+// the text.
+func askRemembered(t *testing.T, j *journal.Journal, e *query.Engine, dir, when string) {
+	t.Helper()
+	var before []query.Page[query.Record] // of lines that are not in the text yet
+	for _, q := range remembered {
+		page, err := e.Records(t.Context(), q.query, query.Paging{Limit: 7})
+		require.NoError(t, err, when)
+		before = append(before, page)
+	}
+	flush(t, j)
+	text := recordsOf(t, folderText(t, dir))
+	for i, q := range remembered {
+		page, err := e.Records(t.Context(), q.query, query.Paging{Limit: 7})
+		require.NoError(t, err, when)
+		want := text.Select(q.oracle, 0)
+		require.Equal(t, query.Total{N: int64(len(want)), Exact: true}, page.Total, "%s: %+v", when, q.query)
+		require.Equal(t, page.Total, before[i].Total, "%s: %+v", when, q.query)
+		for k, r := range page.Items {
+			w := want[len(want)-1-k]
+			require.Equal(t, w.Seq, r.Seq, "%s: %+v", when, q.query)
+			require.Equal(t, r, before[i].Items[k], "%s: %+v", when, q.query)
+		}
+	}
+}
+
+// What is remembered of lines is what they say: while more are added, and when their file
+// is closed, sealed, deleted, or read by another process.
+func TestRemembered(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{MaxBytes: 8 << 20}, func(error) {})
+	e := query.New(query.OverJournal(j))
+	g := querytest.NewGenerator(75)
+	for range 5 {
+		appendEntries(t, j, g.Entries(150))
+		askRemembered(t, j, e, dir, "added")
+	}
+	questions := querytest.Options{Seed: 76, Queries: asked(300)}
+	querytest.Check(t, e, folderText(t, dir), questions)
+	querytest.Check(t, e, folderText(t, dir), questions)
+	other, err := query.Open(dir)
+	require.NoError(t, err)
+	querytest.Check(t, other, folderText(t, dir), questions)
+
+	old := query.Paging{Limit: 3, Cursor: pageOf(t, e).Next}
+	appendEntries(t, j, g.Entries(1500)) // some get an index, for there are many
+	askRemembered(t, j, e, dir, "indexed")
+	appendEntries(t, j, g.Entries(100))
+	askRemembered(t, j, e, dir, "added behind an index")
+	for _, log := range []string{"user", "usage"} {
+		require.NoError(t, j.Rotate(log))
+		askRemembered(t, j, e, dir, "closed")
+	}
+	appendEntries(t, j, g.Entries(100))
+	askRemembered(t, j, e, dir, "added to the next file")
+	require.Eventually(t, func() bool {
+		plain, err := filepath.Glob(filepath.Join(dir, "*-20*.log"))
+		return err == nil && len(plain) == 0
+	}, 30*time.Second, 5*time.Millisecond)
+	askRemembered(t, j, e, dir, "sealed")
+	page, err := e.Records(t.Context(), remembered[0].query, old)
+	require.NoError(t, err)
+	require.Less(t, page.Total.N, pageOf(t, e).Total.N, "a page shows what was there when the first one was asked for")
+	querytest.Check(t, other, folderText(t, dir), questions)
+	require.NoError(t, other.Close())
+
+	closed, err := filepath.Glob(filepath.Join(dir, "user-*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, closed)
+	for _, name := range closed {
+		if base, sealed := strings.CutSuffix(filepath.Base(name), ".idx"); sealed {
+			require.NoError(t, j.Folder().Delete(t.Context(), base))
+		}
+	}
+	askRemembered(t, j, e, dir, "deleted")
+}
+
+func pageOf(t *testing.T, e *query.Engine) query.Page[query.Record] {
+	t.Helper()
+	page, err := e.Records(t.Context(), remembered[0].query, query.Paging{Limit: 3})
+	require.NoError(t, err)
+	return page
+}
+
+// A line is read once to count, however many questions there are.
+func TestRememberedOnce(t *testing.T) {
+	t.Parallel()
+	j := openIndexed(t, t.TempDir(), rotation.Rule{}, func(err error) { t.Error(err) })
+	e := query.New(query.OverJournal(j))
+	g := querytest.NewGenerator(77)
+	for n := range 3 {
+		appendEntries(t, j, g.Entries(300))
+		for i, f := range []query.Filter{{Search: "fetched"}, {Search: "row"}, {Search: "nowhere"}, {Where: query.Eq("sku", "nowhere")}} {
+			page, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+			require.NoError(t, err)
+			require.Equal(t, i < 2, page.Total.N > 0)
+			switch i {
+			case 0:
+				require.Greater(t, page.Stats.Lines, int64(200))
+			case 3: // of values with escapes, which are many here, nothing is told
+				require.Less(t, page.Stats.Lines, int64(150*(n+1)))
+			default:
+				require.Less(t, page.Stats.Lines, int64(10), "%+v", f)
+			}
+		}
+	}
+}
+
+// Rows that cannot match by who logged them, when and how are not looked at.
+func TestRememberedRows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{}, func(err error) { t.Error(err) })
+	e := query.New(query.OverJournal(j))
+	entry := querytest.NewGenerator(79).Entries(1)
+	for n := int64(0); n < 900; n += 100 {
+		for range 100 {
+			appendEntries(t, j, entry)
+		}
+		all, err := e.Records(t.Context(), query.Filter{}, query.Paging{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, query.Total{N: n + 100, Exact: true}, all.Total)
+		r := all.Items[0]
+		for _, f := range []query.Filter{{Service: "none"}, {Run: "none"}, {From: r.Time.Add(1)}, {To: r.Time.Add(-1)},
+			{Kinds: []query.Kind{query.KindAccess}}, {Levels: levels.Of(zapcore.FatalLevel)}, {Search: "e", Run: "none"}} {
+			page, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+			require.NoError(t, err)
+			require.Zero(t, page.Total.N, "%+v", f)
+			require.Zero(t, page.Stats.Rows, "%+v", f)
+		}
+		page, err := e.Records(t.Context(), query.Filter{Service: r.Service, Levels: levels.Of(r.Level), From: r.Time, To: r.Time}, query.Paging{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, n+100, page.Total.N)
+	}
+}
+
+// Many ask at the same time, while lines are added and files rotate.
+func TestRememberedTogether(t *testing.T) {
+	t.Parallel()
+	j := openIndexed(t, t.TempDir(), rotation.Rule{MaxBytes: 1 << 20}, func(err error) { t.Error(err) })
+	entries := querytest.NewGenerator(78).Entries(500)
+	const rounds = 10
+	want := make([]int64, len(remembered))
+	for _, en := range entries {
+		raw := append([]byte(`{"seq":1,`), en.Text[1:]...)
+		for i, q := range remembered {
+			if _, _, matches, err := query.Dropped(q.query, raw); matches && q.query.Run == "" {
+				want[i]++
+			} else {
+				require.NoError(t, err)
+			}
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for range rounds {
+			appendEntries(t, j, entries)
+		}
+	})
+	e := query.New(query.OverJournal(j))
+	for from := range 3 {
+		all.Go(func() {
+			before := make([]int64, len(remembered))
+			for n := range 40 {
+				i := (n + from) % len(remembered)
+				page, err := e.Records(t.Context(), remembered[i].query, query.Paging{Limit: 5})
+				if err != nil || !page.Total.Exact || page.Total.N < before[i] || page.Total.N > rounds*want[i] {
+					t.Errorf("%+v: %+v after %d, %v", remembered[i].query, page.Total, before[i], err)
+					return
+				}
+				before[i] = page.Total.N
+				for _, r := range page.Items {
+					if i == 0 && !strings.Contains(strings.ToLower(r.Message), "fetched") {
+						t.Errorf("found %s", r.Raw)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i, q := range remembered {
+		page, err := e.Records(t.Context(), q.query, query.Paging{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, query.Total{N: rounds * want[i], Exact: true}, page.Total, "%+v", q.query)
+	}
+}
