@@ -1,6 +1,8 @@
 package query
 
 import (
+	"context"
+
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/tables"
@@ -82,4 +84,13 @@ func Recalled(f Filter, lines [][]byte) (can, sure []bool, err error) {
 		return make([]bool, len(lines)), make([]bool, len(lines)), nil
 	}
 	return can, sure, nil
+}
+
+// FindIn answers from a snapshot, which may be an old one.
+func FindIn(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, w Window) (Result[Record], error) {
+	f, err := f.complete()
+	if err != nil {
+		return Result[Record]{}, err
+	}
+	return newScan(ctx, j, snap, f, 0).page(w)
 }

@@ -171,6 +171,69 @@ func TestRememberedRows(t *testing.T) {
 	}
 }
 
+// An old snapshot shows what it did, whatever was remembered of rows that came later or
+// have an index by now.
+func TestRememberedBySnapshots(t *testing.T) {
+	t.Parallel()
+	j := openIndexed(t, t.TempDir(), rotation.Rule{}, func(err error) { t.Error(err) })
+	e := query.New(query.OverJournal(j))
+	g := querytest.NewGenerator(80)
+	appendEntries(t, j, g.Entries(200))
+	snap := j.Snapshot()
+	all, err := e.Records(t.Context(), query.Filter{}, query.Paging{Limit: 200})
+	require.NoError(t, err)
+	require.Len(t, all.Items, 200)
+	filters := []query.Filter{{Search: "e"}, {Search: "fetched"}, {Where: query.Eq("sku", "A-1")}, {Service: "none"}, {Levels: levels.Of(zapcore.WarnLevel)}}
+	for _, r := range all.Items[:20] {
+		filters = append(filters, query.Filter{Service: r.Service, Action: r.Action}, query.Filter{Search: "e", Run: r.Run})
+	}
+	ask := func() (found [][]uint64) {
+		for _, f := range filters {
+			r, err := query.FindIn(t.Context(), j, snap, f, query.Window{Limit: 5000})
+			require.NoError(t, err)
+			require.True(t, r.Total.Exact)
+			require.Len(t, r.Items, int(r.Total.N))
+			var seqs []uint64
+			for _, item := range r.Items {
+				seqs = append(seqs, item.Seq)
+			}
+			found = append(found, seqs)
+		}
+		return found
+	}
+	want := ask()
+	appendEntries(t, j, g.Entries(300))
+	for _, f := range filters {
+		if f.Search == "" && f.Where.Op == query.OpEvery {
+			_, err := e.Records(t.Context(), f, query.Paging{})
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, want, ask(), "others log")
+	appendEntries(t, j, g.Entries(300))
+	flush(t, j)
+	require.NoError(t, j.IndexRows(t.Context()))
+	appendEntries(t, j, g.Entries(50))
+	for _, f := range filters {
+		_, err := e.Records(t.Context(), f, query.Paging{})
+		require.NoError(t, err)
+	}
+	require.Equal(t, want, ask(), "the rows have an index")
+
+	few := g.Entries(20)
+	for range 150 {
+		appendEntries(t, j, few)
+	}
+	snap = j.Snapshot()
+	want = ask()
+	appendEntries(t, j, g.Entries(50))
+	for _, f := range filters {
+		_, err := query.FindIn(t.Context(), j, j.Snapshot(), f, query.Window{Limit: 1})
+		require.NoError(t, err)
+	}
+	require.Equal(t, want, ask(), "of many rows, with others behind them")
+}
+
 // Many ask at the same time, while lines are added and files rotate.
 func TestRememberedTogether(t *testing.T) {
 	t.Parallel()

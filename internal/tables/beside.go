@@ -1,8 +1,8 @@
 package tables
 
-// mostBeside bounds how many rows of a file something is kept beside: as many as a file
-// of some 128 MiB has. Those behind them are indexed before they are so many, or cannot be.
-const mostBeside = 1 << 18
+// mostBeside bounds beside how many rows of a file that lie together something is kept:
+// half a million rows. They get an index before they are so many, or cannot.
+const mostBeside = 512
 
 // beside is what is kept beside rows that lie together.
 type beside struct {
@@ -18,12 +18,12 @@ type beside struct {
 func Beside[T any](v *View, i int) (kept *T, place int) {
 	at := v.from0 + i
 	n, s := at/chunkRows, v.Segment
-	if at >= mostBeside {
-		return nil, 0
-	}
 	s.besideMu.Lock()
 	defer s.besideMu.Unlock()
-	b := s.beside[n]
+	b, ok := s.beside[n]
+	if !ok && len(s.beside) == mostBeside {
+		return nil, 0
+	}
 	if b.of != v.rows.chunks[n] {
 		b = beside{v.rows.chunks[n], new(T)}
 		if s.beside == nil {

@@ -69,13 +69,16 @@ func TestBeside(t *testing.T) {
 	t.Run("in another file", func(t *testing.T) {
 		kept, _ := tables.Beside[note](last(), tables.Together)
 		rows := user.Rows()
+		before := last()
 		f.Renamed(user, "user-2026.log")
 		other := f.SegmentAt(user)
 		f.Split(user, other, rows.At(tables.Together*2).Seq)
+		stale, _ := tables.Beside[note](before, tables.Together) // whoever asks still sees the rows as they were
 		views, _ := f.views(tables.Everything)
 		for i := range views {
 			moved, _ := tables.Beside[note](&views[i], views[i].Len()-1)
 			require.NotSame(t, kept, moved)
+			require.NotSame(t, stale, moved)
 		}
 	})
 	t.Run("of many rows", func(t *testing.T) {
@@ -87,9 +90,11 @@ func TestBeside(t *testing.T) {
 			f.Publish(big, &tables.Row{Seq: f.seq}, o, nil)
 		}
 		views, _ := f.views(tables.Everything)
-		kept, _ := tables.Beside[note](&views[0], tables.MostBeside-1)
-		require.NotNil(t, kept)
-		kept, _ = tables.Beside[note](&views[0], tables.MostBeside)
+		for i := 0; i < tables.MostBeside; i += tables.Together {
+			kept, _ := tables.Beside[note](&views[0], i)
+			require.NotNil(t, kept)
+		}
+		kept, _ := tables.Beside[note](&views[0], tables.MostBeside)
 		require.Nil(t, kept, "they are too many")
 	})
 }

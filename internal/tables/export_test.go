@@ -6,8 +6,8 @@ import (
 	"hash/crc32"
 )
 
-// MostBeside is how many rows something is kept beside.
-const MostBeside = mostBeside
+// MostBeside is beside how many rows something is kept.
+const MostBeside = mostBeside * Together
 
 // Signed returns what may be a file of tables with checksums that fit, where there are
 // any.
