@@ -52,8 +52,8 @@ const (
 	formatVersion = 1
 	lockName      = "lock"
 	defaultSync   = time.Second
-	// tickEvery is how often removed files are looked for and drops that
-	// ended are written down.
+	// tickEvery is how often drops that ended are written down, and other processes
+	// told that somebody writes.
 	tickEvery = 200 * time.Millisecond
 )
 
