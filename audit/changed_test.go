@@ -14,23 +14,37 @@ import (
 )
 
 // A folder that nobody may look into any more, and a file that is there all the same:
-// its write and its sync tell.
+// its write and its sync tell. Where nothing tells whether it is there, nothing is
+// acknowledged.
 func TestFolderCannotBeRead(t *testing.T) {
-	var denied atomic.Bool
-	mem := vfs.NewMem()
-	r, err := hosted(vfs.Inject(mem, vfs.Matching(vfs.Kinds(vfs.OpLstat), func(vfs.Op) error {
-		if denied.Load() {
-			return syscall.EACCES
-		}
-		return nil
-	})), audit.Options{})
-	require.NoError(t, err)
-	denied.Store(true)
-	_, err = flow(r, "one")
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
-	_, err = verify(t, mem)
-	require.NoError(t, err)
+	for _, tt := range []struct {
+		err      syscall.Errno
+		recorded bool
+	}{{syscall.EACCES, true}, {syscall.EPERM, true}, {syscall.ENOTDIR, false}, {syscall.EIO, false}} {
+		t.Run(tt.err.Error(), func(t *testing.T) {
+			var failing atomic.Bool
+			mem := vfs.NewMem()
+			r, err := hosted(vfs.Inject(mem, vfs.Matching(vfs.Kinds(vfs.OpLstat), func(vfs.Op) error {
+				if failing.Load() {
+					return tt.err
+				}
+				return nil
+			})), audit.Options{})
+			require.NoError(t, err)
+			failing.Store(true)
+			_, err = flow(r, "one")
+			if tt.recorded {
+				require.NoError(t, err)
+				require.NoError(t, r.Close())
+			} else {
+				require.ErrorIs(t, err, audit.ErrUnavailable)
+				require.ErrorIs(t, err, tt.err)
+				_ = r.Close()
+			}
+			_, err = verify(t, mem)
+			require.NoError(t, err)
+		})
+	}
 }
 
 // Somebody removes, moves, replaces, cuts or grows the file that is written, between two

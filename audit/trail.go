@@ -271,8 +271,10 @@ func (t *trail) intact(size int64) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %s was removed by somebody else", ErrMissing, activeName)
+	case errors.Is(err, fs.ErrPermission):
+		return nil // a folder that may not be looked into says nothing of the file
 	case err != nil:
-		return nil // a folder that cannot be looked into says nothing of the file
+		return err // it may be gone
 	case !t.fs.SameFile(held, named):
 		return fmt.Errorf("%w: %s was replaced by somebody else", ErrMissing, activeName)
 	case named.Size() != size:
