@@ -82,18 +82,26 @@ func verifyFile(ctx context.Context, folder *rotation.Folder, root *os.Root, nam
 		io.ReaderAt
 		Size() int64
 	})
-	index := rotation.PlainName(name) + segment.Ext
-	sidecar, err := root.ReadFile(index)
-	switch {
+	plain := rotation.PlainName(name)
+	index := plain + segment.Ext
+	switch info, err := root.Lstat(index); {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, readable(folder, name)
 	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s: no regular file", index)
+	}
+	sidecar, err := root.ReadFile(index)
+	if err != nil {
 		return false, err
 	}
 	switch err := segment.Verify(ctx, data, data.Size(), sidecar); {
 	case err == nil:
 		return true, nil
-	case errors.Is(err, segment.ErrVersion):
+	case errors.Is(err, segment.ErrVersion), errors.Is(err, segment.ErrStale) && name == plain:
+		// A plain file is still being sealed, or was when its process was killed: its
+		// sidecar is that of what takes its place.
 		return false, readable(folder, name)
 	default:
 		if broken := readable(folder, name); broken != nil {

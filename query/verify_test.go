@@ -3,6 +3,7 @@ package query_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -51,6 +52,17 @@ func TestVerify(t *testing.T) {
 		{"a sidecar is newer", func(index, _ string) error {
 			return change(index, func(b []byte) []byte { binary.LittleEndian.PutUint32(b[16:], 99); return b })
 		}, files - 1, "", ""},
+		{"a file is being sealed", func(index, next string) error {
+			// As a kill between two steps leaves it: plain, and its sidecar is of the data.
+			plain := strings.TrimSuffix(index, ".idx")
+			if err := os.WriteFile(plain, []byte(`{"seq":1,"message":"m"}`+"\n"), 0o600); err != nil {
+				return err
+			}
+			return os.Remove(data(index))
+		}, files - 1, "", ""},
+		{"a sidecar is no file", func(index, _ string) error {
+			return errors.Join(os.Remove(index), os.Mkdir(index, 0o700))
+		}, files - 1, ".idx", "regular file"},
 		{"a sidecar is cut", func(index, _ string) error {
 			return change(index, func(b []byte) []byte { return b[:len(b)-1] })
 		}, files - 1, ".idx", "too early"},
