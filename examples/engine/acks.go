@@ -19,8 +19,8 @@ import (
 // acks keeps what the log has acknowledged, apart from the log: with -acks FILE
 // every line that flows log gets a word of its own in details.ack, and the word
 // is appended to FILE with one write(2) once the call that logged the line has
-// returned and the log has dropped nothing meanwhile. Whoever kills the program then looks for each word of FILE in the
-// text of the log.
+// returned and the log has dropped nothing meanwhile. Whoever kills the program then
+// looks for each word of FILE in the text of the log.
 //
 // A nil *acks logs without any of this. It is safe for concurrent use.
 type acks struct {
@@ -31,8 +31,9 @@ type acks struct {
 	err     atomic.Pointer[error]
 }
 
-// openAcks opens the file to append to; dropped counts what the log drops. A kill can cut a write where two pages of
-// the file meet: the part of a word that is left at its end is removed.
+// openAcks opens the file to append to; dropped counts what the log drops. A kill can
+// cut a write where two pages of the file meet: the part of a word that is left at its
+// end is removed.
 func openAcks(path string, dropped func() int64) (*acks, error) {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -46,6 +46,15 @@ func TestVerify(t *testing.T) {
 	require.Equal(t, exitIntact, status)
 	require.Contains(t, out, "the folder's own")
 
+	// A file that calls itself compressed, and is not.
+	broken := filepath.Join(copied, "user-2026-11-21T02-03-04.123.log.gz")
+	require.NoError(t, os.WriteFile(broken, []byte("no gzip"), 0o600))
+	status, out, said = verify("-key", key, copied)
+	require.Equal(t, exitDamaged, status)
+	require.Contains(t, said, "user-2026-11-21T02-03-04.123.log.gz")
+	require.Contains(t, out, "intact: records 0 to 20", "the trail is told of all the same")
+	require.NoError(t, os.Remove(broken))
+
 	path := filepath.Join(copied, "audit.log")
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
