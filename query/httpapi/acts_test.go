@@ -1,8 +1,11 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,6 +73,18 @@ func TestTakingOutIsAudited(t *testing.T) {
 	require.Equal(t, []string{"flow-1", "p-1", "run-1"}, []string{exported.FlowID, exported.Project, exported.Run})
 }
 
+// leaver is a client that is told of the first bytes it gets.
+type leaver struct {
+	*httptest.ResponseRecorder
+	flushed func()
+	once    sync.Once
+}
+
+func (l *leaver) Flush() {
+	l.ResponseRecorder.Flush()
+	l.once.Do(l.flushed)
+}
+
 func TestLookingIsAuditedOnRequest(t *testing.T) {
 	t.Parallel()
 	s, id := acts(t, true)
@@ -93,11 +108,17 @@ func TestLookingIsAuditedOnRequest(t *testing.T) {
 	t.Run("a file", func(t *testing.T) {
 		require.Equal(t, audit.Target{Type: "file", ID: "user.log"}, looked(t, func() { s.data(t, "/files/user.log?head=1") }))
 	})
-	t.Run("a tail, when it begins", func(t *testing.T) {
-		require.Equal(t, audit.Target{Type: "log", ID: "records"}, looked(t, func() {
-			l := listen(t, live(t, s).URL+"/tail?search=nothing", "Authorization", "Bearer token")
-			require.Equal(t, http.StatusOK, l.answer.StatusCode)
-		}))
+	t.Run("a tail, before the client hears that it began", func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/tail?search=nothing", nil)
+		r.Host = "logs.example.com"
+		r.Header.Set("Authorization", "Bearer token")
+		before, then := len(s.trail(t)), 0
+		s.ServeHTTP(&leaver{ResponseRecorder: httptest.NewRecorder(), flushed: func() { then = len(s.trail(t)); leave() }}, r)
+		acts := s.trail(t)
+		require.Len(t, acts, before+1)
+		require.Equal(t, audit.Target{Type: "log", ID: "records"}, acts[before].Target)
+		require.Equal(t, before+1, then)
 	})
 	t.Run("what was refused, and what only describes, is not", func(t *testing.T) {
 		before := len(s.trail(t))

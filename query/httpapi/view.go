@@ -133,8 +133,9 @@ func (v *view) canTail(ctx context.Context, f query.Filter, o query.TailOptions)
 
 func (v *view) Tail(ctx context.Context, f query.Filter, o query.TailOptions) iter.Seq2[query.Tailed, error] {
 	v.narrow(&f.Projects)
+	records := v.engine.Tail(ctx, f, o) // begins now, and is told of before the client hears that it did
 	return func(yield func(query.Tailed, error) bool) {
-		for t, err := range v.engine.Tail(ctx, f, o) {
+		for t, err := range records {
 			if err == nil && !v.sees(t.Record.Project) {
 				t, err = query.Tailed{}, errLeak
 			}
