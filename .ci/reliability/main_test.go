@@ -31,6 +31,7 @@ var roles = map[string]func() error{
 	"locked":   openSecond,
 	"soak":     soakRole,
 	"dropping": dropUntilKilled,
+	"stopped":  stopped,
 }
 
 func TestMain(m *testing.M) {

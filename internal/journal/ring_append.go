@@ -134,11 +134,16 @@ func (f *File) turn() {
 	f.waiting = append(f.waiting, begun{f.seg, f.j.head})
 }
 
+// waitParts is in how many parts MaxWait is waited. When the process was stopped, as
+// that of a machine that is moved, so was the writer: one part has passed then, however
+// long it took, and the writer gets the others.
+const waitParts = 4
+
 // waitSpace waits until a frame fits, at most MaxWait, and not at all while the
 // disk fails. The caller holds mu, which is given up meanwhile.
 func (j *Journal) waitSpace(need, limit uint64) error {
 	var timer *time.Timer
-	for {
+	for parts := waitParts; ; {
 		switch {
 		case j.closed:
 			return ErrClosed
@@ -150,7 +155,7 @@ func (j *Journal) waitSpace(need, limit uint64) error {
 			return ErrFull
 		}
 		if timer == nil {
-			timer = time.NewTimer(j.opts.MaxWait)
+			timer = time.NewTimer(j.opts.MaxWait / waitParts)
 			defer timer.Stop()
 		}
 		if j.space == nil {
@@ -159,14 +164,15 @@ func (j *Journal) waitSpace(need, limit uint64) error {
 		space := j.space
 		signal(j.urge)
 		j.mu.Unlock()
-		expired := false
 		select {
 		case <-space:
 		case <-timer.C:
-			expired = true
+			if parts--; parts > 0 {
+				timer.Reset(j.opts.MaxWait / waitParts)
+			}
 		}
 		j.mu.Lock()
-		if expired && !j.ringGone.Load() && (j.faulted.Load() || j.head+need-j.tail.Load() > limit) {
+		if parts == 0 && !j.ringGone.Load() && (j.faulted.Load() || j.head+need-j.tail.Load() > limit) {
 			return ErrFull
 		}
 	}
