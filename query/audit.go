@@ -14,12 +14,14 @@ import (
 type AuditFilter struct {
 	// From and To are the times wanted, both inclusive.
 	From, To time.Time
-	// Verbs are the types of events wanted, Events their names, and Modules the
-	// parts of the system.
-	Verbs   []audit.Verb
+	// Verbs are the types of events wanted. The host adds events of its own, but
+	// no verbs: an unknown one is an error.
+	Verbs []audit.Verb
+	// Events are the names of events, and Modules the parts of the system. The
+	// host adds its own: what is not there finds nothing.
 	Events  []string
 	Modules []string
-	// Outcomes are how the acts ended.
+	// Outcomes are how the acts ended. An unknown one is an error.
 	Outcomes []audit.Outcome
 	// User is the id or the e-mail address of who acted, or on whose behalf.
 	User string
@@ -27,7 +29,7 @@ type AuditFilter struct {
 	FlowID, Project string
 	// TargetType and TargetID are of the thing that something was done to.
 	TargetType, TargetID string
-	// Topic is "security" or "audit".
+	// Topic is "security" or "audit". Another one is an error.
 	Topic string
 	// Search is one or more keywords, quoted phrases among them; see "Keywords"
 	// in the package comment. Each must occur in the title, the event's name, the
@@ -35,19 +37,49 @@ type AuditFilter struct {
 	Search string
 }
 
+// What the records of a trail may say, whatever events the host adds. immutable.
+var (
+	verbs    = []audit.Verb{audit.VerbCreate, audit.VerbUpdate, audit.VerbDelete, audit.VerbQuery, audit.VerbOther}
+	outcomes = []audit.Outcome{audit.Intent, audit.Success, audit.Failure, audit.Denied, audit.Panic}
+	topics   = []string{"", "security", "audit"}
+)
+
 // complete checks f and makes its lists its own.
 func (f AuditFilter) complete() (AuditFilter, error) {
 	if err := checkTimes(f.From, f.To); err != nil {
 		return f, err
 	}
-	for name, n := range map[string]int{"Verbs": len(f.Verbs), "Events": len(f.Events), "Modules": len(f.Modules), "Outcomes": len(f.Outcomes)} {
-		if n > MaxFilterValues {
-			return f, invalid(name, "has more than %d values", MaxFilterValues)
-		}
-	}
 	f.Verbs, f.Events = slices.Clone(f.Verbs), slices.Clone(f.Events)
 	f.Modules, f.Outcomes = slices.Clone(f.Modules), slices.Clone(f.Outcomes)
+	if len(f.Events) > MaxFilterValues {
+		return f, invalid("Events", "has more than %d values", MaxFilterValues)
+	}
+	if len(f.Modules) > MaxFilterValues {
+		return f, invalid("Modules", "has more than %d values", MaxFilterValues)
+	}
+	if err := checkValues("Verbs", f.Verbs, verbs); err != nil {
+		return f, err
+	}
+	if err := checkValues("Outcomes", f.Outcomes, outcomes); err != nil {
+		return f, err
+	}
+	if err := checkValues("Topic", []string{f.Topic}, topics); err != nil {
+		return f, err
+	}
 	return f, checkSearch(f.Search)
+}
+
+// checkValues refuses too many values, and those that no record can have.
+func checkValues[T ~string](field string, values, known []T) error {
+	if len(values) > MaxFilterValues {
+		return invalid(field, "has more than %d values", MaxFilterValues)
+	}
+	for _, v := range values {
+		if !slices.Contains(known, v) {
+			return invalid(field, "has the unknown value %.40q", string(v))
+		}
+	}
+	return nil
 }
 
 func checkSearch(search string) error {
