@@ -73,16 +73,43 @@ func TestTakingOutIsAudited(t *testing.T) {
 	require.Equal(t, []string{"flow-1", "p-1", "run-1"}, []string{exported.FlowID, exported.Project, exported.Run})
 }
 
+func TestAnExportIsToldOfBeforeItsFirstByte(t *testing.T) {
+	t.Parallel()
+	s, _ := acts(t, false)
+	s.Audit()
+	limited := handler(t, s.Query(), s.Store, func(o *httpapi.Options) {
+		o.Authorize = httpapi.Token("token", httpapi.Principal{ID: "ann", Email: "ann@example.com", Projects: []string{"p-1"}})
+	})
+	for _, h := range []http.Handler{s, limited} {
+		for _, format := range []string{"ndjson", "csv", "otlp"} {
+			r := httptest.NewRequest(http.MethodGet, "/export?kind=line&format="+format, nil)
+			r.Host = "logs.example.com"
+			r.Header.Set("Authorization", "Bearer token")
+			before, then := len(s.trail(t)), 0
+			w := &leaver{ResponseRecorder: httptest.NewRecorder(), began: func() { then = len(s.trail(t)) }}
+			h.ServeHTTP(w, r)
+			require.Contains(t, w.Body.String(), "a line")
+			require.Equal(t, before+1, then, format)
+			require.Len(t, s.trail(t), then, format)
+		}
+	}
+}
+
 // leaver is a client that is told of the first bytes it gets.
 type leaver struct {
 	*httptest.ResponseRecorder
-	flushed func()
-	once    sync.Once
+	began func()
+	once  sync.Once
+}
+
+func (l *leaver) Write(p []byte) (int, error) {
+	l.once.Do(l.began)
+	return l.ResponseRecorder.Write(p)
 }
 
 func (l *leaver) Flush() {
 	l.ResponseRecorder.Flush()
-	l.once.Do(l.flushed)
+	l.once.Do(l.began)
 }
 
 func TestLookingIsAuditedOnRequest(t *testing.T) {
@@ -114,7 +141,7 @@ func TestLookingIsAuditedOnRequest(t *testing.T) {
 		r.Host = "logs.example.com"
 		r.Header.Set("Authorization", "Bearer token")
 		before, then := len(s.trail(t)), 0
-		s.ServeHTTP(&leaver{ResponseRecorder: httptest.NewRecorder(), flushed: func() { then = len(s.trail(t)); leave() }}, r)
+		s.ServeHTTP(&leaver{ResponseRecorder: httptest.NewRecorder(), began: func() { then = len(s.trail(t)); leave() }}, r)
 		acts := s.trail(t)
 		require.Len(t, acts, before+1)
 		require.Equal(t, audit.Target{Type: "log", ID: "records"}, acts[before].Target)

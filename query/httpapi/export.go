@@ -37,15 +37,14 @@ func (q *request) export() error {
 		return err
 	}
 
-	records := q.view.All(q.ctx, f)
 	var write func(io.Writer) (int64, error)
 	switch format {
 	case "csv":
 		q.attachment("logs.csv", "text/csv; charset=utf-8")
-		write = func(w io.Writer) (int64, error) { return export.CSV(w, records, &options) }
+		write = func(w io.Writer) (int64, error) { return export.CSV(w, q.view.All(q.ctx, f), &options) }
 	case "otlp":
 		q.attachment("logs.otlp.jsonl", "application/x-ndjson")
-		write = func(w io.Writer) (int64, error) { return otlp.WriteJSON(w, records) }
+		write = func(w io.Writer) (int64, error) { return otlp.WriteJSON(w, q.view.All(q.ctx, f)) }
 	default:
 		q.attachment("logs.ndjson", "application/x-ndjson")
 		write = func(w io.Writer) (int64, error) { return q.exportLines(w, f) }

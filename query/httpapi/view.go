@@ -107,8 +107,9 @@ func (v *view) Facets(ctx context.Context, f query.Filter, field string, limit i
 
 func (v *view) All(ctx context.Context, f query.Filter) iter.Seq2[query.Record, error] {
 	v.narrow(&f.Projects)
+	records := v.engine.All(ctx, f) // what is there now, told of before the client hears anything
 	return func(yield func(query.Record, error) bool) {
-		for r, err := range v.engine.All(ctx, f) {
+		for r, err := range records {
 			if err == nil && !v.sees(r.Project) {
 				r, err = query.Record{}, errLeak
 			}
