@@ -19,3 +19,14 @@ func (j *Journal) TookSaved() bool {
 
 // SaveNow saves the tables as if enough had been logged.
 func (j *Journal) SaveNow() error { return j.saveTables(saveLive, j.stopped) }
+
+// BySeq finds the record with this seq. The segment is nil when there is none.
+func (s *Snapshot) BySeq(seq uint64) (*Segment, int) {
+	for i := range s.Segments {
+		seg := &s.Segments[i]
+		if n := seg.Search(seq); n > 0 && seg.Row(n-1).Seq == seq {
+			return seg, n - 1
+		}
+	}
+	return nil, 0
+}

@@ -112,14 +112,3 @@ func (s *Segment) readSince(x *sidecar.Index, seq uint64, buf []byte) ([]byte, e
 	}
 	return now.readSealed(n-1, buf)
 }
-
-// BySeq finds the record with this seq. The segment is nil when there is none.
-func (s *Snapshot) BySeq(seq uint64) (*Segment, int) {
-	for i := range s.Segments {
-		seg := &s.Segments[i]
-		if n := seg.Search(seq); n > 0 && seg.Row(n-1).Seq == seq {
-			return seg, n - 1
-		}
-	}
-	return nil, 0
-}

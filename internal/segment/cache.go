@@ -208,10 +208,3 @@ func (h *Holder) Release() {
 		}
 	}
 }
-
-// Used returns how many bytes the cache holds.
-func (c *Cache) Used() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.used
-}

@@ -12,7 +12,6 @@ import (
 type Column struct {
 	x         *Index
 	id        sectionID
-	terms     int
 	unindexed Ref
 	blocks    []termBlockAt
 	slots     []slot   // where lists of blocks are found
@@ -68,7 +67,7 @@ func (c *Column) decode(b []byte) bool {
 	w := read(b[1:])
 	switch b[0] {
 	case formDictionary:
-		c.terms = int(min(w.Uvarint(), maxRows*8))
+		w.Uvarint() // how many terms there are
 		c.unindexed = w.ref()
 		n := w.Count()
 		c.blocks = make([]termBlockAt, 0, min(n, 1<<16))
@@ -107,9 +106,6 @@ func (c *Column) decode(b []byte) bool {
 // Dictionary reports whether the column has its terms; else it has filters,
 // which only say where nothing is.
 func (c *Column) Dictionary() bool { return c.filters == nil }
-
-// Terms returns how many there are.
-func (c *Column) Terms() int { return c.terms }
 
 // Unindexed returns the rows that have more than the terms tell.
 func (c *Column) Unindexed() Ref { return c.unindexed }

@@ -35,3 +35,16 @@ func Repair(b []byte) {
 	}
 	binary.LittleEndian.PutUint32(foot[12:], crc32.Checksum(b[at:end], castagnoli))
 }
+
+// ScopeRow returns row i of a scope; they ascend.
+func (x *Index) ScopeRow(scope, i int) int {
+	s := x.scopeSeries(scope)
+	return int(min(s.atRest(i, s.b[s.rest():]), uint64(x.rows-1)))
+}
+
+// Used returns how many bytes the cache holds.
+func (c *Cache) Used() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
+}

@@ -237,12 +237,6 @@ func (x *Index) scopeSeries(scope int) series {
 // ScopePlace returns the first place of a scope in the order of scopes.
 func (x *Index) ScopePlace(scope int) int { return int(x.scopes.at(scope, scopePlace)) }
 
-// ScopeRow returns row i of a scope; they ascend.
-func (x *Index) ScopeRow(scope, i int) int {
-	s := x.scopeSeries(scope)
-	return int(min(s.at(i), uint64(x.rows-1)))
-}
-
 // AppendScopeRows appends the rows of a scope from one up to another, ascending, to
 // dst.
 func (x *Index) AppendScopeRows(dst []uint32, scope, from, to int) []uint32 {

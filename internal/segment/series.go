@@ -88,10 +88,7 @@ func (s *series) size() int {
 // rest returns where the distances begin.
 func (s *series) rest() int { return packedSize(anchorsOf(s.n), s.anchorWidth) }
 
-// at returns value i.
-func (s *series) at(i int) uint64 { return s.atRest(i, s.b[s.rest():]) }
-
-// atRest is at with the distances found by the caller.
+// atRest returns value i; rest is where the distances begin.
 func (s *series) atRest(i int, rest []byte) uint64 {
 	from, k := i>>anchorShift, i&(1<<anchorShift-1)
 	v := s.base + unpack(s.b, from, s.anchorWidth)
