@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
-	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
 )
 
@@ -139,67 +138,15 @@ func (r *row) cell(column string) (string, bool) {
 		return strconv.FormatUint(r.Seq, 10), true
 	case "timestamp":
 		return r.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"), true
-	case "level":
-		return levels.Name(r.Level), true
-	case "kind":
-		return string(r.Kind), true
-	case "file":
-		return r.File, true
-	case "server":
-		return r.Server, true
-	case "server_name":
-		return r.ServerName, true
-	case "service":
-		return r.Service, true
-	case "service_name":
-		return r.ServiceName, true
-	case "project":
-		return r.Project, true
-	case "operation":
-		return r.Operation, true
-	case "operation_name":
-		return r.OperationName, true
-	case "parent_operation":
-		return r.ParentOperation, true
-	case "run":
-		return r.Run, true
-	case "root_run":
-		return r.RootRun, true
-	case "parent_run":
-		return r.ParentRun, true
-	case "parent_step":
-		return r.ParentStep, true
-	case "step":
-		return r.Step, true
-	case "action":
-		return r.Action, true
-	case "action_name":
-		return r.ActionName, true
 	case "attempt":
 		if r.Attempt == 0 {
 			return "", true
 		}
 		return strconv.Itoa(r.Attempt), true
-	case "topic":
-		return r.Topic, true
-	case "trace":
-		return r.Trace, true
-	case "span":
-		return r.Span, true
-	case "logger":
-		return r.Logger, true
-	case "caller":
-		return r.Caller, true
-	case "label":
-		return r.Label, true
-	case "phase":
-		return r.Phase, true
 	case "message":
 		return r.Message, true
 	case "error":
 		return r.ErrorMessage, true
-	case "error_code":
-		return r.ErrorCode, true
 	case "stack":
 		return r.Stack, true
 	case "truncated":
@@ -207,7 +154,7 @@ func (r *row) cell(column string) (string, bool) {
 	case "details":
 		return string(r.parsed.Details), true
 	}
-	return "", false
+	return r.Fixed(column)
 }
 
 // detail returns the text of the value at a path: that of its scalars, or JSON

@@ -218,7 +218,7 @@ func (e Expr) checkField() error {
 
 // knownKey reports whether conditions can be on a fixed key.
 func knownKey(key string) bool {
-	_, fixed := fixedField(&Record{}, key)
+	_, fixed := new(Record).Fixed(key)
 	return fixed || key == "message"
 }
 

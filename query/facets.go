@@ -60,6 +60,6 @@ func FacetField(field string) (name string, fixed bool) {
 	if path, ok := strings.CutPrefix(field, detailsPrefix); ok {
 		return path, false
 	}
-	_, fixed = fixedField(&Record{}, field)
+	_, fixed = new(Record).Fixed(field)
 	return field, fixed
 }

@@ -2,9 +2,10 @@ package query
 
 import "github.com/steplog/steplog/levels"
 
-// fixedField returns a fixed field of a record by its key in the line, and
-// whether [Engine.Facets] knows that key.
-func fixedField(r *Record, key string) (string, bool) {
+// Fixed returns the text that the record has under a fixed key of its line, and
+// whether the key is one of those that [Engine.Facets] counts; see there for the
+// list. What it returns for any other key is "" and false.
+func (r *Record) Fixed(key string) (string, bool) {
 	switch key {
 	case "level":
 		return levels.Name(r.Level), true

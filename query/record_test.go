@@ -49,6 +49,61 @@ func TestRecordDetails(t *testing.T) {
 	require.False(t, ok)
 }
 
+// Every fixed field is what the line says, and what conditions and facets find it by.
+func TestRecordFixed(t *testing.T) {
+	t.Parallel()
+	j := openJournal(t, nil, t.TempDir(), rotation.Rule{})
+	appendEntries(t, j, querytest.NewGenerator(52).Entries(300))
+	flush(t, j)
+	e := query.New(query.OverJournal(j))
+	keys := []string{"level", "kind", "file", "topic", "server", "server_name", "service", "service_name", "project", "operation",
+		"operation_name", "parent_operation", "run", "root_run", "parent_run", "parent_step", "step", "action", "action_name", "trace",
+		"span", "logger", "caller", "label", "phase", "error_code"}
+	counts := map[string]map[string]int64{}
+	for r, err := range e.All(t.Context(), query.Filter{}) {
+		require.NoError(t, err)
+		var line struct {
+			Error struct {
+				Code string `json:"code"`
+			} `json:"error"`
+		}
+		require.NoError(t, json.Unmarshal(r.Raw, &line))
+		var said map[string]any
+		require.NoError(t, json.Unmarshal(r.Raw, &said))
+		said["file"], said["error_code"] = r.File, line.Error.Code
+		said["kind"] = string(r.Kind) // "" for one of a newer version
+		for _, key := range keys {
+			got, ok := r.Fixed(key)
+			require.True(t, ok, key)
+			want, _ := said[key].(string)
+			require.Equal(t, want, got, "%s of %s", key, r.Raw)
+			if got != "" {
+				if counts[key] == nil {
+					counts[key] = map[string]int64{}
+				}
+				counts[key][got]++
+			}
+		}
+		for _, key := range []string{"", "seq", "message", "details", "details.sku", "Level"} {
+			got, ok := r.Fixed(key)
+			require.False(t, ok, key)
+			require.Empty(t, got)
+		}
+	}
+	for _, key := range keys {
+		facets, err := e.Facets(t.Context(), query.Filter{}, key, query.MaxLimit)
+		require.NoError(t, err)
+		got := map[string]int64{}
+		for _, f := range facets {
+			got[f.Value] = f.Count
+		}
+		if counts[key] == nil {
+			counts[key] = map[string]int64{}
+		}
+		require.Equal(t, counts[key], got, key)
+	}
+}
+
 // What a record knows of its line is what the line says, and what another line says if
 // it is given one.
 func TestRecordObjects(t *testing.T) {

@@ -85,7 +85,7 @@ func keyText(rec *line.Record, file, key string) string {
 		return line.StripANSI(rec.Message)
 	}
 	r := makeRecord(rec, file, nil)
-	text, _ := fixedField(&r, key)
+	text, _ := r.Fixed(key)
 	return text
 }
 
