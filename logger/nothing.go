@@ -50,7 +50,8 @@ func (nothing) Tail(context.Context, query.Filter, query.TailOptions) iter.Seq2[
 
 func (nothing) Close() error { return nil }
 
-// noFiles is the folder of a nil Store: there is no file in it.
+// noFiles is the folder of a nil Store: there is no file in it. It lies in memory
+// and holds nothing of the system, so that nobody has to close it.
 func noFiles() *rotation.Folder {
 	fs := vfs.NewMem()
 	_ = fs.MkdirAll(memoryDir, 0o700)                 // memory does not fail
