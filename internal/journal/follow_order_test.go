@@ -37,38 +37,40 @@ func requireComplete(t *testing.T, snap *journal.Snapshot) {
 // complete, and waits for the rest.
 func TestReaderSeesNoGaps(t *testing.T) {
 	t.Parallel()
-	mem := vfs.NewMem()
-	var slow atomic.Bool
-	reached, free := make(chan struct{}), make(chan struct{})
-	f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
-		if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, "user.log") && slow.CompareAndSwap(true, false) {
-			close(reached)
-			<-free
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var slow atomic.Bool
+		reached, free := make(chan struct{}), make(chan struct{})
+		f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+			if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, "user.log") && slow.CompareAndSwap(true, false) {
+				close(reached)
+				<-free
+			}
+			return nil
+		}))
+		f.sayAll("email", numbered(2))
+		f.sayAll("user", numbered(2))
+		require.NoError(t, f.Flush())
+		r, err := journal.OpenReader(mem, dir)
+		require.NoError(t, err)
+		t.Cleanup(func() { r.Close() })
+		require.Equal(t, uint64(4), r.Snapshot().AsOf)
+		slow.Store(true)
+		for range 10 { // before the writer wakes, which is 10 ms of the test's clock later
+			f.sayAll("email", numbered(1))
+			f.sayAll("user", numbered(1))
 		}
-		return nil
-	}))
-	f.sayAll("email", numbered(2))
-	f.sayAll("user", numbered(2))
-	require.NoError(t, f.Flush())
-	r, err := journal.OpenReader(mem, dir)
-	require.NoError(t, err)
-	t.Cleanup(func() { r.Close() })
-	require.Equal(t, uint64(4), r.Snapshot().AsOf)
-	slow.Store(true)
-	for range 10 {
-		f.sayAll("email", numbered(1))
-		f.sayAll("user", numbered(1))
-	}
-	<-reached // email is in the text, user is not, or the reverse
-	requireComplete(t, r.Snapshot())
-	require.Equal(t, uint64(4), r.Snapshot().AsOf)
-	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, r.Wait(short, 4), context.DeadlineExceeded)
-	close(free)
-	require.NoError(t, r.Wait(t.Context(), 23))
-	requireComplete(t, r.Snapshot())
-	require.Equal(t, uint64(24), r.Snapshot().AsOf)
+		<-reached // email is in the text, user is not, or the reverse
+		requireComplete(t, r.Snapshot())
+		require.Equal(t, uint64(4), r.Snapshot().AsOf)
+		short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, r.Wait(short, 4), context.DeadlineExceeded)
+		close(free)
+		require.NoError(t, r.Wait(t.Context(), 23))
+		requireComplete(t, r.Snapshot())
+		require.Equal(t, uint64(24), r.Snapshot().AsOf)
+	})
 }
 
 // A reader beside a writer of many files that rotate: each snapshot is complete.
