@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUnchecked
 	}
 	if flags.NArg() != 1 {
-		fmt.Fprintln(stderr, "verify: one folder")
+		fmt.Fprintln(stderr, "verify: name one folder, behind the flags: verify -key KEY data/logs")
 		return exitUnchecked
 	}
 	o := &audit.VerifyOptions{Anchors: anchors}
@@ -71,6 +71,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, audit.ErrDamaged), errors.Is(err, errDamaged):
 		fmt.Fprintln(stderr, "verify: NOT INTACT:", err)
 		return exitDamaged
+	case errors.Is(err, audit.ErrKey):
+		fmt.Fprintf(stderr, "verify: no audit trail was checked: %v; a folder without one has none; if there should be a trail, name its key with -key\n", err)
+		return exitUnchecked
 	default:
 		fmt.Fprintln(stderr, "verify:", err)
 		return exitUnchecked

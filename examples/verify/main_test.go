@@ -63,6 +63,12 @@ func TestVerify(t *testing.T) {
 	require.Equal(t, exitDamaged, status)
 	require.Contains(t, said, "NOT INTACT")
 
+	status, out, said = verify(t.TempDir())
+	require.Equal(t, exitUnchecked, status)
+	require.Contains(t, out, "closed files: 0")
+	require.Contains(t, said, "no audit trail was checked")
+	require.Contains(t, said, "-key")
+
 	for _, args := range [][]string{{}, {copied}, {"-key", "x", copied}, {"-anchor", "none", copied}, {"-key", key, t.TempDir() + "/none"}} {
 		status, _, said = verify(args...)
 		require.Equal(t, exitUnchecked, status, "%v: %s", args, said)
