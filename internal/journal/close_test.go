@@ -3,6 +3,7 @@ package journal_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -31,8 +32,12 @@ func TestCloseOnAFullDisk(t *testing.T) {
 			want = append(want, fmt.Sprint(i, strings.Repeat("f", 200)))
 		}
 		f.sayAll("user", want[1:])
-		require.ErrorIs(t, f.Close(), syscall.ENOSPC)
-		_, err := f.Journal.File("user")
+		waiting := f.Stats().Waiting
+		err := f.Close()
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.ErrorContains(t, err, fmt.Sprintf("%d bytes of records are not in the texts: they stay in %s for the next open",
+			waiting, filepath.Join(dir, ".journal", "ring")))
+		_, err = f.Journal.File("user")
 		require.ErrorIs(t, err, journal.ErrClosed)
 		fsys.SetSpace(-1)
 		g := open(t, fsys, system("one"))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -239,6 +240,10 @@ func (j *Journal) closeWriter() error {
 		<-j.pumpDone
 	}
 	errs = append(errs, j.syncFiles())
+	if waiting := j.Stats().Waiting; waiting > 0 && errors.Join(errs...) != nil {
+		errs = append(errs, fmt.Errorf("%d bytes of records are not in the texts: they stay in %s for the next open",
+			waiting, filepath.Join(j.dir, privateDir, ringName)))
+	}
 	if errors.Join(errs...) == nil {
 		if err := j.indexLifecycle(); err != nil {
 			j.problem(err) // who asks does it then
