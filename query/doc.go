@@ -55,6 +55,14 @@
 // each processor, buckets by [MaxBuckets], values by [MaxFacetValues]. Decoded
 // blocks are kept for all queries together, 64 MiB of them.
 //
+// # Damage
+//
+// Of a closed file of which a disk lost a part, the records that can still be read
+// are found. The others are missing without an error, and totals may count them
+// until one of them is wanted; the process that writes the folder hears of it then
+// (OnProblem of logger's Options). [Verify] tells of a folder, or of a copy, whether
+// its closed files are whole.
+//
 // # Bytes
 //
 // Slices in what is returned ([Record.Raw], [Iteration.Value]) belong to the

@@ -17,7 +17,8 @@ import (
 // left as it is, and nothing is locked. Another process may write it
 // meanwhile; its records show once they are in the text. Open reads the text of
 // active files, and of a closed one that has no sidecar. It returns an error of
-// the file system, fs.ErrNotExist where there is no folder. The caller must
+// the file system, fs.ErrNotExist where there is no folder; what a disk lost of
+// closed files is no error, see "Damage" in the package comment. The caller must
 // Close the Engine.
 func Open(dir string) (*Engine, error) {
 	j, err := journal.OpenReader(vfs.OS(), dir)
