@@ -2,9 +2,11 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,12 +57,24 @@ service:
 // logs and what it exports.
 func collector(t *testing.T) (url string, exported *consumertest.LogsSink) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
+	for {
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		address := free.Addr().String()
+		require.NoError(t, free.Close())
+		exported, err := start(t, address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue // somebody took the port meanwhile
+		}
+		require.NoError(t, err)
+		return "http://" + address + "/v1/logs", exported
+	}
+}
 
-	exported = new(consumertest.LogsSink)
+// start runs a Collector that receives logs at an address, until the test ends.
+func start(t *testing.T, address string) (*consumertest.LogsSink, error) {
+	t.Helper()
+	exported := new(consumertest.LogsSink)
 	name := component.MustNewType("keep")
 	none := func() component.Config { return &struct{}{} }
 	in := otlpreceiver.NewFactory()
@@ -84,12 +98,23 @@ func collector(t *testing.T) (url string, exported *consumertest.LogsSink) {
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(context.Background()) }()
+	var failed error
+	require.Eventually(t, func() bool {
+		select {
+		case failed = <-ended:
+			return true
+		default:
+			return c.GetState() == otelcol.StateRunning
+		}
+	}, time.Minute, 5*time.Millisecond)
+	if failed != nil {
+		return nil, failed
+	}
 	t.Cleanup(func() {
 		c.Shutdown()
 		require.NoError(t, <-ended)
 	})
-	require.Eventually(t, func() bool { return c.GetState() == otelcol.StateRunning }, time.Minute, 5*time.Millisecond)
-	return "http://" + address + "/v1/logs", exported
+	return exported, nil
 }
 
 // TestReceived: a Collector takes everything once, in both encodings, compressed
