@@ -39,7 +39,7 @@ func (t *trail) openActive(ctx context.Context) error {
 		return err
 	}
 	path := filepath.Join(t.dir, activeName)
-	if t.file, err = t.fs.OpenFile(path, os.O_RDWR, 0); err != nil {
+	if err := t.open(path); err != nil {
 		return err
 	}
 	err = t.recover(ctx, anchors)
@@ -50,6 +50,20 @@ func (t *trail) openActive(ctx context.Context) error {
 		return errors.Join(err, t.file.Close())
 	}
 	t.hashes.start(t.head.size-t.first, t.size)
+	return nil
+}
+
+// open opens the active file.
+func (t *trail) open(path string) error {
+	f, err := t.fs.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	held, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	t.path, t.file, t.held = path, f, held
 	return nil
 }
 
@@ -95,14 +109,11 @@ func (t *trail) resolve(anchors []Checkpoint) error {
 
 // recover reads the active file up to its last commit.
 func (t *trail) recover(ctx context.Context, anchors []Checkpoint) error {
-	info, err := t.file.Stat()
-	if err != nil {
-		return err
-	}
+	size := t.held.Size()
 	c := &checker{}
 	c.open(activeName)
 	c.expect(anchors)
-	_, err = newLineScan(plainText{t.file, info.Size()}, t.trusted).each(ctx, c.take)
+	_, err := newLineScan(plainText{t.file, size}, t.trusted).each(ctx, c.take)
 	if err != nil && !damaged(err) {
 		return err
 	}
@@ -112,7 +123,7 @@ func (t *trail) recover(ctx context.Context, anchors []Checkpoint) error {
 		}
 		return err
 	}
-	if err := t.drop(c, info.Size(), err); err != nil {
+	if err := t.drop(c, size, err); err != nil {
 		return err
 	}
 	if err := t.renew(c); err != nil {

@@ -77,11 +77,10 @@ func (t *trail) seal() error {
 	if err := t.fs.SyncDir(t.dir); err != nil {
 		return t.broken(err)
 	}
-	f, err := t.fs.OpenFile(active, os.O_RDWR, 0)
-	if err != nil {
+	if err := t.open(active); err != nil {
 		return t.broken(err)
 	}
-	t.file, t.size, t.first, t.retryAt = f, int64(len(text)), t.head.size, 0
+	t.size, t.first, t.retryAt = int64(len(text)), t.head.size, 0
 	t.hashes.begin(&t.head, t.size)
 	signal(t.hashed)
 	signal(t.sealed)

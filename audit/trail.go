@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -53,7 +52,9 @@ type trail struct {
 	rule    atomic.Pointer[rotation.Rule]
 
 	// The writer's own.
+	path    string // of the active file
 	file    vfs.File
+	held    fs.FileInfo // what file was when it was opened, to know it again
 	origin  string
 	size    int64    // of the file, in bytes
 	first   int64    // seq of the file's first record
@@ -263,11 +264,7 @@ func (t *trail) writeOut() error {
 
 // intact returns an error if the active file is not as it was left, with a size.
 func (t *trail) intact(size int64) error {
-	held, err := t.file.Stat()
-	if err != nil {
-		return err
-	}
-	named, err := t.fs.Lstat(filepath.Join(t.dir, activeName))
+	named, err := t.fs.Lstat(t.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %s was removed by somebody else", ErrMissing, activeName)
@@ -275,7 +272,7 @@ func (t *trail) intact(size int64) error {
 		return nil // a folder that may not be looked into says nothing of the file
 	case err != nil:
 		return err // it may be gone
-	case !t.fs.SameFile(held, named):
+	case !t.fs.SameFile(t.held, named):
 		return fmt.Errorf("%w: %s was replaced by somebody else", ErrMissing, activeName)
 	case named.Size() != size:
 		return fmt.Errorf("%w: somebody else changed %s: it has %d bytes, and was left with %d", ErrDamaged, activeName, named.Size(), size)
