@@ -50,7 +50,7 @@ type Options struct {
 	// out by default.
 	RecordQueries bool
 	// Timeout is how long Record waits for the disk when its context has no
-	// deadline: 0 means 5 s.
+	// deadline, or up to a 64th longer: 0 means 5 s.
 	Timeout time.Duration
 
 	// MaskKeys are names of keys whose values are hidden in diffs, in addition to

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -55,6 +56,47 @@ func TestDeadline(t *testing.T) {
 	for _, id := range have {
 		require.NotEqual(t, "given up", id, "what was never taken is never written")
 	}
+}
+
+// Waits without a deadline of their own end when the timeout is over, whenever they
+// began, and at most a 64th of it later.
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 64 * time.Second
+		mem := vfs.NewMem()
+		var hang atomic.Bool
+		release := make(chan struct{})
+		r, err := hosted(vfs.Inject(mem, func(op vfs.Op) error {
+			if hang.Load() && op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, "audit.log") {
+				<-release
+			}
+			return nil
+		}), audit.Options{Timeout: timeout})
+		require.NoError(t, err)
+		hang.Store(true)
+		began := time.Now()
+		var waits sync.WaitGroup
+		for _, after := range []time.Duration{0, 1, time.Second - 1, time.Second, 90 * time.Second / 100, 5 * time.Second, 63 * time.Second} {
+			waits.Go(func() {
+				time.Sleep(after) // the bubble's clock
+				_, err := flow(r, "late")
+				if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, audit.ErrUnavailable) {
+					t.Errorf("%v: %v", after, err)
+				}
+				if waited := time.Since(began) - after; waited < timeout || waited > timeout+timeout/64 {
+					t.Errorf("%v: waited for %v", after, waited)
+				}
+			})
+		}
+		waits.Wait()
+		hang.Store(false)
+		close(release)
+		_, err = flow(r, "after")
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		_, err = verify(t, mem)
+		require.NoError(t, err)
+	})
 }
 
 func TestLocked(t *testing.T) {

@@ -136,7 +136,7 @@ func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
 		return nil, err
 	}
 	t := &trail{fs: r.fs, dir: r.dir, lock: lock, clock: r.opts.Clock, problem: r.opts.OnProblem,
-		hook: r.opts.OnCheckpoint, keep: r.retain}
+		hook: r.opts.OnCheckpoint, keep: r.retain, timeout: r.opts.Timeout}
 	t.rule.Store(r.rule.Load())
 	enc := &encoder{mask: r.mask, maxChanges: r.opts.MaxChanges, maxValue: r.opts.MaxValueBytes,
 		process: Actor{ID: r.opts.Server, Type: "process"}}
@@ -239,7 +239,7 @@ func (r *Recorder) append(ctx context.Context, s *state, e Entry, intent uint64)
 func (r *Recorder) put(ctx context.Context, s *state, e *entry) (Receipt, error) {
 	q := s.trail.request()
 	q.body = s.encoder.body(q.body[:0], e)
-	return s.trail.append(ctx, q, r.opts.Timeout)
+	return s.trail.append(ctx, q)
 }
 
 // settle is what becomes of an error that says that the trail failed.

@@ -12,7 +12,6 @@ type request struct {
 	body  []byte
 	state atomic.Int32  // one of the states below
 	done  chan struct{} // has room for the one word that it arrived, or failed
-	limit *time.Timer   // stopped while nobody waits
 	// Set before done has its word.
 	receipt Receipt
 	err     error
@@ -33,14 +32,11 @@ func (t *trail) request() *request {
 	if r, ok := t.requests.Get().(*request); ok {
 		return r
 	}
-	r := &request{body: make([]byte, 0, 1024), done: make(chan struct{}, 1), limit: time.NewTimer(time.Hour)}
-	r.limit.Stop()
-	return r
+	return &request{body: make([]byte, 0, 1024), done: make(chan struct{}, 1)}
 }
 
 // release keeps a request to be used again. The writer has let go of it.
 func (t *trail) release(r *request) {
-	r.limit.Stop()
 	r.state.Store(requestWaits)
 	r.receipt, r.err = Receipt{}, nil
 	if cap(r.body) <= maxKeptBody {
@@ -50,8 +46,10 @@ func (t *trail) release(r *request) {
 
 // append makes the record of a request durable, and uses the request up. It
 // returns when that is done, or gives up when the context ends or, where it has no
-// deadline, when the timeout is over.
-func (t *trail) append(ctx context.Context, r *request, timeout time.Duration) (Receipt, error) {
+// deadline, when Options.Timeout is over.
+func (t *trail) append(ctx context.Context, r *request) (Receipt, error) {
+	_, limited := ctx.Deadline()
+	now := time.Now()
 	t.mu.Lock()
 	if err := t.refusal(); err != nil {
 		t.mu.Unlock()
@@ -59,13 +57,12 @@ func (t *trail) append(ctx context.Context, r *request, timeout time.Duration) (
 		return Receipt{}, err
 	}
 	t.queue = append(t.queue, r)
+	var over <-chan struct{}
+	if !limited {
+		over = t.limit(now).over
+	}
 	t.mu.Unlock()
 	signal(t.wake)
-	var over <-chan time.Time
-	if _, limited := ctx.Deadline(); !limited {
-		r.limit.Reset(timeout)
-		over = r.limit.C
-	}
 	select {
 	case <-r.done:
 		receipt, err := r.receipt, r.err

@@ -48,6 +48,7 @@ type trail struct {
 	problem func(error)      // immutable
 	hook    func([]byte)     // OnCheckpoint; immutable; may be nil
 	keep    func(*trail)     // retains; called by the keeper; immutable
+	timeout time.Duration    // of waits whose context has none; immutable
 	found   recovery         // what open found; immutable
 	rule    atomic.Pointer[rotation.Rule]
 
@@ -74,6 +75,7 @@ type trail struct {
 
 	mu     sync.Mutex // guards what follows
 	queue  []*request
+	limits *limit // of the latest waits, and those before
 	closed bool
 	failed error // why nothing can be written any more
 
@@ -325,6 +327,7 @@ func (t *trail) close() error {
 		t.mu.Unlock()
 		signal(t.wake)
 		t.written.Wait()
+		t.stopLimits()
 		close(t.stop)
 		t.others.Wait()
 		if t.file != nil {
