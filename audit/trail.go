@@ -25,8 +25,8 @@ const (
 	// maxCommit bounds a commit: the lines of a batch, the last of which may go
 	// over the limit, and a checkpoint.
 	maxCommit = maxBatchBytes + MaxLine + maxPoint
-	// gatherTurns is how often the writer lets others run before it commits less
-	// than the last time: a few microseconds in all.
+	// gatherTurns is how often the writer lets others run before it goes on without
+	// all that it knows of: a few microseconds in all.
 	gatherTurns = 8
 	// keepEvery is how often retention looks for files that became too old.
 	keepEvery = time.Hour
@@ -146,18 +146,27 @@ func (t *trail) write() {
 }
 
 // gather lets callers that were just answered come back with their next record
-// before the next commit begins, so that one signature and one sync serve as many
-// of them as the last did. With one caller there is nobody to wait for.
-func (t *trail) gather(n int) {
+// before the next commit begins, so that one signature and one sync serve them
+// together with those that came meanwhile. Else half of them would always wait for
+// the other half. With one caller there is nobody to wait for.
+func (t *trail) gather(answered int) {
+	all := answered + t.waiting()
+	if all == 1 {
+		return
+	}
 	for range gatherTurns {
-		t.mu.Lock()
-		waiting := len(t.queue)
-		t.mu.Unlock()
-		if n == 1 || waiting >= n {
+		runtime.Gosched()
+		if t.waiting() >= all {
 			return
 		}
-		runtime.Gosched()
 	}
+}
+
+// waiting is how many wait for the next commit.
+func (t *trail) waiting() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.queue)
 }
 
 // take returns the next batch, valid until the next call.
