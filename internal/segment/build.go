@@ -60,15 +60,10 @@ type builder struct {
 	same    []uint32 // owners of the numbers that the parser gives to identifiers, and 1
 	forgot  int      // how often the parser had forgotten them
 
-	// Of each row, parts of the text where they stand there as they are.
-	details  [][]byte
-	messages []string
-	topics   []string
-
-	next    batch        // rows that are not handed over yet
-	batches chan batch   // to who collects terms
-	used    chan []value // for the next batches
-	life    []byte       // of the block that is being filled
+	next    batch      // rows that are not handed over yet
+	batches chan batch // to who collects terms
+	used    chan batch // what they were in, for the next ones
+	life    []byte     // of the block that is being filled
 	lifeOut []byte
 	z       *zstd.Encoder
 }
@@ -86,13 +81,8 @@ func newBuilder(text []byte, o Options) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := aboutRows(text)
-	var details [][]byte
-	if len(o.Fields) > 0 {
-		details = make([][]byte, 0, rows)
-	}
-	return &builder{o: o, text: text, columns: newColumns(rows), details: details, messages: make([]string, 0, rows),
-		topics: make([]string, 0, rows), people: newPeople(), parser: line.Parser{Many: true, Lend: true, Paths: o.Fields}, z: z}, nil
+	return &builder{o: o, text: text, columns: newColumns(aboutRows(text)), people: newPeople(),
+		parser: line.Parser{Many: true, Lend: true, Paths: o.Fields}, z: z}, nil
 }
 
 // aboutRows returns how many rows a text has room for, if the first lines are like the
@@ -113,7 +103,7 @@ func termLimit(text int) int { return max(64<<10, text/8) }
 // take takes in the next record in the order of arrival, and hands over batches.
 func (b *builder) take(ctx context.Context, rec *line.Record, length int) error {
 	b.row(rec, length)
-	if len(b.messages)%checkRows != 0 {
+	if len(b.columns.seqs)%checkRows != 0 {
 		return nil
 	}
 	if err := b.o.breath(ctx); err != nil {
@@ -128,12 +118,11 @@ func (b *builder) row(rec *line.Record, length int) {
 	owner := b.owner(&rec.Identity)
 	b.people.count(owner, rec, length)
 	b.columns.add(rec.Seq, rec.Time.UnixNano(), line.LevelIndex(rec.Level), uint8(rec.Kind), owner)
-	b.messages = append(b.messages, rec.Message)
-	if len(b.o.Fields) > 0 {
-		b.details = append(b.details, rec.Details)
-		b.values(rec.Details, row)
+	b.next.messages = append(b.next.messages, rec.Message)
+	if topic := b.people.text(rec.Topic); topic != "" {
+		b.next.topics = append(b.next.topics, value{row: row, text: topic})
 	}
-	b.topics = append(b.topics, b.people.text(rec.Topic))
+	b.values(rec.Details, row)
 	if rec.Kind == line.KindRun || rec.Kind == line.KindStep {
 		b.life = appendLifecycle(b.life, row, &rec.Lifecycle)
 		if len(b.life) >= lifecycleBlock {
@@ -225,31 +214,23 @@ type data struct {
 	grouped bool
 }
 
-// filters makes a column of whole values of filters, where those are too many for a
-// dictionary.
-func (b *builder) filters(values func(row int, yield func(string) bool)) []byte {
+// filters makes a column of filters, where there are too many terms for a dictionary:
+// of what add takes from each row, which is read once more.
+func (b *builder) filters(add func(f *filterSet, rec *line.Record)) ([]byte, error) {
 	var f filterSet
-	for row := range b.topics {
-		values(row, func(v string) bool {
-			f.add([]byte(v))
-			return true
-		})
-		if (row+1)%FrameRows == 0 || row+1 == len(b.topics) {
+	var rec line.Record
+	p := line.Parser{Many: true, Lend: true}
+	for row := range b.cut.units {
+		u := b.cut.unit(row)
+		if err := p.Parse(b.text[u.at:u.at+u.length], &rec); err != nil {
+			return nil, err // it was one a moment ago
+		}
+		add(&f, &rec)
+		if (row+1)%FrameRows == 0 || row+1 == len(b.cut.units) {
 			f.endFrame()
 		}
 	}
-	return f.encode()
-}
-
-func (b *builder) messageFilters() []byte {
-	var f filterSet
-	for row, m := range b.messages {
-		f.addTrigrams([]byte(searched(m)))
-		if (row+1)%FrameRows == 0 || row+1 == len(b.messages) {
-			f.endFrame()
-		}
-	}
-	return f.encode()
+	return f.encode(), nil
 }
 
 // encode puts the sidecar together.

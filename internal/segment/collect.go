@@ -12,12 +12,13 @@ import (
 // batch is what the terms of some rows are made of, at most [checkRows] that follow
 // each other.
 type batch struct {
-	first            int
-	messages, topics []string
-	values           []value
+	first    int      // row
+	messages []string // of all rows
+	topics   []value  // of those that have one
+	values   []value
 }
 
-// value is one of the values of a field.
+// value is one of the values of a field, or a topic.
 type value struct {
 	row, field uint32
 	text       string
@@ -35,7 +36,7 @@ var errPanicked = errors.New("segment: terms could not be collected")
 // with there, it panics with here.
 func (b *builder) collect(ctx context.Context, read, write func(ctx context.Context) error) (terms []section, w *postingWriter, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	b.batches, b.used = make(chan batch, waiting), make(chan []value, waiting)
+	b.batches, b.used = make(chan batch, waiting), make(chan batch, waiting)
 	var (
 		made    []section
 		rows    *postingWriter
@@ -100,17 +101,17 @@ func (b *builder) values(details []byte, row uint32) {
 // hand hands the rows over that were taken in since it did so before, and waits while too
 // many of those are waiting.
 func (b *builder) hand(ctx context.Context) error {
-	b.next.messages, b.next.topics = b.messages[b.next.first:], b.topics[b.next.first:]
 	select {
 	case b.batches <- b.next:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	b.next = batch{first: len(b.messages)}
 	select {
-	case b.next.values = <-b.used:
+	case b.next = <-b.used:
 	default:
+		b.next = batch{messages: make([]string, 0, checkRows)}
 	}
+	b.next.first = len(b.columns.seqs)
 	return nil
 }
 
@@ -132,42 +133,54 @@ func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) 
 			}
 			message.addMessage(m, uint32(part.first+i))
 		}
-		for i, text := range part.topics {
-			if text != "" {
-				topic.add(bytesOf(text), uint32(part.first+i))
-			}
+		for _, v := range part.topics {
+			topic.add(bytesOf(v.text), v.row)
 		}
 		for _, v := range part.values {
 			fields[v.field].add(v.text, v.row)
 		}
 		select {
-		case b.used <- part.values[:0]:
+		case b.used <- batch{messages: part.messages[:0], topics: part.topics[:0], values: part.values[:0]}:
 		default:
 		}
 	}
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
-	w := newPostingWriter(len(b.messages))
-	data := message.encode(w, b.z)
-	if message.over {
-		data = b.messageFilters()
-	}
-	sections := []section{{secMessage, data}}
-	if data = topic.encode(w, b.z); topic.over {
-		data = b.filters(func(row int, yield func(string) bool) {
-			if b.topics[row] != "" {
-				yield(b.topics[row])
-			}
-		})
-	}
-	sections = append(sections, section{secTopic, data})
-	for n, l := range fields {
-		data, ok := l.encode(w, b.z)
+	w := newPostingWriter(len(b.columns.seqs))
+	sections := make([]section, 0, 2+len(fields))
+	column := func(id sectionID, data []byte, ok bool, add func(f *filterSet, rec *line.Record)) (err error) {
 		if !ok {
-			data = b.filters(func(row int, yield func(string) bool) { line.Field(b.details[row], b.o.Fields[n], yield) })
+			data, err = b.filters(add)
 		}
-		sections = append(sections, section{secFields + sectionID(n), data})
+		sections = append(sections, section{id, data})
+		return err
+	}
+	data, ok := message.encode(w, b.z)
+	err := column(secMessage, data, ok, func(f *filterSet, rec *line.Record) { f.addTrigrams([]byte(searched(rec.Message))) })
+	if err != nil {
+		return nil, nil, err
+	}
+	data, ok = topic.encode(w, b.z)
+	err = column(secTopic, data, ok, func(f *filterSet, rec *line.Record) {
+		if rec.Topic != "" {
+			f.add(bytesOf(rec.Topic))
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for n, l := range fields {
+		data, ok = l.encode(w, b.z)
+		err = column(secFields+sectionID(n), data, ok, func(f *filterSet, rec *line.Record) {
+			line.Field(rec.Details, b.o.Fields[n], func(v string) bool {
+				f.add(bytesOf(v))
+				return true
+			})
+		})
+		if err != nil {
+			return nil, nil, err
+		}
 	}
 	return sections, w, ctx.Err()
 }

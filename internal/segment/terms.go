@@ -189,10 +189,10 @@ func (t *termTable) grouped() (rows, starts []uint32) {
 	return rows, starts
 }
 
-// encode writes the column as a dictionary.
-func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) []byte {
+// encode writes the column as a dictionary; ok is false when it would be too large.
+func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) (data []byte, ok bool) {
 	if t.over {
-		return nil
+		return nil, false
 	}
 	order := t.sorted()
 	rows, starts := t.grouped()
@@ -201,7 +201,7 @@ func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) []byte {
 		n := order[i]
 		i++
 		return t.value(n), rows[starts[n]:starts[n+1]]
-	})
+	}), true
 }
 
 // encodeTerms writes a dictionary of n terms, which next returns one after the other in

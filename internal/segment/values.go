@@ -165,7 +165,7 @@ func (l *valueList) radix() {
 func (l *valueList) encode(w *postingWriter, z *zstd.Encoder) (data []byte, ok bool) {
 	if l.table != nil {
 		l.table.unindexed = l.skipped
-		return l.table.encode(w, z), !l.table.over
+		return l.table.encode(w, z)
 	}
 	starts := l.sort()
 	size := 0

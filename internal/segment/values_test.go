@@ -52,7 +52,8 @@ func TestValueList(t *testing.T) {
 					}
 				}
 				wantRows, gotRows := newPostingWriter(rows), newPostingWriter(rows)
-				want := table.encode(wantRows, z)
+				want, ok := table.encode(wantRows, z)
+				require.True(t, ok)
 				got, ok := list.encode(gotRows, z)
 				require.True(t, ok)
 				require.True(t, bytes.Equal(want, got))
@@ -61,7 +62,8 @@ func TestValueList(t *testing.T) {
 		})
 	}
 	t.Run("none", func(t *testing.T) {
-		want := newTermTable(100).encode(newPostingWriter(5), z)
+		want, ok := newTermTable(100).encode(newPostingWriter(5), z)
+		require.True(t, ok)
 		got, ok := newValueList(100).encode(newPostingWriter(5), z)
 		require.True(t, ok)
 		require.Equal(t, want, got)
