@@ -43,7 +43,7 @@ type headed struct {
 
 // time reads a time, most of which are of the day of the one before.
 func (h *headed) time(s []byte) (t time.Time, ok bool) {
-	if string(s[:len(h.day)]) == string(h.day[:]) {
+	if h.day[0] != 0 && string(s[:len(h.day)]) == string(h.day[:]) {
 		if t, ok = timeOfDay(s, h.midnight); ok {
 			return t, true
 		}

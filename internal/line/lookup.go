@@ -28,29 +28,30 @@ func Field(details []byte, path string, yield func(scalar string) bool) {
 // for a small part of the time: what stands before the message it mostly passes over,
 // unchecked. It returns [ErrNotRecord] where it sees that it is no JSON object.
 func Objects(raw []byte) (failure, details []byte, err error) {
-	var found [2][]byte
+	var values [2]found
 	keys := [...]string{"error", "details"}
 	// They stand behind the message, and to what is before it there is more of most
 	// lines. A message that is not the line's own, but part of a value, is not
 	// followed by the line's end.
 	at := bytes.Index(raw, []byte(behindIdentifiers))
 	if at < 0 || bytes.Contains(raw[:at], []byte(`"error"`)) || bytes.Contains(raw[:at], []byte(`"details"`)) ||
-		bytes.IndexByte(raw[:at], '\\') >= 0 || !findFrom(raw, at+1, keys[:], found[:]) || raw[0] != '{' {
-		if found = [2][]byte{}; !findAll(raw, keys[:], found[:]) {
+		bytes.IndexByte(raw[:at], '\\') >= 0 || !findFrom(raw, at+1, keys[:], values[:]) || raw[0] != '{' {
+		if values = [2]found{}; !findAll(raw, keys[:], values[:]) {
 			return nil, nil, ErrNotRecord
 		}
 	}
-	for i, v := range found {
-		if len(v) > 0 && v[0] != '{' {
-			found[i] = nil
+	var objects [2][]byte
+	for i, v := range values {
+		if v.to > 0 && raw[v.from] == '{' {
+			objects[i] = raw[v.from:v.to:v.to]
 		}
 	}
-	return found[0], found[1], nil
+	return objects[0], objects[1], nil
 }
 
 // findAll is find for several keys. It reports whether object is an object, with
 // nothing behind it.
-func findAll(object []byte, keys []string, found [][]byte) bool {
+func findAll(object []byte, keys []string, values []found) bool {
 	s := scanner{b: object}
 	if !s.take('{') {
 		return false
@@ -59,45 +60,65 @@ func findAll(object []byte, keys []string, found [][]byte) bool {
 		s.peek()
 		return s.i == len(object)
 	}
-	return findFrom(object, s.i, keys, found)
+	return findFrom(object, s.i, keys, values)
 }
 
 // findFrom is findAll from a member of the object on.
-func findFrom(object []byte, from int, keys []string, found [][]byte) bool {
+func findFrom(object []byte, from int, keys []string, values []found) bool {
 	s := scanner{b: object, i: from}
-	if !s.find(keys, found) {
+	if !s.find(keys, values) {
 		return false
 	}
 	s.peek()
 	return s.i == len(object)
 }
 
+// found is where the value of a key stands; to is 0 where there is none.
+type found struct {
+	from, to int
+	plain    bool // it is a string whose text stands there as it is
+}
+
 // find takes the members of an object up to its end, and sets what it finds of some
 // keys. It reports whether they are valid JSON.
-func (s *scanner) find(keys []string, found [][]byte) bool {
-	for more := true; more; {
-		l, ok := s.str()
-		if !ok || !s.take(':') {
-			clear(found)
-			return false
-		}
-		name := s.name(l)
-		v, ok := s.skip()
+func (s *scanner) find(keys []string, values []found) bool {
+	b := s.b
+	for {
+		key, ok := s.str()
 		if !ok {
-			clear(found)
 			return false
 		}
-		for n, key := range keys {
-			if name == key {
-				found[n] = v
+		if s.i < len(b) && b[s.i] == ':' { // take, without a call
+			s.i++
+		} else if !s.takeFar(':') {
+			return false
+		}
+		v := found{from: s.i}
+		if s.i < len(b) && b[s.i] == '"' {
+			var text literal
+			text, ok = s.str()
+			v.plain = !text.escaped && !text.wide
+		} else {
+			s.peek()
+			v.from = s.i
+			_, ok = s.skip()
+		}
+		if !ok {
+			return false
+		}
+		v.to = s.i
+		for n, k := range keys {
+			if (key.to-key.from == len(k) || key.escaped || key.wide) && s.is(key, k) {
+				values[n] = v
 				break
 			}
 		}
-		if more = s.take(','); !more && !s.take('}') {
-			return false
+		if s.i < len(b) && b[s.i] == ',' {
+			s.i++
+		} else if !s.takeFar(',') {
+			return s.take('}')
 		}
 	}
-	return true
 }
 
 // find returns the value of a key of an object, nil if there is none.

@@ -42,7 +42,6 @@ func (s Span) In(raw []byte) []byte {
 
 // outlined is what a [Parser] keeps from outline to outline.
 type outlined struct {
-	headed   headed
 	identity Identity
 	text     string // as it stood in the line, without the comma behind it; "" for none
 	room     []byte // for the texts of some lines
@@ -87,7 +86,7 @@ func spanOf(raw, part []byte) Span {
 // outline takes a line that begins as lines are written, with its identifiers in their
 // order. It reports whether the line is one.
 func (p *Parser) outline(raw []byte, o *Outline) bool {
-	begin, at := beginning(raw, &p.outlined.headed)
+	begin, at := beginning(raw, &p.headed)
 	if at == 0 {
 		return false
 	}

@@ -41,7 +41,11 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 	hasSeq := false
 	ids := identifiers{from: -1}
 	more := true
-	if b, n := beginning(raw, nil); n > 0 {
+	var last *headed
+	if p != nil {
+		last = &p.headed
+	}
+	if b, n := beginning(raw, last); n > 0 {
 		r.Seq, r.Time, r.Level, r.Kind = b.seq, b.time, b.level, b.kind
 		s.i, hasSeq = n, true
 		if p != nil && p.find(raw[n:]) {

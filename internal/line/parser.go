@@ -23,8 +23,10 @@ type Parser struct {
 	// for [Parser.Field]. Like Many and Lend it is set before the first line.
 	Paths []string
 
-	found  [][]byte // of each path what stands behind it as a key of the last line's details
-	inner  []byte   // those
+	headed headed
+	found  []found // of each path what stands behind it as a key of the last line's details
+	line   []byte  // that line
+	inner  []byte  // the details; nil when it has none
 	known  []knownIdentity
 	place  map[uint64]int32 // in known, by hash of the text
 	last   int              // number of the identity of the last line, -1 for none
@@ -49,9 +51,7 @@ const behindIdentifiers = `,"message":`
 // Parse is the function [Parse].
 func (p *Parser) Parse(raw []byte, r *Record) error {
 	p.last, p.inner = -1, nil
-	clear(p.found)
 	if !parse(raw, r, p) {
-		clear(p.found)
 		p.inner = nil
 		*r = Record{}
 		p.last = -1
@@ -90,7 +90,9 @@ func (p *Parser) find(text []byte) bool {
 	if !ok || !bytes.Equal(p.known[at].text, text[:n]) {
 		return false
 	}
-	p.last = int(at)
+	if p.last = int(at); p.Lend {
+		p.known[at].text = text[:n:n] // what was read lately is near
+	}
 	return true
 }
 
@@ -183,7 +185,7 @@ func (p *Parser) details(s *scanner, r *Record) bool {
 		return s.object(&r.Details)
 	}
 	if p.found == nil {
-		p.found = make([][]byte, len(p.Paths))
+		p.found = make([]found, len(p.Paths))
 	}
 	clear(p.found)
 	from := s.i
@@ -191,7 +193,7 @@ func (p *Parser) details(s *scanner, r *Record) bool {
 		return false
 	}
 	r.Details = s.b[from:s.i:s.i]
-	p.inner = r.Details
+	p.line, p.inner = s.b, r.Details
 	return true
 }
 
@@ -201,16 +203,11 @@ func (p *Parser) Field(n int, yield func(scalar string) bool) {
 	if p.inner == nil {
 		return
 	}
-	v := p.found[n]
-	if len(v) > 1 && v[0] == '"' && p.Lend {
-		s := scanner{b: v}
-		if l, ok := s.str(); ok && !l.escaped && !l.wide {
-			yield(view(v[l.from:l.to]))
-			return
-		}
-	}
-	if v != nil {
-		scalars(v, "", false, yield)
+	v := &p.found[n]
+	if v.plain && p.Lend {
+		yield(view(p.line[v.from+1 : v.to-1]))
+	} else if v.to > 0 {
+		scalars(p.line[v.from:v.to], "", false, yield)
 	} else if strings.Contains(p.Paths[n], ".") {
 		scalars(p.inner, p.Paths[n], true, yield)
 	}
