@@ -121,7 +121,7 @@ func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) 
 	message, topic := newTermTable(limit), newTermTable(limit)
 	fields := make([]*valueList, len(b.o.Fields))
 	for n := range fields {
-		fields[n] = newValueList(limit)
+		fields[n] = newValueList(limit, aboutRows(b.text))
 	}
 	for part := range b.batches {
 		if err := b.o.breath(ctx); err != nil {

@@ -84,29 +84,21 @@ func riceBits(all, n int) int {
 // limit.
 func appendRice(b []byte, rows []uint32, k, limit int) []byte {
 	var acc uint64
-	have := 0
+	have := 0 // bits of acc, fewer than 8 between two rows
 	next := uint32(0)
 	for _, r := range rows {
 		d := r - next
 		next = r + 1
-		for n := int(d >> k); ; {
-			if n < 8 {
-				acc |= 1 << (have + n)
-				have += n + 1
-				break
-			}
-			n -= 8
-			have += 8
-			for ; have >= 8; have -= 8 {
-				b = append(b, byte(acc))
-				acc >>= 8
-			}
+		n := int(d >> k)
+		for ; n >= 16; n -= 16 {
+			b = append(b, byte(acc), byte(acc>>8))
+			acc = 0
 		}
-		acc |= uint64(d&(1<<k-1)) << have
-		for have += k; have >= 8; have -= 8 {
-			b = append(b, byte(acc))
-			acc >>= 8
-		}
+		acc |= (1 | uint64(d&(1<<k-1))<<1) << (have + n)
+		have += n + 1 + k // at most 52: k is below 29
+		b = binary.LittleEndian.AppendUint64(b, acc)[:len(b)+have>>3]
+		acc >>= have &^ 7
+		have &= 7
 		if len(b) > limit {
 			return b
 		}
@@ -269,11 +261,18 @@ func hashBytes(b []byte) uint64 {
 		h = fold(h^binary.LittleEndian.Uint64(b), 0xa0761d6478bd642f)
 		b = b[8:]
 	}
-	var tail uint64
-	for i, c := range b {
-		tail |= uint64(c) << (8 * i)
+	return fold(h^fewBytes(b), 0xe7037ed1a0b428db)
+}
+
+// fewBytes returns the number that less than 8 bytes are, the first in the lowest.
+func fewBytes(b []byte) uint64 {
+	switch n := len(b); {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*(n-4))
+	case n > 0: // the first, one in the middle and the last
+		return uint64(b[0]) | uint64(b[n/2])<<(8*(n/2)) | uint64(b[n-1])<<(8*(n-1))
 	}
-	return fold(h^tail, 0xe7037ed1a0b428db)
+	return 0
 }
 
 func fold(a, b uint64) uint64 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -45,8 +46,10 @@ type termTable struct {
 type pairChunk [1 << 13]uint64
 
 type term struct {
+	head uint64 // the first 8 bytes, the first of them in the lowest
 	at   uint32
 	last uint32 // newest row + 1
+	rows uint32 // how many have it
 	size uint16
 }
 
@@ -63,21 +66,27 @@ func (t *termTable) add(value []byte, row uint32) {
 		t.skip(row)
 		return
 	}
-	h := uint32(hashBytes(value))
+	head := headOf(value)
+	h := uint32(fold(head, uint64(len(value))))
+	if len(value) > 8 {
+		h = uint32(hashBytes(value))
+	}
 	mask := uint32(len(t.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		n := t.table[i]
 		if n == 0 {
-			t.insert(value, h, i, row)
+			t.insert(value, head, h, i, row)
 			return
 		}
 		if uint32(n>>32) != h {
 			continue
 		}
 		e := &t.terms[uint32(n)-1]
-		if int(e.size) == len(value) && string(t.arena[e.at:int(e.at)+len(value)]) == string(value) {
+		if e.head == head && int(e.size) == len(value) &&
+			(len(value) <= 8 || string(t.arena[e.at:int(e.at)+len(value)]) == string(value)) {
 			if e.last != row+1 {
 				e.last = row + 1
+				e.rows++
 				t.pair(uint32(n)-1, row)
 			}
 			return
@@ -85,13 +94,21 @@ func (t *termTable) add(value []byte, row uint32) {
 	}
 }
 
-func (t *termTable) insert(value []byte, hash, slot, row uint32) {
+// headOf returns the first 8 bytes of a value, and 0 for those that it has not.
+func headOf(value []byte) uint64 {
+	if len(value) >= 8 {
+		return binary.LittleEndian.Uint64(value)
+	}
+	return fewBytes(value)
+}
+
+func (t *termTable) insert(value []byte, head uint64, hash, slot, row uint32) {
 	if len(t.arena)+len(value) > t.limit {
 		t.over = true
 		t.arena, t.terms, t.table, t.pairs, t.unindexed = nil, nil, nil, nil, nil
 		return
 	}
-	t.terms = append(t.terms, term{uint32(len(t.arena)), row + 1, uint16(len(value))})
+	t.terms = append(t.terms, term{head, uint32(len(t.arena)), row + 1, 1, uint16(len(value))})
 	t.arena = append(t.arena, value...)
 	t.table[slot] = uint64(hash)<<32 | uint64(len(t.terms))
 	t.pair(uint32(len(t.terms)-1), row)
@@ -107,15 +124,6 @@ func (t *termTable) pair(n, row uint32) {
 	}
 	t.pairs[len(t.pairs)-1][at] = uint64(n)<<32 | uint64(row)
 	t.count++
-}
-
-// eachPair calls do with all pairs in their order.
-func (t *termTable) eachPair(do func(n, row uint32)) {
-	for i, c := range t.pairs {
-		for _, p := range c[:min(t.count-i*len(c), len(c))] {
-			do(uint32(p>>32), uint32(p))
-		}
-	}
 }
 
 func (t *termTable) grow() {
@@ -155,9 +163,7 @@ func (t *termTable) sorted() []uint32 {
 	}
 	list := make([]keyed, len(t.terms))
 	for n := range t.terms {
-		var head [8]byte
-		copy(head[:], t.value(uint32(n)))
-		list[n] = keyed{binary.BigEndian.Uint64(head[:]), uint32(n)}
+		list[n] = keyed{bits.ReverseBytes64(t.terms[n].head), uint32(n)}
 	}
 	slices.SortFunc(list, func(a, b keyed) int {
 		if a.head != b.head {
@@ -176,16 +182,18 @@ func (t *termTable) sorted() []uint32 {
 // of each begin.
 func (t *termTable) grouped() (rows, starts []uint32) {
 	starts = make([]uint32, len(t.terms)+1)
-	t.eachPair(func(n, _ uint32) { starts[n+1]++ })
 	for n := range t.terms {
-		starts[n+1] += starts[n]
+		starts[n+1] = starts[n] + t.terms[n].rows
 	}
 	rows = make([]uint32, t.count)
 	next := slices.Clone(starts[:len(t.terms)])
-	t.eachPair(func(n, row uint32) {
-		rows[next[n]] = row
-		next[n]++
-	})
+	for i, c := range t.pairs {
+		for _, p := range c[:min(t.count-i*len(c), len(c))] {
+			n := p >> 32
+			rows[next[n]] = uint32(p)
+			next[n]++
+		}
+	}
 	return rows, starts
 }
 
@@ -197,7 +205,7 @@ func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) (data []byte, ok b
 	order := t.sorted()
 	rows, starts := t.grouped()
 	i := 0
-	return encodeTerms(w, z, len(order), t.unindexed, func() ([]byte, []uint32) {
+	return encodeTerms(w, z, len(order), t.unindexed, func() (term []byte, of []uint32) {
 		n := order[i]
 		i++
 		return t.value(n), rows[starts[n]:starts[n+1]]

@@ -13,6 +13,7 @@ import (
 // table of them would wait for memory at each.
 type valueList struct {
 	limit   int // of all terms, in bytes
+	rows    int // there will be about so many
 	most    int // entries
 	entries []entry
 	prefix  string   // that of all values
@@ -39,7 +40,9 @@ const (
 	mostShrunk = 4
 )
 
-func newValueList(limit int) *valueList { return &valueList{limit: limit, most: mostEntries} }
+func newValueList(limit, rows int) *valueList {
+	return &valueList{limit: limit, rows: rows, most: mostEntries}
+}
 
 // add says that a row has a value. Rows ascend; the value stays as it is.
 func (l *valueList) add(value string, row uint32) {
@@ -63,8 +66,19 @@ func (l *valueList) add(value string, row uint32) {
 		} else if !strings.HasPrefix(value, l.prefix) {
 			l.shrink(value)
 		}
+		if len(l.entries) == cap(l.entries) {
+			l.grow(row)
+		}
 		l.entries = append(l.entries, l.entry(value, row))
 	}
+}
+
+// grow makes room for as many entries as there will be if it goes on as up to row.
+func (l *valueList) grow(row uint32) {
+	const least = 1 << 10
+	n := uint64(len(l.entries))
+	all := n * uint64(max(l.rows-int(row), 0)) / (uint64(row) + 1)
+	l.entries = slices.Grow(l.entries, int(min(max(all+all/32, n, least), mostEntries)))
 }
 
 // entry makes that of a value that begins with the prefix.
@@ -108,51 +122,67 @@ func (l *valueList) shrink(value string) {
 	l.prefix, l.long = now.prefix, now.long
 }
 
-// sort sorts by value, then row, and returns where each value begins.
-func (l *valueList) sort() (starts []int) {
+// sort sorts by value, then row, and returns how many values there are, and how many
+// bytes they take.
+func (l *valueList) sort() (values, size int) {
 	l.radix()
-	longer := func(a, b entry) int { return strings.Compare(l.long[a.long], l.long[b.long]) }
 	for from := 0; from < len(l.entries); {
 		to := from + 1
 		for to < len(l.entries) && l.entries[to].key == l.entries[from].key {
 			to++
 		}
-		starts = append(starts, from)
-		if group := l.entries[from:to]; group[0].key&0xff == longKey {
-			slices.SortStableFunc(group, longer)
-			for i := 1; i < len(group); i++ {
-				if longer(group[i-1], group[i]) != 0 {
-					starts = append(starts, from+i)
+		group := l.entries[from:to]
+		if group[0].key&0xff != longKey {
+			values++
+			size += len(l.prefix) + int(group[0].key&0xff)
+		} else {
+			slices.SortStableFunc(group, func(a, b entry) int { return strings.Compare(l.long[a.long], l.long[b.long]) })
+			for i := range group {
+				if i == 0 || !l.same(&group[i-1], &group[i]) {
+					values++
+					size += len(l.long[group[i].long])
 				}
 			}
 		}
 		from = to
 	}
-	return starts
+	return values, size
 }
 
-// radix sorts by key, byte by byte from the last on, and leaves equal ones as they are.
+// same reports whether two entries are of one value.
+func (l *valueList) same(a, b *entry) bool {
+	return a.key == b.key && (a.key&0xff != longKey || l.long[a.long] == l.long[b.long])
+}
+
+// radix sorts by key, from its end on by one byte or, of many, two at a time, and leaves
+// equal ones as they are.
 func (l *valueList) radix() {
 	var differ uint64
 	for i := range l.entries {
 		differ |= l.entries[i].key ^ l.entries[0].key
 	}
+	width := 8
+	if len(l.entries) >= 1<<16 {
+		width = 16
+	}
+	mask := uint64(1)<<width - 1
 	from, to := l.entries, make([]entry, len(l.entries))
-	for shift := 0; shift < 64; shift += 8 {
-		if differ>>shift&0xff == 0 {
+	next := make([]uint32, 1<<width)
+	for shift := 0; shift < 64; shift += width {
+		if differ>>shift&mask == 0 {
 			continue
 		}
-		var next [256]int
+		clear(next)
 		for i := range from {
-			next[from[i].key>>shift&0xff]++
+			next[from[i].key>>shift&mask]++
 		}
-		at := 0
+		at := uint32(0)
 		for c, n := range next {
 			next[c] = at
 			at += n
 		}
 		for i := range from {
-			c := from[i].key >> shift & 0xff
+			c := from[i].key >> shift & mask
 			to[next[c]] = from[i]
 			next[c]++
 		}
@@ -167,29 +197,19 @@ func (l *valueList) encode(w *postingWriter, z *zstd.Encoder) (data []byte, ok b
 		l.table.unindexed = l.skipped
 		return l.table.encode(w, z)
 	}
-	starts := l.sort()
-	size := 0
-	var value []byte
-	for _, at := range starts {
-		value = l.value(value[:0], &l.entries[at])
-		size += len(value)
-	}
+	values, size := l.sort()
 	if size > l.limit {
 		return nil, false
 	}
+	var value []byte
 	var rows []uint32
 	i := 0
-	return encodeTerms(w, z, len(starts), l.skipped, func() ([]byte, []uint32) {
-		end := len(l.entries)
-		if i+1 < len(starts) {
-			end = starts[i+1]
-		}
-		group := l.entries[starts[i]:end]
-		i++
-		value, rows = l.value(value[:0], &group[0]), rows[:0]
-		for k := range group {
-			if n := len(rows); n == 0 || rows[n-1] != group[k].row {
-				rows = append(rows, group[k].row)
+	return encodeTerms(w, z, values, l.skipped, func() ([]byte, []uint32) {
+		first := &l.entries[i]
+		value, rows = l.value(value[:0], first), rows[:0]
+		for ; i < len(l.entries) && l.same(first, &l.entries[i]); i++ {
+			if n := len(rows); n == 0 || rows[n-1] != l.entries[i].row {
+				rows = append(rows, l.entries[i].row)
 			}
 		}
 		return value, rows

@@ -40,7 +40,7 @@ func TestValueList(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, most := range []int{mostEntries, 1000} {
 				const rows = 4000
-				table, list := newTermTable(1<<20), newValueList(1<<20)
+				table, list := newTermTable(1<<20), newValueList(1<<20, rows)
 				list.most = most
 				for row := range uint32(rows) {
 					for range rng.IntN(4) {
@@ -64,14 +64,14 @@ func TestValueList(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		want, ok := newTermTable(100).encode(newPostingWriter(5), z)
 		require.True(t, ok)
-		got, ok := newValueList(100).encode(newPostingWriter(5), z)
+		got, ok := newValueList(100, 5).encode(newPostingWriter(5), z)
 		require.True(t, ok)
 		require.Equal(t, want, got)
 	})
 	t.Run("too many bytes of values", func(t *testing.T) {
 		for _, most := range []int{mostEntries, 20} {
 			for n, fits := range map[int]bool{10: true, 11: false} {
-				list := newValueList(10 * 9)
+				list := newValueList(10*9, 44)
 				list.most = most
 				for row := range uint32(44) {
 					list.add(fmt.Sprintf("value-%03d", int(row)%n), row)
@@ -82,7 +82,7 @@ func TestValueList(t *testing.T) {
 		}
 	})
 	t.Run("keys are in the order of values", func(t *testing.T) {
-		l := newValueList(1 << 20)
+		l := newValueList(1<<20, 0)
 		var want []string
 		for range 5000 {
 			v := string([]byte{byte(rng.IntN(3)), byte(rng.IntN(3)), byte(rng.IntN(256))}[:rng.IntN(4)]) + strings.Repeat("\x00", rng.IntN(9))
@@ -91,8 +91,7 @@ func TestValueList(t *testing.T) {
 		}
 		slices.Sort(want)
 		var got []string
-		for range l.sort() {
-		}
+		l.sort()
 		for i := range l.entries {
 			got = append(got, string(l.value(nil, &l.entries[i])))
 		}
