@@ -118,7 +118,8 @@ func (b *builder) row(rec *line.Record, length int) {
 	owner := b.owner(&rec.Identity)
 	b.people.count(owner, rec, length)
 	b.columns.add(rec.Seq, rec.Time.UnixNano(), line.LevelIndex(rec.Level), uint8(rec.Kind), owner)
-	b.next.messages = append(b.next.messages, rec.Message)
+	b.next.text = append(b.next.text, rec.Message[:min(len(rec.Message), maxMessage+1)]...) // of more no terms are made
+	b.next.ends = append(b.next.ends, uint32(len(b.next.text)))
 	if topic := b.people.text(rec.Topic); topic != "" {
 		b.next.topics = append(b.next.topics, value{row: row, text: topic})
 	}

@@ -12,10 +12,11 @@ import (
 // batch is what the terms of some rows are made of, at most [checkRows] that follow
 // each other.
 type batch struct {
-	first    int      // row
-	messages []string // of all rows
-	topics   []value  // of those that have one
-	values   []value
+	first  int      // row
+	text   []byte   // the messages of all rows, copied while they are near
+	ends   []uint32 // in text
+	topics []value  // of rows that have one
+	values []value
 }
 
 // value is one of the values of a field, or a topic.
@@ -109,7 +110,7 @@ func (b *builder) hand(ctx context.Context) error {
 	select {
 	case b.next = <-b.used:
 	default:
-		b.next = batch{messages: make([]string, 0, checkRows)}
+		b.next = batch{ends: make([]uint32, 0, checkRows)}
 	}
 	b.next.first = len(b.columns.seqs)
 	return nil
@@ -127,11 +128,13 @@ func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) 
 		if err := b.o.breath(ctx); err != nil {
 			return nil, nil, err
 		}
-		for i, m := range part.messages {
+		at := uint32(0)
+		for i, end := range part.ends {
 			if message.over {
 				break
 			}
-			message.addMessage(m, uint32(part.first+i))
+			message.addMessage(part.text[at:end], uint32(part.first+i))
+			at = end
 		}
 		for _, v := range part.topics {
 			topic.add(bytesOf(v.text), v.row)
@@ -140,7 +143,7 @@ func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) 
 			fields[v.field].add(v.text, v.row)
 		}
 		select {
-		case b.used <- batch{messages: part.messages[:0], topics: part.topics[:0], values: part.values[:0]}:
+		case b.used <- batch{text: part.text[:0], ends: part.ends[:0], topics: part.topics[:0], values: part.values[:0]}:
 		default:
 		}
 	}

@@ -31,9 +31,8 @@ var wordByte = func() (t [256]byte) { // immutable
 }()
 
 // simple reports whether a message needs nothing but the lower case of ASCII.
-func simple(message string) bool {
+func simple(b []byte) bool {
 	const ones, escapes = ^uint64(0) / 0xff, 0x1b * (^uint64(0) / 0xff)
-	b := bytesOf(message)
 	for ; len(b) >= 8; b = b[8:] {
 		x := binary.LittleEndian.Uint64(b)
 		if e := x ^ escapes; (x|(e-ones)&^e)&(0x80*ones) != 0 {
@@ -52,13 +51,13 @@ func simple(message string) bool {
 func searched(message string) string { return line.Fold(line.StripANSI(message)) }
 
 // addMessage adds the terms of a message.
-func (t *termTable) addMessage(message string, row uint32) {
+func (t *termTable) addMessage(message []byte, row uint32) {
 	if len(message) > maxMessage {
 		t.skip(row)
 		return
 	}
 	if !simple(message) {
-		message = searched(message)
+		message = []byte(searched(string(message)))
 	}
 	var word [maxTerm + 1]byte
 	n := 0
