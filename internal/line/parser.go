@@ -217,14 +217,22 @@ func (p *Parser) Field(n int, yield func(scalar string) bool) {
 // that do not wait for each other.
 func hashText(b []byte) uint64 {
 	h, g := uint64(len(b)), uint64(0x8bb84b93962eacc9)
-	for ; len(b) >= 16; b = b[16:] {
+	mix := func(b []byte) {
 		hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(b), 0xa0761d6478bd642f)
 		h = hi ^ lo
 		hi, lo = bits.Mul64(g^binary.LittleEndian.Uint64(b[8:]), 0xe7037ed1a0b428db)
 		g = hi ^ lo
 	}
-	for _, c := range b {
-		h = h*31 + uint64(c)
+	if len(b) >= 16 {
+		last := b[len(b)-16:]
+		for ; len(b) > 16; b = b[16:] {
+			mix(b)
+		}
+		mix(last)
+	} else {
+		for _, c := range b {
+			h = h*31 + uint64(c)
+		}
 	}
 	hi, lo := bits.Mul64(h^bits.RotateLeft64(g, 32), 0xe7037ed1a0b428db)
 	return hi ^ lo
