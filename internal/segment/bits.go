@@ -28,7 +28,7 @@ type packer struct {
 	dst   []byte
 	width int
 	acc   uint64
-	have  int
+	have  int // bits of acc, fewer than 8 between two values
 }
 
 func (p *packer) put(v uint64) {
@@ -38,11 +38,9 @@ func (p *packer) put(v uint64) {
 	}
 	p.acc |= v << p.have
 	p.have += p.width
-	for p.have >= 8 {
-		p.dst = append(p.dst, byte(p.acc))
-		p.acc >>= 8
-		p.have -= 8
-	}
+	p.dst = binary.LittleEndian.AppendUint64(p.dst, p.acc)[:len(p.dst)+p.have>>3]
+	p.acc >>= p.have &^ 7
+	p.have &= 7
 }
 
 // finish returns everything packed, up to a whole byte.

@@ -234,22 +234,22 @@ func (b *builder) filters(add func(f *filterSet, rec *line.Record)) ([]byte, err
 	return f.encode(), nil
 }
 
-// encode puts the sidecar together.
-func (b *builder) encode(d data, order []uint32, terms []section, w *postingWriter) []byte {
+// sizes returns those of the units as they lie in the text.
+func (b *builder) sizes() []uint32 {
+	sizes := make([]uint32, len(b.cut.units))
+	for i := range b.cut.units {
+		sizes[i] = b.cut.units[i].size
+	}
+	return sizes
+}
+
+// encode puts the sidecar together, with the sizes of the units in the text as it is
+// stored.
+func (b *builder) encode(d data, order []uint32, sizes []uint32, terms []section, w *postingWriter) []byte {
 	b.endLifecycle()
 	classes := b.columns.classes()
 	frames, values := b.columns.encode(classes)
 	texts, scopes, owners, rows := b.people.encode(order)
-	sizes := make([]uint32, len(b.cut.units))
-	if d.grouped {
-		for i, row := range laid(order) {
-			sizes[i] = b.cut.unit(int(row)).size
-		}
-	} else {
-		for i, u := range b.cut.units {
-			sizes[i] = u.size
-		}
-	}
 	m := meta{data: d, text: int64(len(b.text)), head: b.cut.head, rows: len(b.columns.seqs), scopes: len(b.people.scopes),
 		owners: len(b.people.owners), classes: classes, counts: b.columns.counts(), fields: b.o.Fields}
 	m.levels = b.levels(w)

@@ -64,11 +64,10 @@ type scope struct {
 
 // owner is one while a file is built.
 type owner struct {
-	identity line.Identity
-	scope    uint32
-	rows     uint32
-	lines    [levelCount]uint32
-	bytes    uint64
+	ownStep
+	rows  uint32
+	lines [levelCount]uint32
+	bytes uint64
 }
 
 // ownStep is what tells an owner from others of its scope.
@@ -96,12 +95,15 @@ func newPeople() *people {
 
 // owner returns the number of an identity, which it does not keep.
 func (p *people) owner(id *line.Identity) uint32 {
+	ids, step := scopeIdentity(id), ownStep{step: id.Step, action: id.Action, actionName: id.ActionName, attempt: id.Attempt}
 	for _, n := range p.lately {
-		if int(n) < len(p.owners) && p.owners[n].identity == *id {
-			return n
+		if int(n) < len(p.owners) {
+			step.scope = p.owners[n].scope
+			if p.owners[n].ownStep == step && p.scopes[step.scope].ids == ids {
+				return n
+			}
 		}
 	}
-	ids := scopeIdentity(id)
 	s, ok := p.scopeOf[ids]
 	if !ok {
 		for i := range ids {
@@ -111,14 +113,12 @@ func (p *people) owner(id *line.Identity) uint32 {
 		p.scopes = append(p.scopes, scope{ids: ids})
 		p.scopeOf[ids] = s
 	}
-	step := ownStep{s, id.Step, id.Action, id.ActionName, id.Attempt}
+	step.scope = s
 	n, ok := p.byStep[step]
 	if !ok {
 		step.step, step.action, step.actionName = p.text(id.Step), p.text(id.Action), p.text(id.ActionName)
-		own := line.Identity{Step: step.step, Action: step.action, ActionName: step.actionName, Attempt: id.Attempt}
-		setScope(&own, p.scopes[s].ids)
 		n = uint32(len(p.owners))
-		p.owners = append(p.owners, owner{identity: own, scope: s})
+		p.owners = append(p.owners, owner{ownStep: step})
 		p.byStep[step] = n
 	}
 	p.lately[p.turn%len(p.lately)] = n
@@ -199,13 +199,13 @@ func (p *people) encode(order []uint32) (strings, scopes, owners, rows []byte) {
 		case ownerScope:
 			return uint64(o.scope)
 		case ownerStep:
-			return number[o.identity.Step]
+			return number[o.step]
 		case ownerAction:
-			return number[o.identity.Action]
+			return number[o.action]
 		case ownerActionName:
-			return number[o.identity.ActionName]
+			return number[o.actionName]
 		case ownerAttempt:
-			return uint64(uint32(int32(o.identity.Attempt)))
+			return uint64(uint32(int32(o.attempt)))
 		case ownerRows:
 			return uint64(o.rows)
 		default:

@@ -27,17 +27,20 @@ type Ref struct {
 type postingWriter struct {
 	rows   int // of the file
 	out    []byte
-	known  map[uint64]stored // by hash of the bytes
+	lists  []stored
+	table  []uint64 // an open hash table of lists: hash<<32 | index + 1
 	buffer []byte
 }
 
+// stored is a list that was written.
 type stored struct {
-	at, size, rows int
-	bitmap         bool
+	at   uint64 // as in a Ref
+	size uint32 // in bytes
+	rows uint32
 }
 
 func newPostingWriter(rows int) *postingWriter {
-	return &postingWriter{rows: rows, known: map[uint64]stored{}}
+	return &postingWriter{rows: rows, table: make([]uint64, 1<<6)}
 }
 
 // add stores rows, which ascend.
@@ -60,15 +63,44 @@ func (w *postingWriter) add(rows []uint32) Ref {
 		}
 	}
 	w.buffer = b
-	h := hashBytes(b)
-	s, ok := w.known[h]
-	if ok && s.bitmap == bitmap && s.rows == len(rows) && s.size == len(b) && string(w.out[s.at:s.at+s.size]) == string(b) {
-		return refOf(len(rows), s.at, bitmap)
+	r := refOf(len(rows), len(w.out), bitmap)
+	h := uint32(hashBytes(b))
+	mask := uint32(len(w.table) - 1)
+	slot := h & mask
+	for ; w.table[slot] != 0; slot = (slot + 1) & mask {
+		if uint32(w.table[slot]>>32) != h {
+			continue
+		}
+		s := &w.lists[uint32(w.table[slot])-1]
+		if s.at&1 == r.at&1 && int(s.rows) == len(rows) && int(s.size) == len(b) && string(w.out[s.at>>1:][:len(b)]) == string(b) {
+			return Ref{len(rows), s.at}
+		}
 	}
-	at := len(w.out)
 	w.out = append(w.out, b...)
-	w.known[h] = stored{at, len(b), len(rows), bitmap}
-	return refOf(len(rows), at, bitmap)
+	w.lists = append(w.lists, stored{r.at, uint32(len(b)), uint32(len(rows))})
+	w.table[slot] = uint64(h)<<32 | uint64(len(w.lists))
+	if 4*len(w.lists) > 3*len(w.table) {
+		w.table = regrown(w.table)
+	}
+	return r
+}
+
+// regrown returns a table of hash<<32 and something else, with the same in twice the
+// room.
+func regrown(old []uint64) []uint64 {
+	table := make([]uint64, 2*len(old))
+	mask := uint32(len(table) - 1)
+	for _, e := range old {
+		if e == 0 {
+			continue
+		}
+		i := uint32(e>>32) & mask
+		for table[i] != 0 {
+			i = (i + 1) & mask
+		}
+		table[i] = e
+	}
+	return table
 }
 
 // finish returns the section.

@@ -24,37 +24,41 @@ func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	var order []uint32
+	var order, sizes []uint32
 	var d data
 	terms, w, err := b.collect(ctx, func(ctx context.Context) (err error) {
 		b.cut, err = cutArrival(text, &b.parser, func(rec *line.Record, u unit) error { return b.take(ctx, rec, int(u.length)) })
 		return err
 	}, func(ctx context.Context) error {
 		order = b.order()
-		d = data{format: o.Format, grouped: b.grouped() && !sameOrder(laid(order))}
-		return b.write(ctx, out, &d, order)
+		places := laid(order)
+		d = data{format: o.Format, grouped: b.grouped() && !sameOrder(places)}
+		sizes, err = b.write(ctx, out, &d, places)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return b.encode(d, order, terms, w), nil
+	return b.encode(d, order, sizes, terms, w), nil
 }
 
-// write writes the text in its final order.
-func (b *builder) write(ctx context.Context, out io.Writer, d *data, order []uint32) error {
+// write writes the text in its final order, which is that of rows if it is grouped, and
+// returns the sizes of the units as they lie in it.
+func (b *builder) write(ctx context.Context, out io.Writer, d *data, rows []uint32) (sizes []uint32, err error) {
 	if d.format == 0 {
 		d.size, d.crc = int64(len(b.text)), crc32.Checksum(b.text, castagnoli)
-		return nil
+		return b.sizes(), nil
 	}
 	sum := &summing{w: out}
 	z, err := block.NewParallelWriter(sum, d.format, min(2, runtime.GOMAXPROCS(0)))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if d.grouped {
 		z.Group()
+		sizes = make([]uint32, 0, len(rows))
 		_, err = z.Write(b.text[:b.cut.head])
-		for i, row := range laid(order) {
+		for i, row := range rows {
 			if i%checkRows == 0 && err == nil {
 				err = b.o.breath(ctx)
 			}
@@ -62,12 +66,14 @@ func (b *builder) write(ctx context.Context, out io.Writer, d *data, order []uin
 				break
 			}
 			u := b.cut.unit(int(row))
+			sizes = append(sizes, u.size)
 			_, err = z.Write(b.text[u.at : int(u.at)+int(u.size)])
 		}
 		if err == nil {
 			_, err = z.Write(b.text[b.cut.tail:])
 		}
 	} else {
+		sizes = b.sizes()
 		for at := 0; at < len(b.text) && err == nil; at += block.Bytes {
 			if err = b.o.breath(ctx); err == nil {
 				_, err = z.Write(b.text[at:min(at+block.Bytes, len(b.text))])
@@ -79,7 +85,7 @@ func (b *builder) write(ctx context.Context, out io.Writer, d *data, order []uin
 		err = cerr
 	}
 	d.size, d.crc = sum.size, sum.crc
-	return err
+	return sizes, err
 }
 
 // Rebuild makes the sidecar of a closed file again from its data, which may be
@@ -133,7 +139,8 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	return b.encode(d, order, terms, w), nil
+	// The units are cut as they lie in the text, in either order.
+	return b.encode(d, order, b.sizes(), terms, w), nil
 }
 
 func sameOrder(order []uint32) bool {

@@ -113,7 +113,7 @@ func (t *termTable) insert(value []byte, head uint64, hash, slot, row uint32) {
 	t.table[slot] = uint64(hash)<<32 | uint64(len(t.terms))
 	t.pair(uint32(len(t.terms)-1), row)
 	if 4*len(t.terms) > 3*len(t.table) {
-		t.grow()
+		t.table = regrown(t.table)
 	}
 }
 
@@ -124,22 +124,6 @@ func (t *termTable) pair(n, row uint32) {
 	}
 	t.pairs[len(t.pairs)-1][at] = uint64(n)<<32 | uint64(row)
 	t.count++
-}
-
-func (t *termTable) grow() {
-	old := t.table
-	t.table = make([]uint64, 2*len(old))
-	mask := uint32(len(t.table) - 1)
-	for _, e := range old {
-		if e == 0 {
-			continue
-		}
-		i := uint32(e>>32) & mask
-		for t.table[i] != 0 {
-			i = (i + 1) & mask
-		}
-		t.table[i] = e
-	}
 }
 
 // skip says that not all of a row is indexed.
