@@ -86,6 +86,26 @@ func TestParser(t *testing.T) {
 }
 
 // A Parser forgets when it has met too many.
+// A parser knows the day, the level and the kind of the line before: it reads them as
+// Parse does, whatever they are.
+func TestParserBeginnings(t *testing.T) {
+	days := []string{"2026-11-01", "2026-11-02", "1969-12-31", "0000-01-01", "2026-02-30", "2026-11-0x", strings.Repeat("\x00", 10)}
+	times := []string{"T00:00:00.000000001Z", "T23:59:59.999999999Z", "T24:00:00.000000000Z", "T10:00:00.000+00:00", "t00:00:00.000000001Z"}
+	levels := []string{`"info","kind":"line"`, `"debug","kind":"line"`, `"info","kind":"run"`, `"loud","kind":"line"`, `"info" ,"kind":"line"`}
+	rnd := rand.New(rand.NewPCG(5, 5))
+	any := func(list []string) string { return list[rnd.IntN(len(list))] }
+	for _, p := range []*line.Parser{{}, {Many: true}, {Many: true, Lend: true, Paths: []string{"x"}}} {
+		for n := range 3000 {
+			raw := fmt.Appendf(nil, `{"seq":%d,"timestamp":"%s%s","level":%s,"server":"a","message":"%s","details":{"x":1}}`,
+				n, any(days), any(times), any(levels), strings.Repeat("m", 60))
+			var want, got line.Record
+			wantErr, err := line.Parse(raw, &want), p.Parse(raw, &got)
+			require.Equal(t, wantErr, err, "%q", raw)
+			require.Equal(t, want, got, "%q", raw)
+		}
+	}
+}
+
 func TestParserForgets(t *testing.T) {
 	p := line.Parser{Many: true}
 	var r line.Record
