@@ -137,7 +137,7 @@ func TestEnds(t *testing.T) {
 	require.Contains(t, line, "101")
 	require.NoError(t, conn.Close())
 	server.Close()
-	require.Eventually(t, func() bool { return b.last(t).Hijacked }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.last(t).Hijacked }, 30*time.Second, time.Millisecond)
 	require.Equal(t, 101, b.last(t).Status)
 }
 

@@ -270,7 +270,7 @@ func TestDroppedDamaged(t *testing.T) {
 		f = open(t, d.fs(), system("one"))
 		require.Equal(t, []string{"first"}, messages(t, f.Journal, "user"), name)
 		if name != "missing" {
-			require.Eventually(t, f.problemSeen, 5*time.Second, time.Millisecond, name)
+			require.Eventually(t, f.problemSeen, 30*time.Second, time.Millisecond, name)
 			_, err := d.Lstat(dir + "/.journal/dropped.broken")
 			require.NoError(t, err, name)
 		}
@@ -291,7 +291,7 @@ func TestDroppedCannotBeRead(t *testing.T) {
 		}
 		return nil
 	})), system("one"))
-	require.Eventually(t, g.problemSeen, 5*time.Second, time.Millisecond)
+	require.Eventually(t, g.problemSeen, 30*time.Second, time.Millisecond)
 	require.Equal(t, []string{"first"}, messages(t, g.Journal, "user"))
 	require.NoError(t, g.Close())
 	h := open(t, d.fs(), system("one"))

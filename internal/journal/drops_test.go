@@ -48,7 +48,7 @@ func TestFullDisk(t *testing.T) {
 	require.Eventually(t, func() bool {
 		list := messages(t, f.Journal, "user")
 		return list[len(list)-1] == "dropped 11"
-	}, 5*time.Second, 10*time.Millisecond, "the record that says so needs nobody to log")
+	}, 30*time.Second, 10*time.Millisecond, "the record that says so needs nobody to log")
 	accepted = append(accepted, "dropped 11")
 	require.True(t, offer(zapcore.InfoLevel, "after"))
 	require.Equal(t, accepted, messages(t, f.Journal, "user"))

@@ -169,7 +169,7 @@ func TestRingIsCutWithRecordsInIt(t *testing.T) {
 				require.NoError(t, d.Flush())
 			}
 			// While the disk fails records are dropped.
-			require.Eventually(t, func() bool { _, err := d.say("let in"); return err == nil }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { _, err := d.say("let in"); return err == nil }, 30*time.Second, time.Millisecond)
 			want = append(want, "let in")
 			say(10)
 			if mapped {
@@ -177,7 +177,7 @@ func TestRingIsCutWithRecordsInIt(t *testing.T) {
 				require.Less(t, d.Stats().Files["user"].Dropped, 200+d.refused.Load(), "some could be read")
 				require.Eventually(t, func() bool {
 					return strings.Contains(strings.Join(messages(t, d.Journal, "user"), "\n"), "dropped ")
-				}, 5*time.Second, 10*time.Millisecond)
+				}, 30*time.Second, 10*time.Millisecond)
 			}
 			require.Equal(t, want[:10], messages(t, d.Journal, "user")[:10])
 			d.requireKept(t, want)

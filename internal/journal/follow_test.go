@@ -62,7 +62,7 @@ func TestReaderFollowsAWriter(t *testing.T) {
 				}
 			}
 			require.Eventually(t, func() bool { return len(messages(t, r, "user")) == len(messages(t, f.Journal, "user")) },
-				5*time.Second, 10*time.Millisecond)
+				30*time.Second, 10*time.Millisecond)
 		})
 	}
 }

@@ -229,7 +229,7 @@ func TestDeletedFilesLeaveTheTables(t *testing.T) {
 			require.NoError(t, ignoreMissing(fsys.Remove(dir+"/"+seg.Name()+".gz")))
 		}
 	}
-	require.Eventually(t, func() bool { return len(messages(t, f.Journal, "user")) == 0 }, 5*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return len(messages(t, f.Journal, "user")) == 0 }, 30*time.Second, 10*time.Millisecond,
 		"a file that somebody else deleted")
 }
 

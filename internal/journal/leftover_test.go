@@ -67,7 +67,7 @@ func TestOpenOnFullDisk(t *testing.T) {
 					f = open(t, mem, small, func(o *journal.Options) {
 						o.RingBytes = (4 + again) << 20 // which has to wait until the ring is empty
 					})
-					require.Eventually(t, func() bool { return f.Stats().Failing }, 5*time.Second, time.Millisecond)
+					require.Eventually(t, func() bool { return f.Stats().Failing }, 30*time.Second, time.Millisecond)
 					for log, want := range accepted {
 						require.Equal(t, want, withoutNotices(messages(t, f.Journal, log)), log)
 					}

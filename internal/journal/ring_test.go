@@ -87,7 +87,7 @@ func TestFullDiskWithRing(t *testing.T) {
 	require.Eventually(t, func() bool {
 		list := messages(t, f.Journal, "user")
 		return list[len(list)-1] == fmt.Sprintf("dropped %d", dropped)
-	}, 5*time.Second, 10*time.Millisecond)
+	}, 30*time.Second, 10*time.Millisecond)
 	require.Equal(t, accepted, withoutNotices(messages(t, f.Journal, "user")))
 }
 
@@ -246,7 +246,7 @@ func TestForeignBytes(t *testing.T) {
 			var d *rotation.DamageError
 			return errors.As(err, &d) && d.Damage == rotation.Grown
 		})
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	say(10)
 	require.NoError(t, f.Sync(t.Context()))
 	require.Equal(t, want, messages(t, f.Journal, "user"))
@@ -285,7 +285,7 @@ func TestDamagedText(t *testing.T) {
 				f.mu.Lock()
 				defer f.mu.Unlock()
 				return len(f.problems) > 0
-			}, 5*time.Second, time.Millisecond)
+			}, 30*time.Second, time.Millisecond)
 			var want []string
 			for i := range 20 {
 				m := fmt.Sprintf("after %d", i)
@@ -359,7 +359,7 @@ func TestCutWithinALine(t *testing.T) {
 				}
 				if damage == "cut" || damage == "grown" {
 					require.Positive(t, f.Recovery().Foreign, "what is left of torn lines")
-					require.Eventually(t, f.problemSeen, 5*time.Second, time.Millisecond)
+					require.Eventually(t, f.problemSeen, 30*time.Second, time.Millisecond)
 				}
 				require.NoError(t, f.Close())
 				f = open(t, fsys)
