@@ -85,10 +85,11 @@ func (e *DamageError) Error() string {
 // Unwrap returns the cause.
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// unavailable returns an error that wraps ErrUnavailable, once.
+// unavailable returns an error that wraps ErrUnavailable, once, of a trail that does
+// not open by itself any more.
 func unavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w until it is opened again: %w", ErrUnavailable, err)
 }

@@ -303,11 +303,12 @@ func (t *trail) fail(err error) {
 	t.mu.Lock()
 	first := t.failed == nil
 	if first {
-		t.failed = fmt.Errorf("%w until it is opened again: %w", ErrUnavailable, err)
+		t.failed = unavailable(err)
 	}
+	failed := t.failed
 	t.mu.Unlock()
 	if first {
-		t.problem(fmt.Errorf("audit: %w", err))
+		t.problem(failed)
 	}
 }
 

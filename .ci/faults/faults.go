@@ -71,7 +71,7 @@ var faults = []fault{
 	{"an audit record is acknowledged although its file was removed", inAudit,
 		"return t.intact(t.size + int64(len(t.buf)))", "return nil", inAudit, "^TestChangedBySomebodyElse$"},
 	{"a trail goes on after a failed sync", inAudit,
-		"t.failed = fmt.Errorf(\"%w until it is opened again: %w\", ErrUnavailable, err)", "_ = err", inAudit, "^TestPoisoned$"},
+		"t.failed = unavailable(err)", "_ = err", inAudit, "^TestPoisoned$"},
 	{"what a failed sync left is not written again", inAudit,
 		"if from == c.goodEnd {", "if from >= 0 {", inAudit, "^TestPoisoned$"},
 
