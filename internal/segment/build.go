@@ -217,11 +217,16 @@ type data struct {
 
 // filters makes a column of filters, where there are too many terms for a dictionary:
 // of what add takes from each row, which is read once more.
-func (b *builder) filters(add func(f *filterSet, rec *line.Record)) ([]byte, error) {
+func (b *builder) filters(ctx context.Context, add func(f *filterSet, rec *line.Record)) ([]byte, error) {
 	var f filterSet
 	var rec line.Record
 	p := line.Parser{Many: true, Lend: true}
 	for row := range b.cut.units {
+		if row%checkRows == 0 {
+			if err := b.o.breath(ctx); err != nil {
+				return nil, err
+			}
+		}
 		u := b.cut.unit(row)
 		if err := p.Parse(b.text[u.at:u.at+u.length], &rec); err != nil {
 			return nil, err // it was one a moment ago

@@ -154,7 +154,7 @@ func (b *builder) terms(ctx context.Context) ([]section, *postingWriter, error) 
 	sections := make([]section, 0, 2+len(fields))
 	column := func(id sectionID, data []byte, ok bool, add func(f *filterSet, rec *line.Record)) (err error) {
 		if !ok {
-			data, err = b.filters(add)
+			data, err = b.filters(ctx, add)
 		}
 		sections = append(sections, section{id, data})
 		return err

@@ -76,9 +76,9 @@ func (l *valueList) add(value string, row uint32) {
 // grow makes room for as many entries as there will be if it goes on as up to row.
 func (l *valueList) grow(row uint32) {
 	const least = 1 << 10
-	n := uint64(len(l.entries))
-	all := n * uint64(max(l.rows-int(row), 0)) / (uint64(row) + 1)
-	l.entries = slices.Grow(l.entries, int(min(max(all+all/32, n, least), mostEntries)))
+	n, rows := uint64(len(l.entries)), uint64(l.rows)
+	more := min(n*rows/(uint64(row)+1), rows)
+	l.entries = slices.Grow(l.entries, int(max(more, n, least)))
 }
 
 // entry makes that of a value that begins with the prefix.
