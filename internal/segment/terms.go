@@ -67,10 +67,7 @@ func (t *termTable) add(value []byte, row uint32) {
 		return
 	}
 	head := headOf(value)
-	h := uint32(fold(head, uint64(len(value))))
-	if len(value) > 8 {
-		h = uint32(hashBytes(value))
-	}
+	h := hashTerm(head, value)
 	mask := uint32(len(t.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		n := t.table[i]
@@ -92,6 +89,15 @@ func (t *termTable) add(value []byte, row uint32) {
 			return
 		}
 	}
+}
+
+// hashTerm returns the hash of a value that begins with head: all bits of a short one
+// are to reach those that it has, for numbers and ids often begin alike.
+func hashTerm(head uint64, value []byte) uint32 {
+	if len(value) > 8 {
+		return uint32(hashBytes(value))
+	}
+	return uint32(fold(head^uint64(len(value))<<56, 0x9e3779b97f4a7c15))
 }
 
 // headOf returns the first 8 bytes of a value, and 0 for those that it has not.
