@@ -19,7 +19,7 @@ import (
 )
 
 // stoppedWait is how long a call waits for the writer in TestStopped.
-const stoppedWait = 2 * time.Second
+const stoppedWait = 3 * time.Second
 
 // TestStopped stops a process for longer than a call waits for the writer, as a host
 // does that is moved or frozen, while its callers are faster than the writer and wait
@@ -27,37 +27,46 @@ const stoppedWait = 2 * time.Second
 func TestStopped(t *testing.T) {
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), roleVariable+"=stopped", "DIR="+t.TempDir())
-	said := &strings.Builder{}
-	child.Stdout, child.Stderr = said, said
+	var trouble strings.Builder
+	child.Stderr = &trouble
 	end, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := child.StdoutPipe()
 	if err == nil {
 		err = child.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		time.Sleep(500 * time.Millisecond) // at work
-		for _, step := range []struct {
-			signal syscall.Signal
-			then   time.Duration
-		}{{syscall.SIGSTOP, stoppedWait + stoppedWait/8}, {syscall.SIGCONT, 0}} {
-			if err := child.Process.Signal(step.signal); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(step.then)
+	for range 3 {
+		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		if err := child.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(stoppedWait + stoppedWait/8)
+		if err := child.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Error(err)
 		}
 	}
 	if err := end.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := child.Wait(); err != nil {
-		t.Errorf("%v: %s", err, said)
+	said, err := io.ReadAll(out)
+	if err != nil {
+		t.Error(err)
 	}
-	fmt.Print(said)
+	if err := child.Wait(); err != nil {
+		t.Errorf("%v: %s", err, &trouble)
+	}
+	fmt.Printf("%s", said)
 }
 
-// stopped is the program of TestStopped: it logs until its input ends.
+// stopped is the program of TestStopped: it logs until its input ends, and says when it
+// is at work: three times.
 func stopped() error {
 	store, err := logger.Open(os.Getenv("DIR"), &logger.Options{RingBytes: 4 << 20, MaxWait: stoppedWait})
 	if err != nil {
@@ -72,7 +81,9 @@ func stopped() error {
 			text := strings.Repeat("z", 8000)
 			for !ended.Load() {
 				log.Info("line", zap.String("pad", text))
-				calls.Add(1)
+				if n := calls.Add(1); n%15_000 == 0 && n <= 45_000 {
+					fmt.Print(".")
+				}
 			}
 		})
 	}
@@ -80,7 +91,7 @@ func stopped() error {
 	ended.Store(true)
 	callers.Wait()
 	dropped := store.Stats().Dropped
-	fmt.Printf("stopped twice for longer than a call waits: %d calls, %d dropped\n", calls.Load(), dropped)
+	fmt.Printf("stopped three times for longer than a call waits: %d calls, %d dropped\n", calls.Load(), dropped)
 	if err == nil && dropped > 0 {
 		err = fmt.Errorf("%d of %d records were dropped", dropped, calls.Load())
 	}
