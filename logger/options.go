@@ -32,9 +32,9 @@ type Options struct {
 	// Records of level error and above ask for it at once.
 	SyncEvery time.Duration
 	// MaxWait is how long a call waits for a writer that is merely behind before
-	// its record is dropped and counted: 0 means 100 ms. While the process is
-	// stopped, as that of a machine that is moved, at most a quarter of it passes.
-	// It has no effect in ModeWrite, where each call writes for itself.
+	// its record is dropped and counted: 0 means 100 ms. Each time that the process
+	// is stopped, as that of a machine that is moved, uses up at most a quarter of
+	// it. It has no effect in ModeWrite, where each call writes for itself.
 	MaxWait time.Duration
 	// CloseTimeout is how long Close waits for a disk that does not answer: 0
 	// means 5 s.

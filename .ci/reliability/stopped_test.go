@@ -22,8 +22,8 @@ import (
 const stoppedWait = 3 * time.Second
 
 // TestStopped stops a process for longer than a call waits for the writer, as a host
-// does that is moved or frozen, while its callers are faster than the writer and wait
-// for room nearly always. The writer was stopped as well: nothing is dropped.
+// does that is moved or frozen, while its callers are faster than the writer and mostly
+// wait for room. The writer was stopped as well: nothing is dropped.
 func TestStopped(t *testing.T) {
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), roleVariable+"=stopped", "DIR="+t.TempDir())

@@ -53,7 +53,8 @@ type Options struct {
 	// least 4 MiB and rounded up to pages.
 	RingBytes int
 	// MaxWait is how long a caller waits for room while the writer is behind,
-	// 0 for 100 ms. Nobody waits while the disk fails.
+	// 0 for 100 ms; see waitParts for a process that is stopped meanwhile. Nobody
+	// waits while the disk fails.
 	MaxWait time.Duration
 	// Boot identifies the running system, "" for its own boot id. Tests that
 	// cut the power change it.
