@@ -98,8 +98,12 @@ func testDamagedData(t *testing.T, ext string, rule rotation.Rule) {
 					require.NoError(t, err)
 					require.True(t, page.Total.Exact)
 					require.LessOrEqual(t, page.Total.N, int64(all))
+					require.Equal(t, 1, page.Stats.Damaged)
 				}
-				_, err := e.MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
+				page, err := e.Records(t.Context(), query.Filter{Files: []string{"usage"}}, query.Paging{Limit: 1})
+				require.NoError(t, err)
+				require.Zero(t, page.Stats.Damaged, "the file has no part in it")
+				_, err = e.MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
 				require.NoError(t, err)
 				lost := len(whole) - all
 				inFile := len(whole) / (len(names) + 1) // about

@@ -67,6 +67,10 @@ type Total struct {
 type Stats struct {
 	// Segments is how many files were looked at.
 	Segments int
+	// Damaged is how many of the files in question are known to have lost data: what
+	// cannot be read any more is not found, and not counted. See "Damage" in the package
+	// comment.
+	Damaged int
 	// Rows is how many records were looked at in memory.
 	Rows int64
 	// Lines is how many lines were read, and Bytes how long they were together.

@@ -105,6 +105,9 @@ func (s *scan) begin(ctx context.Context, j *journal.Journal, snap *journal.Snap
 		if v.hi > 0 {
 			s.views = append(s.views, v)
 		}
+		if seg.Damaged() {
+			s.stats.Damaged++
+		}
 	}
 	s.stats.Segments = len(s.views)
 }

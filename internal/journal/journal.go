@@ -75,7 +75,7 @@ type Journal struct {
 	indexing sync.Mutex     // held while rows are indexed; taken before all others
 	cache    *sidecar.Cache // of what is decoded of sealed files
 	damaged  sync.Map       // base names of files whose sidecar went bad: those are checked in full
-	holes    sync.Map       // base names of files whose data went bad
+	holes    holes          // files whose data went bad
 	sealing  chan struct{}  // holds an element while a file is sealed: one at a time
 
 	_ cpu.CacheLinePad // callers write with each record what follows: see File

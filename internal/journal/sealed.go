@@ -28,7 +28,7 @@ var extOf = [...]string{0: "", block.Gzip: ".gz", block.Zstd: ".zst"} // immutab
 // error for one that is not there, damaged, newer, or of other data.
 func (j *Journal) openSealed(data string) (x *sidecar.Index, err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
-	if _, bad := j.holes.Load(rotation.PlainName(data)); bad {
+	if j.holes.has(rotation.PlainName(data)) {
 		return nil, errHoles
 	}
 	path := filepath.Join(j.dir, rotation.PlainName(data)+sidecar.Ext)
@@ -149,7 +149,7 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 		return buf, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
 	}
 	if buf, err = s.from.readUnit(rd, buf, offset, size); isDamage(err) {
-		s.from.holes.Store(s.Segment.Name(), true)
+		s.from.holes.add(s.Segment.Name())
 		s.from.suspect(s.Segment)
 		return buf[:at], fmt.Errorf("%w: %s: %w", ErrGone, s.Name(), err)
 	} else if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/steplog/steplog/internal/block"
 	"github.com/steplog/steplog/internal/line"
@@ -68,11 +70,37 @@ func isDamage(err error) bool {
 // can be read.
 var errHoles = errors.New("journal: the file is damaged")
 
+// holes are the base names of the files whose data are damaged, as far as somebody
+// came upon it.
+type holes struct {
+	some  atomic.Bool // there are any
+	names sync.Map
+}
+
+func (h *holes) add(name string) {
+	h.names.Store(name, true)
+	h.some.Store(true)
+}
+
+func (h *holes) has(name string) bool {
+	if !h.some.Load() {
+		return false
+	}
+	_, is := h.names.Load(name)
+	return is
+}
+
+// Damaged reports whether the file's data are known to be damaged: what is found of it
+// is what can be read.
+func (s *Segment) Damaged() bool {
+	return s.from.holes.some.Load() && s.from.holes.has(s.Segment.Name())
+}
+
 // unreadable reports what of a file cannot be read, and has nobody use its sidecar,
 // which knows the rest too. The rows are not indexed: their text has gaps.
 func (j *Journal) unreadable(seg *tables.Segment, damage error) {
 	seg.Unindexable.Store(true)
-	j.holes.Store(seg.Name(), true)
+	j.holes.add(seg.Name())
 	j.problem(fmt.Errorf("%s is damaged, the records there are not found: %w", seg.Name(), damage))
 }
 

@@ -93,6 +93,7 @@ type entryPage struct {
 // queryCost says what a query cost.
 type queryCost struct {
 	Segments  int   `json:"segments"`
+	Damaged   int   `json:"damaged"` // files known to have lost data
 	Rows      int64 `json:"rows"`
 	Lines     int64 `json:"lines"`
 	Bytes     int64 `json:"bytes"`
@@ -113,7 +114,7 @@ func (q *request) entries() error {
 		return err
 	}
 	data := entryPage{Entries: holes(page.Items), Total: page.Total.N, Exact: page.Total.Exact, Reason: page.Total.Reason,
-		Snapshot: page.AsOf, Stats: queryCost{page.Stats.Segments, page.Stats.Rows, page.Stats.Lines, page.Stats.Bytes, int64(page.Stats.Elapsed)}}
+		Snapshot: page.AsOf, Stats: queryCost{page.Stats.Segments, page.Stats.Damaged, page.Stats.Rows, page.Stats.Lines, page.Stats.Bytes, int64(page.Stats.Elapsed)}}
 	if page.Next != "" {
 		data.Next = &page.Next
 	}
