@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/steplog/steplog/internal/age"
 	"github.com/steplog/steplog/internal/mask"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
@@ -28,6 +29,7 @@ type Recorder struct {
 	dropped atomic.Int64
 	holds   holds
 	rule    atomic.Pointer[rotation.Rule] // in force
+	age     age.Clock
 }
 
 // state is either an open trail or the reason why there is none.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/steplog/steplog/internal/age"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -30,15 +31,19 @@ type boundary struct {
 // file on hold is kept, and so is all that is newer: a trail has no gaps.
 func (r *Recorder) retain(t *trail) {
 	rule := t.rule.Load()
+	now, leapt := r.age.Now(r.opts.Clock())
+	if leapt > 0 && rule.MaxAge > 0 {
+		r.opts.OnProblem(fmt.Errorf("audit: retain: %w", age.LeapError(leapt)))
+	}
 	if rule.MaxFiles == 0 && rule.MaxAge == 0 && rule.MaxTotalBytes == 0 {
 		return
 	}
-	if err := r.retainBy(t, rule); err != nil {
+	if err := r.retainBy(t, rule, now); err != nil {
 		r.opts.OnProblem(fmt.Errorf("audit: retain: %w", err))
 	}
 }
 
-func (r *Recorder) retainBy(t *trail, rule *rotation.Rule) error {
+func (r *Recorder) retainBy(t *trail, rule *rotation.Rule, now time.Time) error {
 	sealed, _, err := trailFiles(r.fs, r.dir)
 	if err != nil {
 		return err
@@ -47,7 +52,6 @@ func (r *Recorder) retainBy(t *trail, rule *rotation.Rule) error {
 	if err != nil {
 		return err
 	}
-	now := r.opts.Clock()
 	for i, name := range sealed {
 		many := rule.MaxFiles > 0 && len(sealed)-i > rule.MaxFiles
 		large := rule.MaxTotalBytes > 0 && total > rule.MaxTotalBytes

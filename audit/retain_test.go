@@ -3,6 +3,7 @@ package audit_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,30 @@ func TestHoldConditions(t *testing.T) {
 			require.Never(t, func() bool { return sealedFiles(t, mem) != 1 }, 30*time.Millisecond, time.Millisecond)
 		})
 	}
+}
+
+// TestRetentionAfterALeap: a clock that runs ahead for a while takes nothing of the
+// trail.
+func TestRetentionAfterALeap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var ahead, told atomic.Int64
+		r, err := hosted(mem, audit.Options{Rule: rotation.Rule{MaxAge: 30 * 24 * time.Hour},
+			Clock:     func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+			OnProblem: func(error) { told.Add(1) }})
+		require.NoError(t, err)
+		fill(t, r, 0, 2)
+		time.Sleep(2 * time.Hour)
+		ahead.Store(int64(365 * 24 * time.Hour))
+		time.Sleep(20 * time.Hour)
+		synctest.Wait()
+		require.Equal(t, 2, sealedFiles(t, mem))
+		require.EqualValues(t, 1, told.Load())
+		time.Sleep(6 * time.Hour)
+		synctest.Wait()
+		require.Zero(t, sealedFiles(t, mem), "a day later the clock is believed")
+		require.NoError(t, r.Close())
+	})
 }
 
 func TestRetentionByAge(t *testing.T) {

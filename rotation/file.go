@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/steplog/steplog/internal/age"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -129,7 +130,8 @@ type File struct {
 	done     sync.WaitGroup
 	once     sync.Once
 	closeErr error
-	keep     keeper   // of the worker goroutine
+	keep     keeper // of the worker goroutine
+	age      age.Clock
 	again    sync.Map // names of closed files to seal again
 }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/steplog/steplog/internal/age"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -12,6 +13,10 @@ import (
 // their names.
 func (f *File) retain() {
 	rule := f.Rule()
+	now, leapt := f.age.Now(f.opts.Clock())
+	if leapt > 0 && rule.MaxAge > 0 {
+		f.problem(fmt.Errorf("retain %s: %w", f.path, age.LeapError(leapt)))
+	}
 	if rule.MaxFiles == 0 && rule.MaxAge == 0 && rule.MaxTotalBytes == 0 {
 		return
 	}
@@ -24,7 +29,6 @@ func (f *File) retain() {
 	for _, s := range files {
 		total += s.bytes
 	}
-	now := f.opts.Clock()
 	left := len(files)
 	for _, s := range files {
 		many := rule.MaxFiles > 0 && left > rule.MaxFiles

@@ -3,6 +3,7 @@ package rotation_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,25 +85,71 @@ func TestRetainOnATimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := vfs.NewMem()
 		closedFiles(t, fsys, 3)
-		c := &clock{at: day.Add(2 * time.Hour)}
+		opened := time.Now()
+		now := func() time.Time { return day.Add(2 * time.Hour).Add(time.Since(opened)) }
 		var h heard
 		o := h.options(rotation.Rule{MaxAge: 24 * time.Hour})
-		o.Clock = c.now
+		o.Clock = now
 		f, err := rotation.OpenFS(fsys, "logs/user.log", o)
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Empty(t, h.Removed())
 		for want, at := range []time.Duration{24 * time.Hour, 25 * time.Hour, 26 * time.Hour} {
-			c.set(day.Add(at))
-			<-time.After(time.Minute)
+			time.Sleep(day.Add(at).Sub(now()))
 			synctest.Wait()
 			require.Len(t, h.Removed(), want)
-			c.set(day.Add(at + time.Second))
-			<-time.After(time.Minute)
+			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Len(t, h.Removed(), want+1)
 		}
 		require.NoError(t, f.Close())
+		require.Empty(t, h.Problems())
+	})
+}
+
+// TestRetainAfterALeap: a clock that runs years ahead for some hours deletes nothing for
+// its age, one that stays there does.
+func TestRetainAfterALeap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		closedFiles(t, fsys, 5)
+		opened := time.Now()
+		var ahead atomic.Int64
+		var h heard
+		o := h.options(rotation.Rule{MaxAge: 30 * 24 * time.Hour})
+		o.Clock = func() time.Time {
+			return day.Add(5 * time.Hour).Add(time.Since(opened)).Add(time.Duration(ahead.Load()))
+		}
+		f, err := rotation.OpenFS(fsys, "logs/user.log", o)
+		require.NoError(t, err)
+		synctest.Wait()
+		years := 10 * 365 * 24 * time.Hour
+
+		ahead.Store(int64(years))
+		time.Sleep(5 * time.Hour)
+		synctest.Wait()
+		require.Empty(t, h.Removed())
+		require.Len(t, h.Problems(), 1, "said once")
+		require.ErrorContains(t, h.Problems()[0], "the clock is 87600h0m0s ahead of the time that passed")
+		rule := f.Rule()
+		rule.MaxFiles = 4
+		require.NoError(t, f.SetRule(rule))
+		synctest.Wait()
+		require.Len(t, h.Removed(), 1, "other rules hold")
+		ahead.Store(0)
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		require.Len(t, h.Removed(), 1)
+
+		ahead.Store(int64(years))
+		time.Sleep(23 * time.Hour)
+		synctest.Wait()
+		require.Len(t, h.Removed(), 1)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		require.Len(t, h.Removed(), 5, "the time is as it is")
+		require.NoError(t, f.Close())
+		require.Len(t, h.Problems(), 2)
 	})
 }
 

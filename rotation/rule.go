@@ -34,7 +34,10 @@ type Rule struct {
 	MaxFiles int `json:"max_files,omitempty"`
 	// MaxAge is how long a file stays after it was closed, which its name
 	// tells. Where names run ahead of the clock, because it had stepped back,
-	// the time of a file's last record counts. 0 keeps files however old.
+	// the time of a file's last record counts. A clock that leaps ahead by more
+	// than an hour while the file is open makes nothing old for a day, so that it
+	// can be set right; a machine that was suspended looks the same. 0 keeps files
+	// however old.
 	MaxAge time.Duration `json:"max_age,omitempty"`
 	// MaxTotalBytes is how much disk the files of the log take together, the
 	// active one included, in bytes as stored: compressed files count

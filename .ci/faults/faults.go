@@ -10,6 +10,7 @@ type fault struct {
 }
 
 const (
+	inAge      = "internal/age"
 	inJournal  = "internal/journal"
 	inRuns     = "internal/runs"
 	inTables   = "internal/tables"
@@ -39,6 +40,8 @@ var faults = []fault{
 		"actual != f.size.Load() {", "actual < 0 {", inRotation, "^TestDamage$"},
 	{"a failed sync is believed the second time", inRotation,
 		"\t\t\tf.sick = sick\n", "\t\t\t_ = sick\n", inRotation, "^TestFailedSync$"},
+	{"a clock that leaps ahead deletes what is years from old", inAge,
+		"wall.Sub(without) <= Leap ||", "true ||", inRotation, "^TestRetainAfterALeap$"},
 	{"compression removes the plain file before the other is synced", inRotation,
 		"return out.Sync()", "return nil", inRotation, "^(TestPowerCuts|TestStopAtEveryStepOfCompression)$"},
 	{"what saved tables know of a sealed file is counted again", inTables,

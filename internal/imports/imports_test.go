@@ -28,6 +28,7 @@ var order = []string{
 	"internal/imports",
 	"internal/leak",
 	"levels",
+	"internal/age",
 	"internal/wire",
 	"internal/vfs",
 	"internal/vfs/vfstest",
