@@ -127,6 +127,10 @@ var faults = []fault{
 		"return r.size / 100 * 75", "return r.size", inJournal, "^TestFullDiskWithRing$"},
 	{"nobody waits for a writer that is only behind", inJournal,
 		"case j.failing.Load() || need > limit:", "case true:", inJournal, "^TestSlowDisk$"},
+	{"a ring that was removed goes unnoticed", inJournal,
+		"\treturn slices.DeleteFunc(names, j.stands)", "\treturn nil", inJournal, "^TestRingIsRemoved$"},
+	{"what is in a ring that was removed stays behind", inJournal,
+		"next.take(r, r.tail().Load(), head)", "_ = head", inJournal, "^TestRingIsRemoved$"},
 	{"a reader of the ring takes the frame before", inJournal,
 		"case fr.seq == seq:", "case fr.seq+1 == seq:", inJournal, "^TestFullDiskWithRing$"},
 

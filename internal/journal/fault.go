@@ -109,6 +109,9 @@ func (j *Journal) rescue() error {
 		close(j.space)
 		j.space = nil
 	}
+	if j.taken.Load() {
+		return nil // the ring that is there is another process'
+	}
 	// Nobody finds half a ring at the next open.
 	return vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(j.dir, privateDir, ringName)))
 }

@@ -3,6 +3,7 @@
 package journal_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -227,4 +228,80 @@ func TestRingIsCutWhileMany(t *testing.T) {
 		<-reading
 		d.requireKept(t, accepted)
 	}
+}
+
+// Somebody removes the ring again and again while many log and read. Nobody is refused,
+// and what would be there after a kill is all of it.
+func TestRingIsRemovedWhileMany(t *testing.T) {
+	t.Parallel()
+	d := openOnDisk(t)
+	if d.Stats().Mode != journal.ModeJournal {
+		t.Skip("memory cannot be mapped safely here")
+	}
+	ring := filepath.Join(d.dir, ".journal", "ring")
+	var mu sync.Mutex
+	var accepted []string
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	for c := range 4 {
+		wg.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				if d.Stats().Waiting > 1<<20 {
+					<-time.After(time.Millisecond) // the ring must have room while nothing leaves it
+					continue
+				}
+				m := fmt.Sprintf("%d/%d", c, i)
+				if _, err := d.say(m); err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				accepted = append(accepted, m)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Go(func() {
+		for !stop.Load() {
+			snap := d.Snapshot()
+			for i := range snap.Segments {
+				if n := snap.Segments[i].Len(); n > 0 {
+					_, err := snap.Segments[i].Read(n-1, nil)
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	})
+	problems := d.Stats().Problems
+	for range 3 {
+		require.NoError(t, os.Remove(ring))
+		require.Eventually(t, func() bool { return d.Stats().Problems > problems }, 30*time.Second, time.Millisecond)
+		problems = d.Stats().Problems
+	}
+	d.blocked.Store(true)
+	require.NoError(t, os.Remove(ring))
+	require.Eventually(t, func() bool {
+		raw, err := os.ReadFile(ring)
+		return err == nil && binary.LittleEndian.Uint64(raw[64:]) > 0 // head
+	}, 30*time.Second, time.Millisecond)
+	stop.Store(true)
+	wg.Wait()
+	require.Equal(t, journal.ModeJournal, d.Stats().Mode)
+	require.Positive(t, d.Stats().Waiting)
+	require.Zero(t, d.Stats().Files["user"].Dropped)
+
+	killed := t.TempDir()
+	require.NoError(t, os.CopyFS(killed, os.DirFS(d.dir)))
+	g, err := journal.Open(killed, journal.Options{RingBytes: 4 << 20})
+	require.NoError(t, err)
+	defer g.Close()
+	require.Zero(t, g.Recovery().LostBytes)
+	require.Positive(t, g.Recovery().Replayed)
+	slices.Sort(accepted)
+	require.True(t, slices.Equal(accepted, slices.Sorted(slices.Values(messages(t, g, "user")))))
+	d.blocked.Store(false)
+	require.NoError(t, d.Flush())
+	require.True(t, slices.Equal(accepted, slices.Sorted(slices.Values(messages(t, d.Journal, "user")))))
 }

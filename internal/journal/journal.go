@@ -52,8 +52,8 @@ const (
 	formatVersion = 1
 	lockName      = "lock"
 	defaultSync   = time.Second
-	// tickEvery is how often drops that ended are written down, and other processes
-	// told that somebody writes.
+	// tickEvery is how often drops that ended are written down, other processes told
+	// that somebody writes, and the files under .journal looked at.
 	tickEvery = 200 * time.Millisecond
 )
 
@@ -93,6 +93,8 @@ type Journal struct {
 
 	_ cpu.CacheLinePad
 
+	private privateFiles
+	taken   atomic.Bool     // another process writes the folder
 	dropped *dropped        // nil where it cannot be kept; guarded by mu once live
 	unsaid  map[string]Lost // what an earlier process dropped, by log, until that is open; guarded by mu once live
 

@@ -37,6 +37,7 @@ type numbers struct {
 
 	writing sync.Mutex // held while the file is written, for it must not go back
 	written uint64
+	barred  bool // the file is another process'; guarded by writing
 }
 
 // numbersFile is the content of .journal/numbers.json.
@@ -155,7 +156,25 @@ func (n *numbers) release(clean bool) error {
 	return n.write(numbersFile{Next: n.next, Clean: clean, Boot: n.boot})
 }
 
+// again writes the file as it was written last, because somebody removed it.
+func (n *numbers) again() error {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	return n.write(numbersFile{Next: n.written, Boot: n.boot})
+}
+
+// bar has every reservation fail from here on. The caller takes back what is reserved.
+func (n *numbers) bar() {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	n.barred, n.written = true, 0
+}
+
+// write replaces the file. The caller holds writing, or is openNumbers.
 func (n *numbers) write(f numbersFile) error {
+	if n.barred {
+		return ErrLocked
+	}
 	f.Version = formatVersion
 	raw, err := json.Marshal(f)
 	if err != nil {

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -39,10 +40,12 @@ func Open(dir string, o Options) (*Journal, error) {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	j.lock = lock
+	j.stands(lockName)
 	if err := j.recover(private); err != nil {
 		j.abandon()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
+	j.missing() // notes what stands there
 	j.done.Add(4)
 	go j.keepIndexing()
 	go j.work()
@@ -183,6 +186,7 @@ func newJournal(dir string, o Options) *Journal {
 	j := &Journal{
 		dir: dir, opts: o, fs: o.FS,
 		aside:      map[string]int64{},
+		private:    privateFiles{mapped: map[string]fs.FileInfo{}},
 		unsaid:     map[string]Lost{},
 		encoder:    line.NewEncoder(line.Options{}),
 		tables:     tables.New(),

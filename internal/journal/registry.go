@@ -23,6 +23,7 @@ type registry struct {
 	fs    vfs.FS
 	path  string
 	names []string // by code
+	taken bool     // another process writes the folder
 }
 
 // errTable is returned for a file table that cannot be what was written.
@@ -77,13 +78,24 @@ func (r *registry) code(name string) (uint16, error) {
 		return 0, fmt.Errorf("journal: more than %d logs in one folder", maxFiles)
 	}
 	names := append(slices.Clone(r.names), name)
-	raw, err := json.Marshal(registryFile{Version: formatVersion, Names: names})
-	if err == nil {
-		err = writeFile(r.fs, r.path, append(raw, '\n'))
-	}
-	if err != nil {
-		return 0, fmt.Errorf("write the file table: %w", err)
+	if err := r.write(names); err != nil {
+		return 0, err
 	}
 	r.names = names
 	return uint16(len(names) - 1), nil
+}
+
+// write replaces the table.
+func (r *registry) write(names []string) error {
+	err := ErrLocked
+	if !r.taken {
+		var raw []byte
+		if raw, err = json.Marshal(registryFile{Version: formatVersion, Names: names}); err == nil {
+			err = writeFile(r.fs, r.path, append(raw, '\n'))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write the file table: %w", err)
+	}
+	return nil
 }

@@ -56,7 +56,7 @@ func (j *Journal) keepSaved() {
 	for {
 		select {
 		case <-tick.C:
-			if !j.grownEnough() {
+			if !j.grownEnough() || j.taken.Load() {
 				continue
 			}
 			if err := j.saveTables(saveLive, j.stopped); err != nil && !errors.Is(err, errSavingStopped) {

@@ -105,6 +105,7 @@ func (j *Journal) work() {
 		select {
 		case <-tick.C:
 			j.seen()
+			j.keepPrivate()
 			j.sayLost()
 			j.reserveAhead()
 			j.tables.Runs.Tick()
@@ -151,6 +152,9 @@ func (j *Journal) sayLost() {
 // reserveAhead makes the next numbers usable before a caller has to wait for
 // them.
 func (j *Journal) reserveAhead() {
+	if j.taken.Load() {
+		return
+	}
 	j.mu.Lock()
 	upto := j.numbers.next + 2*reserveStep
 	enough := j.numbers.reserved-j.numbers.next > reserveStep
@@ -159,9 +163,13 @@ func (j *Journal) reserveAhead() {
 		return
 	}
 	if err := j.numbers.extend(upto); err != nil {
-		j.problem(err)
+		if said := err.Error(); said != j.private.unreserved { // once, not on each tick
+			j.private.unreserved = said
+			j.problem(err)
+		}
 		return
 	}
+	j.private.unreserved = ""
 	j.mu.Lock()
 	j.numbers.reserved = max(j.numbers.reserved, upto)
 	j.mu.Unlock()
@@ -240,6 +248,9 @@ func (j *Journal) closeWriter() error {
 		<-j.pumpDone
 	}
 	errs = append(errs, j.syncFiles())
+	if j.taken.Load() {
+		errs = append(errs, fmt.Errorf("%s: %w", j.dir, errTaken))
+	}
 	if waiting := j.Stats().Waiting; waiting > 0 && errors.Join(errs...) != nil {
 		errs = append(errs, fmt.Errorf("%d bytes of records are not in the texts: they stay in %s for the next open",
 			waiting, filepath.Join(j.dir, privateDir, ringName)))
@@ -264,7 +275,11 @@ func (j *Journal) closeWriter() error {
 	j.mu.Unlock()
 	j.readers.closeAll()
 	errs = append(errs, j.unmapRing())
-	return errors.Join(append(errs, j.folder.Close(), j.lock.Close())...)
+	errs = append(errs, j.folder.Close(), j.lock.Close())
+	for _, lock := range j.private.more {
+		errs = append(errs, lock.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // unmapRing lets go of the ring once nobody copies from it.
