@@ -54,7 +54,11 @@ type numbersFile struct {
 	Boot string `json:"boot,omitempty"`
 }
 
-// readNumbers reads what an earlier process left; false when there is none.
+// errNumbers is what the host is told of a file that cannot be what was written.
+var errNumbers = errors.New("journal: the file of reserved numbers is damaged")
+
+// readNumbers reads what an earlier process left; false when there is none. Next is 0 of
+// a file that is damaged.
 func readNumbers(fsys vfs.FS, dir string) (f numbersFile, found bool, err error) {
 	raw, err := readFile(fsys, filepath.Join(dir, numbersName), 1<<10)
 	switch {
@@ -88,6 +92,16 @@ func openNumbers(fsys vfs.FS, dir, boot string, f numbersFile, found bool, newes
 	}
 	n.next = max(n.next, 1)
 	return n, n.reserve(n.next + reserveStep)
+}
+
+// pass has numbers go on behind one that was in the ring: a file that is missing, or
+// a copy's, does not know of it.
+func (n *numbers) pass(newest uint64) error {
+	if n.next > newest {
+		return nil
+	}
+	n.next = roundUp(newest + 1)
+	return n.reserve(n.next + reserveStep)
 }
 
 // roundUp returns the first multiple of reserveStep that is not below n, and 1

@@ -96,7 +96,14 @@ func (j *Journal) recover(private string) (err error) {
 	if j.numbers, err = openNumbers(j.fs, private, boot, left, found, j.tables.Newest()); err != nil {
 		return err
 	}
+	if found && left.Next == 0 {
+		j.problem(fmt.Errorf("%s: %w: the folder is recovered as after a power loss, and numbers go on at %d, behind all that may have been given",
+			filepath.Join(private, numbersName), errNumbers, j.numbers.next))
+	}
 	if err := j.replay(); err != nil {
+		return err
+	}
+	if err := j.numbers.pass(j.tables.Newest()); err != nil {
 		return err
 	}
 	if j.saved != nil {

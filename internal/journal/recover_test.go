@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -248,8 +249,55 @@ func TestNumbersOutOfRange(t *testing.T) {
 	seq, err := g.log("user", run, zapcore.InfoLevel, "message 3")
 	require.NoError(t, err)
 	require.Less(t, seq, uint64(1<<53))
+	require.Eventually(t, func() bool { return len(g.told("file of reserved numbers is damaged")) == 1 }, 30*time.Second, time.Millisecond)
 	h := open(t, fsys.Kill(), system("one"))
 	require.Equal(t, numbered(4), messages(t, h.Journal, "user"))
+}
+
+// The file of numbers is damaged, or gone, with records in the ring that are not in the
+// text. They are there, no number is given twice, and the host hears of damage.
+func TestNumbersAreDamaged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, content string
+		told          int
+	}{
+		{"cut to nothing", "", 1},
+		{"no JSON", "\x00\x00\x00", 1},
+		{"no number", `{"version":1}`, 1},
+		{"whole", `{"version":1,"next":1048577,"boot":"one"}`, 0},
+		{"gone", "gone", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			fsys := vfs.NewMem()
+			f := open(t, vfs.Inject(fsys, func(op vfs.Op) error {
+				if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, ".log") {
+					return syscall.EIO
+				}
+				return nil
+			}), system("one"))
+			f.sayAll("user", numbered(5))
+			last := f.Stats().Newest
+			killed := fsys.Kill()
+			if c.content == "gone" {
+				require.NoError(t, killed.Remove(dir+"/.journal/numbers.json"))
+			} else {
+				replaceFile(t, killed, "numbers.json", []byte(c.content))
+			}
+			g := open(t, killed, system("one"))
+			require.Equal(t, numbered(5), messages(t, g.Journal, "user"))
+			seq, err := g.log("user", run, zapcore.InfoLevel, "message 5")
+			require.NoError(t, err)
+			require.Greater(t, seq, last)
+			require.NoError(t, g.Close())
+			require.Len(t, g.told("file of reserved numbers is damaged"), c.told)
+			require.EqualValues(t, c.told, g.Stats().Problems)
+			h := open(t, killed, system("one"))
+			require.Equal(t, numbered(6), messages(t, h.Journal, "user"))
+			require.Empty(t, h.told(""))
+		})
+	}
 }
 
 // A process is killed with text that is not synced. The next Sync of another
