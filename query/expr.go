@@ -3,6 +3,7 @@ package query
 import (
 	"math"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 )
 
@@ -47,6 +48,10 @@ const (
 	MaxExprDepth = 32
 	// MaxExprSize is how many expressions one may hold, itself included.
 	MaxExprSize = 256
+	// MaxPatternSize is how large the regular expressions in one may be together, with
+	// counted repetitions written out: in characters, classes of them and operators.
+	// Each byte of a text takes up to as many steps, some 10 ns each.
+	MaxPatternSize = 5000
 )
 
 // MaxValueBytes is how long a value or a regular expression may be, in bytes.
@@ -143,15 +148,18 @@ func Not(arg Expr) Expr { return Expr{Op: OpNot, Args: []Expr{arg}} }
 
 // validate reports what is wrong with an expression, as an [*InvalidError].
 func (e Expr) validate() error {
-	size := 0
+	var size exprSize
 	return e.check(1, &size)
 }
 
-func (e Expr) check(depth int, size *int) error {
+// exprSize is how many expressions there are, and how large the patterns in them.
+type exprSize struct{ all, patterns int }
+
+func (e Expr) check(depth int, size *exprSize) error {
 	if depth > MaxExprDepth {
 		return invalid("Where", "is nested deeper than %d", MaxExprDepth)
 	}
-	if *size++; *size > MaxExprSize {
+	if size.all++; size.all > MaxExprSize {
 		return invalid("Where", "holds more than %d expressions", MaxExprSize)
 	}
 	switch {
@@ -160,7 +168,7 @@ func (e Expr) check(depth int, size *int) error {
 			return invalid("Where", "has operands but no operation")
 		}
 	case e.Op.compares():
-		return e.checkField()
+		return e.checkField(size)
 	case e.Op == OpAnd, e.Op == OpOr, e.Op == OpNot:
 		if e.operands() {
 			return invalid("Where", "gives a field to an operation that combines")
@@ -183,7 +191,7 @@ func (e Expr) operands() bool {
 	return e.Field != "" || e.Value != "" || len(e.Values) != 0 || e.Key || e.Fold
 }
 
-func (e Expr) checkField() error {
+func (e Expr) checkField(size *exprSize) error {
 	switch {
 	case e.Field == "":
 		return invalid("Where", "compares a field without a name")
@@ -209,11 +217,40 @@ func (e Expr) checkField() error {
 		}
 	}
 	if e.Op == OpMatch {
-		if _, err := regexp.Compile(e.Value); err != nil {
-			return invalid("Where", "has a regular expression that is none: %v", err)
-		}
+		return checkPattern(e.Value, size)
 	}
 	return nil
+}
+
+// checkPattern does not compile what is too large: that alone takes long.
+func checkPattern(pattern string, size *exprSize) error {
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err == nil {
+		if size.patterns += patternSize(tree); size.patterns > MaxPatternSize {
+			return invalid("Where", "has regular expressions that are larger than %d with their repetitions written out", MaxPatternSize)
+		}
+		_, err = regexp.Compile(pattern)
+	}
+	if err != nil {
+		return invalid("Where", "has a regular expression that is none: %v", err)
+	}
+	return nil
+}
+
+// patternSize is what [MaxPatternSize] limits. Package regexp refuses what is nested
+// deeper, or repeated more often, than 1000.
+func patternSize(tree *syntax.Regexp) int {
+	size := max(len(tree.Rune), 1)
+	if tree.Op == syntax.OpCharClass {
+		size = 1
+	}
+	for _, sub := range tree.Sub {
+		size += patternSize(sub)
+	}
+	if tree.Op == syntax.OpRepeat {
+		size *= max(tree.Min, tree.Max, 1)
+	}
+	return size
 }
 
 // knownKey reports whether conditions can be on a fixed key.

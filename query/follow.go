@@ -127,8 +127,10 @@ func (t *follower) fetch() (batch []Record, err error) {
 				return false, err
 			}
 			rows += 100 // a line costs about as much as that
-			if s.match.text != nil && !s.match.text.match(&s.rec, v.File()) {
-				return true, nil
+			if s.match.text != nil {
+				if found, err := s.found(v); err != nil || !found {
+					return err == nil, err
+				}
 			}
 			batch = append(batch, Record{})
 			s.record(v, &batch[len(batch)-1])

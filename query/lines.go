@@ -60,8 +60,8 @@ func (s *scan) copyLines(w Window, dst []byte) (Lines, error) {
 			if err := s.read(v, i); err != nil {
 				return false, err
 			}
-			if !s.match.text.match(&s.rec, v.File()) {
-				return true, nil
+			if found, err := s.found(v); err != nil || !found {
+				return err == nil, err
 			}
 			l.Text = append(l.Text, s.raw...)
 		}

@@ -174,6 +174,8 @@ type textMatcher struct {
 	topic string
 	parts []string // folded
 	where *test    // nil when it matches everything
+	// patterns says that where has regular expressions.
+	patterns bool
 
 	access *accessMatcher // nil for every other question
 }

@@ -432,10 +432,16 @@ func (a *asking) comparison(e Expr) (set answer, err error) {
 	// Every value is there to be compared.
 	var refs []segment.Ref
 	t := newTest(e)
+	patterns := t.within(a.s.ctx)
 	if e.Op == OpPrefix && !e.Fold && len(e.Value) <= segment.Longest {
 		refs, err = c.Prefix(e.Value)
 	} else {
-		refs, err = c.Matching(func(term []byte) bool { return t.text(string(term)) })
+		refs, err = c.Matching(func(term []byte) bool {
+			return (!patterns || a.s.ctx.Err() == nil) && t.text(string(term))
+		})
+	}
+	if patterns && err == nil {
+		err = a.s.ctx.Err()
 	}
 	if err != nil {
 		return set, err

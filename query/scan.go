@@ -88,6 +88,9 @@ func (s *scan) begin(ctx context.Context, j *journal.Journal, snap *journal.Snap
 	s.ctx, s.j, s.asOf, s.checked = ctx, j, snap.AsOf, new(atomic.Int64)
 	s.match, s.where = newMatcher(&f), newConditions(&f)
 	s.match.where = s.where
+	if t := s.match.text; t != nil && t.where != nil {
+		t.patterns = t.where.within(ctx)
+	}
 	s.sieve = newSieve(s.match.text)
 	if asOf != 0 && asOf < s.asOf {
 		s.asOf = asOf
@@ -219,7 +222,17 @@ func (s *scan) matches(v *view, i int) (bool, error) {
 	if err := s.parse(v); err != nil {
 		return false, err
 	}
-	return s.match.text.match(&s.rec, v.File()), nil
+	return s.found(v)
+}
+
+// found reports whether the line in s.rec matches. With a pattern each line may take as
+// long as thousands of others, and the context is looked at behind each.
+func (s *scan) found(v *view) (bool, error) {
+	found := s.match.text.match(&s.rec, v.File())
+	if s.match.text.patterns {
+		return found, s.ctx.Err()
+	}
+	return found, nil
 }
 
 // has is matches for who only counts: s.rec is not what the line says.
@@ -237,7 +250,7 @@ func (s *scan) has(v *view, i int) (bool, error) {
 	if err := s.parse(v); err != nil {
 		return false, err
 	}
-	return s.match.text.match(&s.rec, v.File()), nil
+	return s.found(v)
 }
 
 // keepBytes is how many bytes of lines share an allocation: whoever keeps one

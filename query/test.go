@@ -1,6 +1,8 @@
 package query
 
 import (
+	"context"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ type test struct {
 	values  []string // too
 	number  float64
 	pattern *regexp.Regexp
+	ctx     context.Context // of the call that the test lives in; may be nil
 }
 
 // newTest makes a validated expression ready.
@@ -40,6 +43,48 @@ func newTest(e Expr) *test {
 		}
 	}
 	return t
+}
+
+// within has patterns be given up when a context ends, and reports whether there are
+// any: each may take long.
+func (t *test) within(ctx context.Context) (patterns bool) {
+	for _, arg := range t.args {
+		patterns = arg.within(ctx) || patterns
+	}
+	t.ctx = ctx
+	return patterns || t.pattern != nil
+}
+
+// longText is how much of a text is matched with a pattern between two looks at the
+// context, in bytes: less than a second for the largest pattern.
+const longText = 16 << 10
+
+// matches reports whether the pattern matches some part of a text. After the context
+// has ended the answer may be wrong.
+func (t *test) matches(text string) bool {
+	if t.ctx == nil || len(text) <= longText {
+		return t.pattern.MatchString(text)
+	}
+	return t.pattern.MatchReader(&untilDone{ctx: t.ctx, text: strings.NewReader(text)})
+}
+
+// untilDone reads a text that ends when a context does.
+type untilDone struct {
+	ctx  context.Context
+	text *strings.Reader
+	read int // bytes since the last look at ctx
+}
+
+// ReadRune returns the next rune.
+func (u *untilDone) ReadRune() (rune, int, error) {
+	if u.read >= longText {
+		if u.read = 0; u.ctx.Err() != nil {
+			return 0, 0, io.EOF
+		}
+	}
+	r, n, err := u.text.ReadRune()
+	u.read += n
+	return r, n, err
 }
 
 // match evaluates the expression for a record of a file.
@@ -95,7 +140,7 @@ func (t *test) text(text string) bool {
 	case t.Op == OpExists:
 		return true
 	case t.Op == OpMatch:
-		return t.pattern.MatchString(text)
+		return t.matches(text)
 	case t.Op.numeric():
 		n, ok := parseNumber(text)
 		switch {
