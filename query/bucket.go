@@ -109,10 +109,10 @@ func (h *histogram) buckets() ([]Bucket, error) {
 		first, last = min(first, n), max(last, n)
 	}
 	if !h.filter.From.IsZero() {
-		first = h.bucketOf(nanoseconds(h.filter.From))
+		first = h.bucketOf(line.Nanoseconds(h.filter.From))
 	}
 	if !h.filter.To.IsZero() {
-		last = h.bucketOf(nanoseconds(h.filter.To))
+		last = h.bucketOf(line.Nanoseconds(h.filter.To))
 	}
 	if len(h.counts) == 0 && (h.filter.From.IsZero() || h.filter.To.IsZero()) {
 		return []Bucket{}, nil
@@ -123,7 +123,7 @@ func (h *histogram) buckets() ([]Bucket, error) {
 	}
 	buckets := make([]Bucket, 0, last-first+1)
 	for n := first; n <= last; n++ {
-		b := Bucket{Start: time.Unix(0, 0).UTC().Add(time.Duration(n * h.width)), Levels: map[zapcore.Level]int64{}}
+		b := Bucket{Start: h.start(n), Levels: map[zapcore.Level]int64{}}
 		if at := h.counts[n]; at != nil {
 			b.Levels = levelCounts(at)
 			for _, count := range at {
@@ -133,6 +133,15 @@ func (h *histogram) buckets() ([]Bucket, error) {
 		buckets = append(buckets, b)
 	}
 	return buckets, nil
+}
+
+// start returns when a bucket begins. The first one may do so before what an int64 can
+// tell, and the last one end behind that.
+func (h *histogram) start(n int64) time.Time {
+	if n < 0 {
+		return time.Unix(0, (n+1)*h.width).UTC().Add(-time.Duration(h.width))
+	}
+	return time.Unix(0, n*h.width).UTC()
 }
 
 // levelCounts leaves out the levels without any.

@@ -27,7 +27,8 @@ type Filter struct {
 	// Levels is the set of levels wanted: levels.Of for exact ones,
 	// levels.AtLeast for a minimum.
 	Levels levels.Set
-	// From and To are the times wanted, both inclusive.
+	// From and To are the times wanted, both inclusive. Those before 1677 are all
+	// the same, and so are those behind 2262.
 	From, To time.Time
 	// Files are the logs wanted, by name: "user" or "user.log".
 	Files []string

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
 )
 
@@ -25,7 +26,7 @@ func newRunQuestion(snap *journal.Snapshot, f *RunFilter) *runQuestion {
 	q := &runQuestion{f: f, want: wantedClasses(f.States, f.Statuses, f.Outcomes), root: snap.Hash(f.RootRun),
 		parent: snap.Hash(f.ParentRun), parentStep: snap.Hash(f.ParentStep)}
 	from, to := timeRange(f.From, f.To)
-	q.from, q.to = nanoseconds(from), nanoseconds(to)
+	q.from, q.to = line.Nanoseconds(from), line.Nanoseconds(to)
 	q.trigger, q.triggered = snap.Trigger(f.TriggeredBy)
 	q.exact = f.RootRun == "" && f.ParentRun == "" && f.ParentStep == ""
 	q.fast = q.exact && f.ID == 0 && f.Run == "" && !f.Roots && f.TriggeredBy == "" && f.From.IsZero() && f.To.IsZero() &&

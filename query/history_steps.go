@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
 )
 
@@ -25,7 +26,7 @@ func newStepQuestion(snap *journal.Snapshot, f *StepFilter) *stepQuestion {
 	q := &stepQuestion{f: f, want: wantedClasses(f.States, f.Statuses, f.Outcomes), root: snap.Hash(f.RootRun),
 		exact: f.RootRun == "" && f.Step == "" && f.TriggeredBy == ""}
 	from, to := timeRange(f.From, f.To)
-	q.from, q.to = nanoseconds(from), nanoseconds(to)
+	q.from, q.to = line.Nanoseconds(from), line.Nanoseconds(to)
 	q.trigger, q.triggered = snap.Trigger(f.TriggeredBy)
 	return q
 }

@@ -3,7 +3,6 @@ package query
 import (
 	"math"
 	"strings"
-	"time"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
@@ -59,10 +58,10 @@ func newMatcher(f *Filter) matcher {
 		m.levels[l] = f.Levels.Has(zapcore.Level(l - 128))
 	}
 	if !f.From.IsZero() {
-		m.from = nanoseconds(f.From)
+		m.from = line.Nanoseconds(f.From)
 	}
 	if !f.To.IsZero() {
-		m.to = nanoseconds(f.To)
+		m.to = line.Nanoseconds(f.To)
 	}
 	m.timed = m.from != math.MinInt64 || m.to != math.MaxInt64
 	return m
@@ -93,19 +92,6 @@ func (m *matcher) in(v *view) {
 		return
 	}
 	m.sealed = v.owners(m.where)
-}
-
-// nanoseconds is t.UnixNano, held at the ends of what an int64 can say: the
-// years 1677 to 2262.
-func nanoseconds(t time.Time) int64 {
-	switch s := t.Unix(); {
-	case s >= math.MaxInt64/int64(time.Second):
-		return math.MaxInt64
-	case s <= math.MinInt64/int64(time.Second):
-		return math.MinInt64
-	default:
-		return t.UnixNano()
-	}
 }
 
 // row decides by the row alone.

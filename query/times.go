@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
 )
 
@@ -111,7 +112,7 @@ func (s *scan) timeOf(v *view, x *segment.Index, row int) (int64, error) {
 	if err := s.tick(0); err != nil {
 		return 0, err
 	}
-	return s.out.Time.UnixNano(), nil
+	return line.Nanoseconds(s.out.Time), nil
 }
 
 // timeIn returns a time in the bucket of a histogram that a row lies in. told is its

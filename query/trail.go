@@ -81,7 +81,7 @@ func (x *trailIndex) Add(at audit.Place, raw []byte) error {
 		return fmt.Errorf("query: audit record %d stands where %d belongs", r.Seq, next)
 	}
 	x.rows = append(x.rows, trailRow{
-		time: r.Time.UnixNano(), place: at,
+		time: line.Nanoseconds(r.Time), place: at,
 		event:  x.events.code(eventKey{r.Event, r.Title, r.Module, r.Topic, r.Verb, r.Outcome}),
 		actor:  x.actors.code(actorKey{r.Actor, r.OnBehalfOf}),
 		target: x.targets.code(r.Target),
@@ -233,10 +233,10 @@ func newTrailMatcher(x *trailIndex, f *AuditFilter) *trailMatcher {
 		events: make([]verdict, len(x.events.values)), actors: make([]verdict, len(x.actors.values)),
 		targets: make([]verdict, len(x.targets.values)), flows: make([]verdict, len(x.flows.values))}
 	if !f.From.IsZero() {
-		m.from = nanoseconds(f.From)
+		m.from = line.Nanoseconds(f.From)
 	}
 	if !f.To.IsZero() {
-		m.to = nanoseconds(f.To)
+		m.to = line.Nanoseconds(f.To)
 	}
 	m.parts = folded(f.Search)
 	m.all = 1<<len(m.parts) - 1

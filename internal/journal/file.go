@@ -335,7 +335,7 @@ func (f *File) write(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 	f.bytes += int64(size)
 	j.tables.Publish(f.seg, &tables.Row{
 		Seq:    seq,
-		Time:   m.Time.UnixNano(),
+		Time:   line.Nanoseconds(m.Time),
 		Offset: uint32(f.text.Size() - int64(size)),
 		Len:    uint32(size - 1),
 		Level:  int8(m.Level),

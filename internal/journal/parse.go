@@ -92,7 +92,7 @@ func scanText(text io.Reader, offset int64, last uint64, yield func(tables.Row, 
 		last = rec.Seq
 		yield(tables.Row{
 			Seq:    rec.Seq,
-			Time:   rec.Time.UnixNano(),
+			Time:   line.Nanoseconds(rec.Time),
 			Offset: uint32(start),
 			Len:    uint32(len(raw)),
 			Level:  int8(rec.Level),

@@ -80,7 +80,7 @@ func (f *File) put(o *runs.Owner, m *Meta, body []byte, sum uint64) (uint64, err
 	}
 	j.head = at + frameSize(len(body))
 	var row tables.Row
-	row.Seq, row.Time = seq, m.Time.UnixNano()
+	row.Seq, row.Time = seq, line.Nanoseconds(m.Time)
 	row.Offset, row.Len = uint32(f.size), uint32(size-1)
 	row.Level, row.Kind = int8(m.Level), m.Kind
 	j.tables.Publish(f.seg, &row, o, m.Lifecycle)

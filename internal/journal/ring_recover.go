@@ -292,7 +292,7 @@ func (fr *leftFrame) read(r *ring) (raw []byte, rec *line.Record, err error) {
 // publishLeft publishes a record whose line begins in the text at a position and has
 // a length, with its newline.
 func (f *File) publishLeft(rec *line.Record, at int64, n int) {
-	row := tables.Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: uint32(at), Len: uint32(n - 1), Level: int8(rec.Level), Kind: rec.Kind}
+	row := tables.Row{Seq: rec.Seq, Time: line.Nanoseconds(rec.Time), Offset: uint32(at), Len: uint32(n - 1), Level: int8(rec.Level), Kind: rec.Kind}
 	f.j.tables.Publish(f.seg, &row, f.j.tables.Owner(&rec.Identity), lifecycleOf(rec))
 }
 

@@ -108,7 +108,7 @@ func (j *Journal) unreadable(seg *tables.Segment, damage error) {
 func (j *Journal) storedRecords(text []byte, grouped bool, yield func(tables.Row, *line.Record)) error {
 	if grouped {
 		_, err := sidecar.Records(text, func(rec *line.Record, offset, length uint32) {
-			yield(tables.Row{Seq: rec.Seq, Time: rec.Time.UnixNano(), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}, rec)
+			yield(tables.Row{Seq: rec.Seq, Time: line.Nanoseconds(rec.Time), Offset: offset, Len: length, Level: int8(rec.Level), Kind: rec.Kind}, rec)
 		})
 		return err
 	}

@@ -2,6 +2,7 @@ package line
 
 import (
 	"encoding/binary"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -43,6 +44,20 @@ func instant(t time.Time) (sec int64, nsec uint64) {
 		return lastSecond, 999999999
 	}
 	return sec, nsec
+}
+
+// Nanoseconds returns t in Unix nanoseconds, and for times that an int64 cannot tell so,
+// before 1677 and after 2262, the first or the last second that it can: earlier ones stay
+// before all others, and later ones behind.
+func Nanoseconds(t time.Time) int64 {
+	const first, last = math.MinInt64 / int64(time.Second), math.MaxInt64 / int64(time.Second)
+	switch s := t.Unix(); {
+	case s < first:
+		return first * int64(time.Second)
+	case s >= last:
+		return last * int64(time.Second)
+	}
+	return t.UnixNano()
 }
 
 // appendTime appends t as a JSON string. Unlike [appendTimestamp] it keeps years

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/steplog/steplog/internal/line"
 )
@@ -189,7 +188,7 @@ func (h *history) enter(r *Run) {
 	slot := h.slot()
 	id := r.Identity
 	scope := h.scopeOf(id)
-	*h.row(slot) = runRow{seq: r.Seq, started: nearest(r.Started), scope: scope.code, used: true, root: h.hash(rootOf(id)),
+	*h.row(slot) = runRow{seq: r.Seq, started: line.Nanoseconds(r.Started), scope: scope.code, used: true, root: h.hash(rootOf(id)),
 		parent: h.hash(id.ParentRun), parentStep: h.hash(id.ParentStep), trigger: h.triggerOf(&r.Start)}
 	r.slot = slot
 	h.live[slot] = r
@@ -213,17 +212,6 @@ func (h *history) triggerOf(start *line.Lifecycle) uint32 {
 		return code + 1
 	}
 	return OtherTrigger
-}
-
-// nearest returns t in Unix nanoseconds, or the nearest time that they can tell.
-func nearest(t time.Time) int64 {
-	switch s := t.Unix(); {
-	case s >= math.MaxInt64/int64(time.Second):
-		return math.MaxInt64
-	case s <= math.MinInt64/int64(time.Second):
-		return math.MinInt64
-	}
-	return t.UnixNano()
 }
 
 // rootOf returns the run at the top, for which a run at the top stands itself.

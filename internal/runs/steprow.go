@@ -34,7 +34,7 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 			if st.Identity.RootRun != r.Identity.RootRun {
 				root = h.hash(rootOf(st.Identity))
 			}
-			rows = append(rows, StepRow{Seq: st.Seq, Started: nearest(st.Started), Class: st.state.class(0), Scope: st.Identity,
+			rows = append(rows, StepRow{Seq: st.Seq, Started: line.Nanoseconds(st.Started), Class: st.state.class(0), Scope: st.Identity,
 				Root: root, Action: st.Identity.Action, Place: i})
 		}
 		return rows

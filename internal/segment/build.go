@@ -117,7 +117,7 @@ func (b *builder) row(rec *line.Record, length int) {
 	row := uint32(len(b.columns.seqs))
 	owner := b.owner(&rec.Identity)
 	b.people.count(owner, rec, length)
-	b.columns.add(rec.Seq, rec.Time.UnixNano(), line.LevelIndex(rec.Level), uint8(rec.Kind), owner)
+	b.columns.add(rec.Seq, line.Nanoseconds(rec.Time), line.LevelIndex(rec.Level), uint8(rec.Kind), owner)
 	b.next.text = append(b.next.text, rec.Message[:min(len(rec.Message), maxMessage+1)]...) // of more no terms are made
 	b.next.ends = append(b.next.ends, uint32(len(b.next.text)))
 	if topic := b.people.text(rec.Topic); topic != "" {

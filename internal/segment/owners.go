@@ -143,7 +143,7 @@ func (p *people) text(s string) string {
 func (p *people) count(n uint32, rec *line.Record, size int) {
 	o := &p.owners[n]
 	s := &p.scopes[o.scope]
-	level, at := line.LevelIndex(rec.Level), rec.Time.UnixNano()
+	level, at := line.LevelIndex(rec.Level), line.Nanoseconds(rec.Time)
 	if s.rows == 0 {
 		s.minTime, s.maxTime = at, at
 	}

@@ -165,10 +165,10 @@ func same(t *testing.T, want []row, x *segment.Index, stored []byte) {
 		k := i % 1024
 		level, kind := f.Class(k)
 		require.Equal(t, w.Seq, f.Seq(k))
-		told := w.Time.UnixNano()
+		told := line.Nanoseconds(w.Time)
 		if !f.Exact() {
 			told = segment.RoundTime(told)
-			require.Contains(t, x.AppendNear(nil, w.Time.UnixNano()), uint32(i))
+			require.Contains(t, x.AppendNear(nil, line.Nanoseconds(w.Time)), uint32(i))
 		}
 		require.Equal(t, told, f.Time(k))
 		require.Equal(t, line.LevelIndex(w.Level), level)
