@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,6 +32,24 @@ type followed struct {
 	id   int
 	name string // "" for the active one
 	read int64  // up to where its text was read: the end of a commit
+	head []byte // what it begins with, once some of it was read
+	done bool   // it is sealed, and all of it was read
+}
+
+// headBytes is how much of a file is kept to know it again: it begins with a checkpoint,
+// which no other file does.
+const headBytes = 256
+
+// in reports whether a text is that of the file, as far as it was read.
+func (file *followed) in(t io.ReaderAt, size int64) (bool, error) {
+	if file.read == 0 || size < file.read {
+		return file.read == 0, nil
+	}
+	head := make([]byte, len(file.head))
+	if n, err := t.ReadAt(head, 0); n < len(head) {
+		return false, fmt.Errorf("audit: read: %w", noEOF(err))
+	}
+	return bytes.Equal(head, file.head), nil
 }
 
 // Place is where a record's line lies.
@@ -90,9 +109,6 @@ func (f *Follower) Refresh(to Sink) error {
 	if !active {
 		return nil
 	}
-	if n := len(f.files); n == 0 || f.files[n-1].name != "" {
-		f.add("")
-	}
 	return f.plain(to)
 }
 
@@ -139,27 +155,21 @@ func (f *Follower) sealed(names []string, to Sink) error {
 	for _, name := range names {
 		there[name] = true
 	}
-	known := map[string]bool{}
+	known := map[string]*followed{}
 	kept := f.files[:0]
 	for _, file := range f.files {
 		if file.name != "" && !there[file.name] {
 			to.Drop(file.id)
 			continue
 		}
-		known[file.name] = true
+		known[file.name] = file
 		kept = append(kept, file)
 	}
 	f.files = kept
 	for _, name := range names {
-		if known[name] {
+		file := known[name]
+		if file != nil && file.done {
 			continue
-		}
-		var file *followed
-		if n := len(f.files); n > 0 && f.files[n-1].name == "" {
-			file = f.files[n-1] // the first that is new is what was the active one
-			file.name = name
-		} else {
-			file = f.add(name)
 		}
 		text, err := f.folder.ReaderAt(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -168,12 +178,46 @@ func (f *Follower) sealed(names []string, to Sink) error {
 		if err != nil {
 			return fmt.Errorf("audit: %w", err)
 		}
-		err = f.take(file, text, text.Size(), to)
+		if file == nil {
+			file, err = f.begun(name, text, to)
+		}
+		if err == nil {
+			err = f.take(file, text, text.Size(), to)
+		}
 		if err = errors.Join(err, text.Close()); err != nil {
 			return err
 		}
+		file.done = true
 	}
 	return nil
+}
+
+// begun is the file that has a name since it was sealed: what was the active one, or a
+// new one. What was the active one is gone when retention has deleted it meanwhile.
+func (f *Follower) begun(name string, t text, to Sink) (*followed, error) {
+	if _, err := f.same(t, t.Size(), to); err != nil {
+		return nil, err
+	}
+	if n := len(f.files); n > 0 && f.files[n-1].name == "" {
+		f.files[n-1].name = name
+		return f.files[n-1], nil
+	}
+	return f.add(name), nil
+}
+
+// same reports whether a text is that of what was the active file, and forgets that when
+// it is not.
+func (f *Follower) same(t io.ReaderAt, size int64, to Sink) (bool, error) {
+	n := len(f.files) - 1
+	if n < 0 || f.files[n].name != "" {
+		return false, nil
+	}
+	same, err := f.files[n].in(t, size)
+	if err == nil && !same {
+		to.Drop(f.files[n].id)
+		f.files = f.files[:n]
+	}
+	return same, err
 }
 
 // plain brings the active file up to date.
@@ -182,12 +226,16 @@ func (f *Follower) plain(to Sink) error {
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	file := f.files[len(f.files)-1]
-	if info.Size() < file.read { // a commit that had failed was taken back
-		to.Drop(file.id)
-		f.files = f.files[:len(f.files)-1]
-		file = f.add("")
+	// Another one stands there when the one before was sealed and deleted since, and a
+	// shorter one when a commit that had failed was taken back.
+	same, err := f.same(f.active, info.Size(), to)
+	if err != nil {
+		return err
 	}
+	if !same {
+		f.add("")
+	}
+	file := f.files[len(f.files)-1]
 	return f.take(file, plainText{f.active, info.Size()}, info.Size(), to)
 }
 
@@ -205,6 +253,9 @@ func (f *Follower) take(file *followed, t text, size int64, to Sink) error {
 		end := lastCommit(b)
 		if end == 0 {
 			return nil
+		}
+		if file.read == 0 {
+			file.head = bytes.Clone(b[:min(end, headBytes)])
 		}
 		at := file.read
 		for line := range bytes.Lines(b[:end]) {
