@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -242,7 +243,7 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 			w.remove(j, seg) // it was never read
 			continue
 		}
-		if there && j.fs.SameFile(now, state) && now.Size() >= state.Size() {
+		if there && j.fs.SameFile(now, state) && now.Size() >= state.Size() && w.begins(j, seg, now) {
 			continue
 		}
 		renamed := ""
@@ -259,6 +260,31 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 		w.moved = true
 		j.tables.Renamed(seg, renamed)
 	}
+}
+
+// begins reports whether an active file still begins with the first row of its segment.
+// A file system gives the number of a deleted file to the next one, and a reader that
+// looks seldom meets that in its place.
+func (w *follower) begins(j *Journal, seg *tables.Segment, now fs.FileInfo) bool {
+	rows, state := seg.Rows(), w.states[seg]
+	if rows.Len() == 0 || now.Size() == state.Size() && now.ModTime().Equal(state.ModTime()) {
+		return true
+	}
+	text, err := j.fs.OpenFile(filepath.Join(j.dir, now.Name()), os.O_RDONLY, 0)
+	if err != nil {
+		return true // whoever reads it hears of that
+	}
+	defer text.Close()
+	if info, err := text.Stat(); err != nil || !j.fs.SameFile(info, now) {
+		return true // the next pass finds what became of it
+	}
+	first := rows.At(0)
+	line := make([]byte, min(first.Len, 32)) // more than its beginning and a number
+	if n, err := text.ReadAt(line, int64(first.Offset)); n < len(line) && !errors.Is(err, io.EOF) {
+		return true
+	}
+	seq, ok := seqOf(line)
+	return ok && seq == first.Seq
 }
 
 // remove takes a segment out whose file is not there under its name. It may

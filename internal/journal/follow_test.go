@@ -2,10 +2,13 @@ package journal_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
 
@@ -64,6 +67,44 @@ func TestReaderFollowsAWriter(t *testing.T) {
 			require.Eventually(t, func() bool { return len(messages(t, r, "user")) == len(messages(t, f.Journal, "user")) },
 				30*time.Second, 10*time.Millisecond)
 		})
+	}
+}
+
+// reused is a file system that gives the numbers of deleted files to those that come next
+// under their names.
+type reused struct{ vfs.FS }
+
+func (r reused) SameFile(a, b fs.FileInfo) bool {
+	return a.Name() == b.Name() || r.FS.SameFile(a, b)
+}
+
+func TestReaderOfAFileWithTheNumberOfAnother(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []int{0, 1} {
+		fsys := vfs.NewMem()
+		f := open(t, fsys, func(o *journal.Options) { o.Rule = rotation.Rule{MaxBytes: 3000, MaxFiles: keep} })
+		r, err := journal.OpenReader(reused{fsys}, dir)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, r.Close()) })
+		rows := func(j *journal.Journal) (seqs []uint64) {
+			snap := j.Snapshot()
+			for i := range snap.Segments {
+				for k := range snap.Segments[i].Len() {
+					seqs = append(seqs, snap.Segments[i].Row(k).Seq)
+				}
+			}
+			slices.Sort(seqs)
+			return seqs
+		}
+		for round := range 20 {
+			for i := range 5 + 13*round%60 {
+				_, err := f.log("user", run, zapcore.InfoLevel, fmt.Sprintf("%d in %d", i, round))
+				require.NoError(t, err)
+			}
+			require.NoError(t, f.Sync(t.Context()))
+			require.EventuallyWithT(t, func(t *assert.CollectT) { require.Equal(t, rows(f.Journal), rows(r)) }, 30*time.Second, 10*time.Millisecond)
+			require.Equal(t, messages(t, f.Journal, "user"), messages(t, r, "user"))
+		}
 	}
 }
 
