@@ -132,6 +132,15 @@ func TestSendAgain(t *testing.T) {
 		require.LessOrEqual(t, time.Since(began), time.Minute)
 	})
 	synctest.Test(t, func(t *testing.T) {
+		// It may ask for more than anybody waits.
+		r := &receiver{answers: []reply{{status: 503}, {status: 503, header: http.Header{"Retry-After": {"Fri, 31 Dec 9999 23:59:59 GMT"}}}, {status: 400}}}
+		began := time.Now()
+		_, err := send(t, r, 1, otlp.Options{MaxElapsed: time.Minute})
+		require.ErrorContains(t, err, "503")
+		require.Len(t, r.at, 2)
+		require.Less(t, time.Since(began), time.Minute)
+	})
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		client := &http.Client{Transport: &receiver{answers: []reply{{status: 503}}}}
@@ -156,7 +165,10 @@ func TestRejected(t *testing.T) {
 		{"all of them", reply{status: 400, body: "no\x1b"}, otlp.Options{}, 0, 10, `"no\x1b"`},
 		{"some, in protobuf", reply{status: 200, body: partial}, otlp.Options{}, 7, 3, `"too old"`},
 		{"some, in JSON", reply{status: 200, body: `{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}`},
-			otlp.Options{Encoding: otlp.JSON}, 7, 3, "too old"},
+			otlp.Options{Encoding: otlp.JSON}, 7, 3, `"too old"`},
+		{"more than there were, in protobuf", reply{status: 200, body: "\x0a\x0a\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"}, otlp.Options{}, 0, 10, ""},
+		{"more than there were, in JSON", reply{status: 200, body: `{"partialSuccess":{"rejectedLogRecords":11,"errorMessage":"\u001b[2J"}}`},
+			otlp.Options{Encoding: otlp.JSON}, 0, 10, `"\x1b[2J"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -153,7 +153,7 @@ func (s *sender) send(b *batch) error {
 			pause = wait/2 + rand.N(wait/2) // not in step with others that wait
 			wait = min(2*wait, longestBackoff)
 		}
-		if time.Since(began)+pause > s.options.MaxElapsed {
+		if pause > s.options.MaxElapsed-time.Since(began) { // a sum may be more than a Duration holds
 			return err
 		}
 		timer := time.NewTimer(pause)
@@ -203,6 +203,7 @@ func (s *sender) try(kind string, body []byte, count int) (time.Duration, error)
 	if rejected == 0 {
 		return 0, nil
 	}
+	rejected = min(rejected, int64(count))
 	s.taken += int64(count) - rejected
 	return -1, &RejectedError{Records: rejected, Status: answer.StatusCode, Message: message}
 }
@@ -239,7 +240,7 @@ func partialSuccess(e Encoding, text []byte) (rejected int64, message string) {
 			return 0, ""
 		}
 		n, _ := answer.PartialSuccess.Rejected.Int64()
-		return max(0, n), answer.PartialSuccess.Message
+		return max(0, n), printable([]byte(answer.PartialSuccess.Message))
 	}
 	eachField(text, func(field int, _ uint64, partial []byte) {
 		if field != 1 { // partial_success
