@@ -149,6 +149,30 @@ func TestSendAgain(t *testing.T) {
 	})
 }
 
+func TestEndpoint(t *testing.T) {
+	for endpoint, says := range map[string]string{
+		"":                           "otlp: endpoint: the scheme \"\"",
+		"collector:4318/v1/logs":     "otlp: endpoint: the scheme \"collector\"",
+		"127.0.0.1:4318":             "otlp: endpoint: first path segment",
+		"user:sesame@127.0.0.1:4318": "otlp: endpoint: the scheme \"user\"",
+		"ftp://collector/v1/logs":    "otlp: endpoint: the scheme \"ftp\"",
+		"http:///v1/logs":            "otlp: endpoint: no host",
+		"http://user:sesame@a:b/":    "otlp: endpoint: invalid port",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			used := false
+			seq := func(yield func(query.Record, error) bool) { used = true; some(1)(yield) }
+			n, err := otlp.Send(t.Context(), endpoint, seq, nil)
+			require.ErrorContains(t, err, says)
+			require.NotContains(t, err.Error(), "sesame")
+			require.Zero(t, n)
+			require.False(t, used)
+			require.Zero(t, time.Since(began), "it is not tried again")
+		})
+	}
+}
+
 func TestRejected(t *testing.T) {
 	t.Parallel()
 	// ExportLogsServiceResponse{partial_success: {rejected_log_records: 3, error_message: "too old"}}

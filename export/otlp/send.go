@@ -12,6 +12,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -82,7 +83,8 @@ type Options struct {
 }
 
 // Send sends the records that seq yields to an OTLP receiver, one batch after
-// the other. endpoint is the whole URL, usually http://host:4318/v1/logs.
+// the other. endpoint is the whole URL, usually http://host:4318/v1/logs; one
+// that is not http or https, or has no host, is an error before seq is used.
 //
 // A receiver that cannot be reached, or answers 429, 502, 503 or 504, is asked
 // again with growing pauses, or those that it asks for, until
@@ -92,6 +94,9 @@ type Options struct {
 // It returns how many records the receiver took, and the first error: of seq,
 // of ctx, or of sending.
 func Send(ctx context.Context, endpoint string, seq iter.Seq2[query.Record, error], options *Options) (int64, error) {
+	if err := checkEndpoint(endpoint); err != nil {
+		return 0, err
+	}
 	var o Options
 	if options != nil {
 		o = *options
@@ -111,6 +116,27 @@ func Send(ctx context.Context, endpoint string, seq iter.Seq2[query.Record, erro
 	s := sender{ctx: ctx, endpoint: endpoint, options: o}
 	n, err := batches(seq, o.BatchRecords, o.BatchBytes, s.send)
 	return n + s.taken, err
+}
+
+// checkEndpoint finds what no receiver can have: sending there fails like sending
+// to one that is away, and would be tried again until MaxElapsed. What is wrong is
+// said without the endpoint, which may hold a password.
+func checkEndpoint(endpoint string) error {
+	const like = "it is a whole URL, such as http://host:4318/v1/logs"
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		if parse := (*url.Error)(nil); errors.As(err, &parse) {
+			err = parse.Err
+		}
+		return fmt.Errorf("otlp: endpoint: %w: %s", err, like)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("otlp: endpoint: the scheme %.80q is not http or https: %s", u.Scheme, like)
+	}
+	if u.Host == "" {
+		return fmt.Errorf("otlp: endpoint: no host: %s", like)
+	}
+	return nil
 }
 
 // sender is one call of Send.
