@@ -15,7 +15,7 @@ import (
 // around the host's handlers. Records are best effort, as lines are; Stats counts
 // what was dropped. After Close they are counted only.
 func (s *Store) Access() *access.Recorder {
-	if s == nil {
+	if s.none() {
 		return nil
 	}
 	return s.access

@@ -12,7 +12,7 @@ import (
 // elsewhere; id is that of the log. It returns [ErrRunUnknown] when there is no
 // such log, and an error when it could not be recorded. Marking twice is fine.
 func (s *Store) MarkArchived(ctx context.Context, id uint64) error {
-	if s == nil || s.closed.Load() {
+	if s.none() || s.closed.Load() {
 		return ErrClosed
 	}
 	ctx = orBackground(ctx)

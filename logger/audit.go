@@ -41,7 +41,7 @@ const waiting = 256
 // wraps [audit.ErrUnavailable] until Recorder.Reopen succeeds. The recorder is
 // closed with the store and must not be closed before.
 func (s *Store) Audit() *audit.Recorder {
-	if s == nil {
+	if s.none() {
 		return nil
 	}
 	if r := s.trail.recorder.Load(); r != nil {

@@ -105,49 +105,53 @@ func TestNil(t *testing.T) {
 		(&logger.Run{}).End(nil)
 		(&logger.Step{}).End(nil, nil)
 	})
-	t.Run("R6.10 library: a nil store", func(t *testing.T) {
-		ctx, q := t.Context(), store.Query()
-		for name, ask := range map[string]func() error{
-			"records":   func() error { _, err := q.Records(ctx, query.Filter{}, query.Paging{}); return err },
-			"main logs": func() error { _, err := q.MainLogs(ctx, query.RunFilter{}, query.Paging{}); return err },
-			"sub logs":  func() error { _, err := q.SubLogs(ctx, query.StepFilter{}, query.Paging{}); return err },
-			"audit":     func() error { _, err := q.Audit(ctx, query.AuditFilter{}, query.Paging{}); return err },
-			"access":    func() error { _, err := q.Access(ctx, query.AccessFilter{}, query.Paging{}); return err },
-			"histogram": func() error { _, err := q.Histogram(ctx, query.Filter{}, time.Hour); return err },
-			"facets":    func() error { _, err := q.Facets(ctx, query.Filter{}, "level", 1); return err },
-			"reader":    func() error { _, err := io.ReadAll(q.Reader(ctx, query.Filter{})); return err },
-			"tail": func() error {
-				for _, err := range q.Tail(ctx, query.Filter{}, query.TailOptions{}) {
-					return err
-				}
-				return nil
-			},
-		} {
-			require.ErrorIs(t, ask(), query.ErrClosed, name)
-		}
-		require.NoError(t, q.Close())
-		files, err := store.Files().List()
-		require.NoError(t, err)
-		require.Empty(t, files)
-		_, err = store.Files().Tail("user.log", 1)
-		require.ErrorIs(t, err, rotation.ErrNotFound)
-		store.Levels().SetLevel(ctx, levels.Scope{}, levels.Trace)
-		require.False(t, store.Server("edge-1").Enabled(levels.Fatal))
-		served := httptest.NewRecorder()
-		store.Access().Middleware(http.NotFoundHandler()).ServeHTTP(served, httptest.NewRequest(http.MethodGet, "/", nil))
-		require.Equal(t, http.StatusNotFound, served.Code)
-		store.Access().Record(access.Record{})
-		_, err = store.Audit().Record(ctx, audit.Entry{Event: audit.FlowUpdated})
-		require.ErrorIs(t, err, audit.ErrClosed)
-		require.Zero(t, store.FileRule("x"))
-		require.Zero(t, store.Stats().Records)
-		require.ErrorIs(t, store.SetFileRule(t.Context(), "x", logger.FileRule{}), logger.ErrClosed)
-		require.ErrorIs(t, store.Rotate(t.Context(), "x"), logger.ErrClosed)
-		require.ErrorIs(t, store.EndRun(t.Context(), "x", query.Failed, nil), logger.ErrClosed)
-		require.ErrorIs(t, store.AddSecret("sesame"), logger.ErrClosed)
-		require.ErrorIs(t, store.Sync(t.Context()), logger.ErrClosed)
-		require.NoError(t, store.Close())
-	})
+	for name, store := range map[string]*logger.Store{"a nil store": nil, "a zero store": {}} {
+		t.Run("R6.10 library: "+name, func(t *testing.T) {
+			ctx, q := t.Context(), store.Query()
+			for name, ask := range map[string]func() error{
+				"records":   func() error { _, err := q.Records(ctx, query.Filter{}, query.Paging{}); return err },
+				"main logs": func() error { _, err := q.MainLogs(ctx, query.RunFilter{}, query.Paging{}); return err },
+				"sub logs":  func() error { _, err := q.SubLogs(ctx, query.StepFilter{}, query.Paging{}); return err },
+				"audit":     func() error { _, err := q.Audit(ctx, query.AuditFilter{}, query.Paging{}); return err },
+				"access":    func() error { _, err := q.Access(ctx, query.AccessFilter{}, query.Paging{}); return err },
+				"histogram": func() error { _, err := q.Histogram(ctx, query.Filter{}, time.Hour); return err },
+				"facets":    func() error { _, err := q.Facets(ctx, query.Filter{}, "level", 1); return err },
+				"reader":    func() error { _, err := io.ReadAll(q.Reader(ctx, query.Filter{})); return err },
+				"tail": func() error {
+					for _, err := range q.Tail(ctx, query.Filter{}, query.TailOptions{}) {
+						return err
+					}
+					return nil
+				},
+			} {
+				require.ErrorIs(t, ask(), query.ErrClosed, name)
+			}
+			require.NoError(t, q.Close())
+			files, err := store.Files().List()
+			require.NoError(t, err)
+			require.Empty(t, files)
+			_, err = store.Files().Tail("user.log", 1)
+			require.ErrorIs(t, err, rotation.ErrNotFound)
+			store.Levels().SetLevel(ctx, levels.Scope{}, levels.Trace)
+			require.False(t, store.Server("edge-1").Enabled(levels.Fatal))
+			served := httptest.NewRecorder()
+			store.Access().Middleware(http.NotFoundHandler()).ServeHTTP(served, httptest.NewRequest(http.MethodGet, "/", nil))
+			require.Equal(t, http.StatusNotFound, served.Code)
+			store.Access().Record(access.Record{})
+			_, err = store.Audit().Record(ctx, audit.Entry{Event: audit.FlowUpdated})
+			require.ErrorIs(t, err, audit.ErrClosed)
+			require.Zero(t, store.FileRule("x"))
+			require.Zero(t, store.Stats().Records)
+			require.ErrorIs(t, store.SetFileRule(t.Context(), "x", logger.FileRule{}), logger.ErrClosed)
+			require.ErrorIs(t, store.Rotate(t.Context(), "x"), logger.ErrClosed)
+			require.ErrorIs(t, store.EndRun(t.Context(), "x", query.Failed, nil), logger.ErrClosed)
+			require.ErrorIs(t, store.AddSecret("sesame"), logger.ErrClosed)
+			require.ErrorIs(t, store.Sync(t.Context()), logger.ErrClosed)
+			require.ErrorIs(t, store.MarkArchived(t.Context(), 1), logger.ErrClosed)
+			require.Zero(t, store.RotationRule("x"))
+			require.NoError(t, store.Close())
+		})
+	}
 	t.Run("R6.10 library: nil contexts, loggers and options", func(t *testing.T) {
 		require.NotNil(t, logger.FromContext(noContext))
 		logger.Value(noContext, levels.Info, "x", 1)

@@ -313,7 +313,7 @@ func (s *Store) endStep(step *runs.Step) {
 // [ErrRunUnknown] when there is no such run, [ErrRunEnded] when the host ended it
 // before, which then stands, and an error when the end could not be recorded.
 func (s *Store) EndRun(ctx context.Context, id string, o query.Outcome, err error) error {
-	if s == nil || s.closed.Load() {
+	if s.none() || s.closed.Load() {
 		return ErrClosed
 	}
 	if err := orBackground(ctx).Err(); err != nil {

@@ -60,7 +60,7 @@ type Server struct {
 // Server returns the server with a name. Calls with the same name return equal
 // servers; the folder holds no list of them. Identifiers over 1 KiB are cut.
 func (s *Store) Server(name string, options ...NameOption) *Server {
-	if s == nil {
+	if s.none() {
 		return &Server{Logger: silent}
 	}
 	id := line.Identity{Server: line.CutID(name), ServerName: line.CutID(nameOf(options))}

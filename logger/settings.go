@@ -21,7 +21,7 @@ import (
 // FileRule returns what was set for a file, by SetFileRule or in Options.Files;
 // the zero rule when nothing was.
 func (s *Store) FileRule(name string) FileRule {
-	if s == nil {
+	if s.none() {
 		return FileRule{}
 	}
 	s.mu.RLock()
@@ -32,7 +32,7 @@ func (s *Store) FileRule(name string) FileRule {
 // RotationRule returns how a file rotates and what is retained of it: its own
 // rule, or Options.Rule when it has none.
 func (s *Store) RotationRule(name string) rotation.Rule {
-	if s == nil {
+	if s.none() {
 		return rotation.Rule{}
 	}
 	if rule := s.FileRule(name).Rotation; rule != (rotation.Rule{}) {
@@ -50,7 +50,7 @@ func (s *Store) RotationRule(name string) rotation.Rule {
 // cannot be used; the old one then stays. When the rule is in force but could
 // not be kept, or the audit trail has no record of it, it returns the reason.
 func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) error {
-	if s == nil || s.closed.Load() {
+	if s.none() || s.closed.Load() {
 		return ErrClosed
 	}
 	if err := orBackground(ctx).Err(); err != nil {
@@ -84,7 +84,7 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 // stays, and a file that does not exist yet is made. It returns [ErrName] for a
 // name that is none, and for that of the audit trail, see audit.Recorder.Rotate.
 func (s *Store) Rotate(ctx context.Context, name string) error {
-	if s == nil || s.closed.Load() {
+	if s.none() || s.closed.Load() {
 		return ErrClosed
 	}
 	if err := orBackground(ctx).Err(); err != nil {

@@ -42,7 +42,7 @@ type FileStats struct {
 // may be called after Close, which is when drops by late callers show.
 func (s *Store) Stats() Stats {
 	stats := Stats{Mode: ModeWrite, DroppedByLevel: map[zapcore.Level]int64{}, Files: map[string]FileStats{}}
-	if s == nil {
+	if s.none() {
 		return stats
 	}
 	dropped := map[string]line.Levels{}

@@ -20,10 +20,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// Store is an open folder of logs. It is safe for concurrent use. A nil Store
-// is harmless, so that a host can go on without its logs: its loggers log
-// nothing, its methods that return an error return [ErrClosed], its queries
-// query.ErrClosed, it has no files, and nobody follows its levels.
+// Store is an open folder of logs, by [Open] or [OpenMemory]. It is safe for
+// concurrent use. A nil Store is harmless, so that a host can go on without its
+// logs: its loggers log nothing, its methods that return an error return
+// [ErrClosed], its queries query.ErrClosed, it has no files, and nobody follows
+// its levels. So is the zero Store, which nobody opened.
 type Store struct {
 	options Options // complete; immutable
 	dir     string  // immutable
@@ -170,11 +171,14 @@ func (s *Store) keepOpen(r *runs.Run) (keep bool) {
 	return s.options.OpenRun(mainLog(r))
 }
 
+// none reports whether there is nothing behind s: it is nil, or was never opened.
+func (s *Store) none() bool { return s == nil || s.journal == nil }
+
 // Query returns the engine that answers queries over everything in the store.
 // It shows every record whose logging call has returned. Closing the engine is
 // not needed and closes nothing.
 func (s *Store) Query() *query.Engine {
-	if s == nil {
+	if s.none() {
 		return query.New(nothing{})
 	}
 	return s.engine
@@ -184,7 +188,7 @@ func (s *Store) Query() *query.Engine {
 // usable until Close. What was logged before the call is in the files, as far as
 // the disk takes it; what is logged later gets there within some 10 ms.
 func (s *Store) Files() *rotation.Folder {
-	if s == nil {
+	if s.none() {
 		return noFiles()
 	}
 	_ = s.journal.Flush() // what cannot be written is tried again, and reported then
@@ -195,7 +199,7 @@ func (s *Store) Files() *rotation.Folder {
 // each server, service, operation and action. Changes reach loggers handed out
 // earlier before the call that makes them returns.
 func (s *Store) Levels() *levels.Tree {
-	if s == nil {
+	if s.none() {
 		return noLevels()
 	}
 	return s.tree
@@ -207,7 +211,7 @@ func (s *Store) Levels() *levels.Tree {
 // found by them. It returns [ErrTooShort] for less than 4 bytes. Secrets are never
 // written; they have to be added again after each Open.
 func (s *Store) AddSecret(value string) error {
-	if s == nil {
+	if s.none() {
 		return ErrClosed
 	}
 	err := s.masker.AddSecret(value)
@@ -220,7 +224,7 @@ func (s *Store) AddSecret(value string) error {
 // Sync makes everything durable that was logged before the call. It returns the
 // context's error when that ends first; the sync goes on.
 func (s *Store) Sync(ctx context.Context) error {
-	if s == nil || s.closed.Load() {
+	if s.none() || s.closed.Load() {
 		return ErrClosed
 	}
 	return translate(s.journal.Sync(orBackground(ctx)))
@@ -234,7 +238,7 @@ func (s *Store) Sync(ctx context.Context) error {
 // Runs that are open stay open in the files: the next Open decides about them.
 // Logging after Close does nothing but count: Stats shows it as dropped.
 func (s *Store) Close() error {
-	if s == nil {
+	if s.none() {
 		return nil
 	}
 	s.close.Do(func() {
