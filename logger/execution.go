@@ -24,6 +24,7 @@ type execution struct {
 	store *Store      // nil when nothing is recorded; immutable
 	kind  line.Kind   // KindRun or KindStep; immutable
 	owner *runs.Owner // immutable once the execution is handed out
+	by    callers     // of what started it here; immutable once the execution is handed out
 
 	mu      sync.Mutex // held over appends, so that records come in order; guards the rest
 	seq     uint64     // of the start record, 0 when that was dropped
@@ -179,19 +180,44 @@ func cutReason(s string) string {
 	return s[:n] + "…"
 }
 
-// unwinding reports whether the caller, an exported End, is called by a deferred
-// function that runs because of a panic, or is deferred itself. Without this,
-// defer func() { run.End(err) }() would take a panic, during which err is nil,
-// for a success. It looks no further: what a deferred function has others do,
-// such as a flow that cleans up, ends in its own way.
-func unwinding() bool {
-	const panicking = "runtime.gopanic"
-	var pcs [2]uintptr
-	const callerOfEnd = 3 // after Callers, unwinding and End
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(callerOfEnd, pcs[:])])
+// callers are the program counters of the function that called an exported one
+// of this package, and of that function's own caller.
+type callers [2]uintptr
+
+// callersOf returns those of the exported function that calls it.
+func callersOf() (c callers) {
+	const callerOfExported = 3 // after Callers, callersOf and the exported function
+	runtime.Callers(callerOfExported, c[:])
+	return c
+}
+
+// functions returns the names of both, "" for one that there is not.
+func (c callers) functions() (caller, its string) {
+	if c == (callers{}) {
+		return "", ""
+	}
+	frames := runtime.CallersFrames(c[:])
 	first, _ := frames.Next()
 	second, _ := frames.Next()
-	return first.Function == panicking || second.Function == panicking
+	return first.Function, second.Function
+}
+
+// unwound reports whether an exported End, with these callers, is called by a
+// deferred function that runs because of a panic, or is deferred itself. Without
+// this, defer func() { run.End(err) }() would take a panic, during which err is
+// nil, for a success. What such a function starts itself, to clean up, did not
+// panic, and neither did what others do that it calls: those end in their own way.
+func (x *execution) unwound(end callers) bool {
+	const panicking = "runtime.gopanic"
+	caller, its := end.functions()
+	if caller == panicking {
+		return true
+	}
+	if its != panicking {
+		return false
+	}
+	starter, under := x.by.functions()
+	return starter != caller || under != panicking
 }
 
 // sixLevels are the levels in the order of [line.Levels].

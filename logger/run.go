@@ -39,6 +39,7 @@ func (o *Operation) Start(ctx context.Context, options ...RunOption) (context.Co
 	if s == nil {
 		return withLogger(ctx, silent), &Run{Logger: silent, id: set.id}
 	}
+	set.by = callersOf()
 	r, err := s.startRun(ctx, &o.id, &set)
 	if err != nil {
 		s.problem(fmt.Errorf("start run %.80q: %w", r.id, err))
@@ -188,6 +189,7 @@ func (s *Store) beginRun(ctx context.Context, r *Run, op *line.Identity, set *ru
 	}
 	s.place(r, id)
 	r.Logger.trace, r.Logger.span = s.traceIDs(ctx)
+	r.exec.by = set.by
 	r.exec.start = line.Lifecycle{TriggeredBy: set.triggeredBy, Schedule: set.schedule, Inbound: set.inbound}
 	r.exec.begin(r.Logger)
 	if set.hasInput {
@@ -254,13 +256,14 @@ func (r *Run) Output(out any) {
 //
 //	defer func() { run.End(err) }()
 //
-// is right whatever happens. The panic goes on. Use EndAs to give it a reason.
+// is right whatever happens. The panic goes on. Use EndAs to give it a reason. What
+// such a function starts itself, to clean up, ends as its own err says.
 func (r *Run) End(err error) {
 	if r == nil || r.exec.store == nil {
 		return
 	}
 	o := outcomeOf(err)
-	if err == nil && unwinding() {
+	if err == nil && r.exec.unwound(callersOf()) {
 		o = query.Panicked
 	}
 	_ = r.end(o, err)

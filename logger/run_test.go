@@ -115,6 +115,53 @@ func TestRunLife(t *testing.T) {
 		all := mainLogs(t, store, query.RunFilter{})
 		require.Equal(t, query.Succeeded, all[len(all)-1].Outcome)
 	})
+	t.Run("R2.8 library: what cleans up after a panic ends as it says", func(t *testing.T) {
+		for name, recovers := range map[string]bool{"the panic goes on": false, "the panic was recovered": true} {
+			store := openMemory(t, nil)
+			work := func() {
+				ctx, flow := operation(store).Start(t.Context(), logger.ID("flow"))
+				defer flow.End(nil)
+				_, step := logger.StartStep(ctx, "work")
+				defer func() {
+					if recovers {
+						_ = recover()
+					}
+					step.End(nil, nil)
+					_, undo := logger.StartStep(ctx, "undo")
+					undo.End(nil, nil)
+					_, release := logger.StartStep(ctx, "release")
+					defer release.End(nil, nil)
+					_, failed := logger.StartStep(ctx, "fails")
+					failed.End(nil, errors.New("x"))
+					_, run := operation(store).Start(ctx, logger.ID("cleaning"))
+					run.End(nil)
+					func() {
+						defer func() { _ = recover() }()
+						_, inner := logger.StartStep(ctx, "panics again")
+						defer func() { inner.End(nil, nil) }()
+						panic("again")
+					}()
+				}()
+				panic("boom")
+			}
+			if recovers {
+				work()
+			} else {
+				require.PanicsWithValue(t, "boom", work)
+			}
+			var ends []string
+			for _, s := range mainLog(t, store, "flow").SubLogs {
+				ends = append(ends, s.Action+" "+s.Outcome.String())
+			}
+			require.Equal(t, []string{"work panicked", "undo succeeded", "release succeeded", "fails failed", "panics again panicked"}, ends, name)
+			require.Equal(t, query.Succeeded, mainLog(t, store, "cleaning").Outcome, name)
+			flow := query.Panicked
+			if recovers {
+				flow = query.Succeeded
+			}
+			require.Equal(t, flow, mainLog(t, store, "flow").Outcome, name)
+		}
+	})
 	t.Run("R2.8 library: the first end stands", func(t *testing.T) {
 		store := openMemory(t, nil)
 		ctx, run := operation(store).Start(t.Context())

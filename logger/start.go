@@ -24,6 +24,7 @@ type startSettings struct {
 	id       string
 	input    any
 	hasInput bool
+	by       callers
 }
 
 type runSettings struct {

@@ -45,6 +45,7 @@ func StartStep(ctx context.Context, action string, options ...StepOption) (conte
 		step := &Step{Logger: &outside, id: set.id}
 		return withLogger(ctx, step.Logger), step
 	}
+	set.by = callersOf()
 	step := s.startStep(ctx, l, id, &set)
 	return withLogger(ctx, step.Logger), step
 }
@@ -77,6 +78,7 @@ func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set 
 		s.continueStep(step, known)
 		return step
 	}
+	step.exec.by = set.by
 	step.exec.start = line.Lifecycle{Order: set.order}
 	if set.iterated {
 		step.exec.start.Iterated, step.exec.start.IterationIndex = true, set.index
@@ -129,7 +131,7 @@ func (s *Step) End(out any, err error) {
 		return
 	}
 	o := outcomeOf(err)
-	if err == nil && unwinding() {
+	if err == nil && s.exec.unwound(callersOf()) {
 		o = query.Panicked
 	}
 	s.end(o, out, err)
