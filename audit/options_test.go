@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -267,4 +268,19 @@ func TestLostKey(t *testing.T) {
 	_, err = flow(r, "f")
 	require.ErrorIs(t, err, audit.ErrUnavailable)
 	require.NoError(t, r.Close())
+}
+
+// Where there is no folder, or no trail in it, that is no finding.
+func TestVerifyNothing(t *testing.T) {
+	mem := vfs.NewMem()
+	_, err := audit.VerifyFS(t.Context(), mem, dir, nil)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NotErrorIs(t, err, audit.ErrKey, "a key is not what is missing")
+	_, err = audit.VerifyFS(t.Context(), mem, dir, &audit.VerifyOptions{Verifiers: quick("a").list()})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NotErrorIs(t, err, audit.ErrDamaged)
+
+	require.NoError(t, mem.MkdirAll(dir, 0o700))
+	_, err = audit.VerifyFS(t.Context(), mem, dir, nil)
+	require.ErrorIs(t, err, audit.ErrKey)
 }

@@ -54,6 +54,10 @@ type Report struct {
 // report then says what is intact up to there. Of a folder that is being
 // written it may find [ErrUncovered] in the middle of a commit.
 //
+// It returns an error of the file system, fs.ErrNotExist where there is no
+// folder, and [ErrKey] without Verifiers where the folder has no key, as one
+// without a trail: those are no findings.
+//
 // Without an anchor it cannot see that the whole folder was replaced by an older
 // state of itself, or, by somebody who has the key, by another trail.
 func Verify(ctx context.Context, dir string, o *VerifyOptions) (Report, error) {
@@ -70,6 +74,9 @@ func VerifyFS(ctx context.Context, fsys vfs.FS, dir string, o *VerifyOptions) (R
 	if v.trusted == nil {
 		pair, err := folderKey(fsys, dir)
 		if errors.Is(err, fs.ErrNotExist) {
+			if _, err := fsys.ReadDir(dir); err != nil {
+				return v.report, fmt.Errorf("audit: %w", err) // no folder: a key is not what is missing
+			}
 			return v.report, fmt.Errorf("%w: no Verifiers, and no %s in the folder", ErrKey, keyName)
 		}
 		if err != nil {
