@@ -63,7 +63,8 @@ const MaxValueBytes = 4096
 type Expr struct {
 	Op Op
 	// Field is a path under the details, see "Field paths" in the package
-	// comment.
+	// comment; it does not begin with "details.", which [Parse] and
+	// [Engine.Facets] take off.
 	Field string
 	// Key says that Field is a fixed key of the record instead: "message", or one
 	// that [Engine.Facets] knows. A record without it has "" there, and does not
@@ -82,6 +83,9 @@ type Expr struct {
 // Eq matches records in whose details the field has the value: a scalar by its
 // text in the line, a string without its quotes, an array when one of its
 // elements does. A record without the field does not match.
+//
+// The field of Eq and of the functions below is a path under the details: the
+// level, the message or another fixed key is found with [OnKey] around them.
 func Eq(field, value string) Expr { return Expr{Op: OpEq, Field: field, Value: value} }
 
 // In matches records in whose details the field has one of the values; without
@@ -121,7 +125,8 @@ func Folded(e Expr) Expr {
 	return e
 }
 
-// OnKey returns e about a fixed key of its name instead of a path.
+// OnKey returns e about a fixed key of its name instead of a path; [Expr] says
+// which there are.
 func OnKey(e Expr) Expr {
 	e.Key = e.Op.compares()
 	args := e.Args

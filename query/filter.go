@@ -54,7 +54,7 @@ type Filter struct {
 	// message must hold; see "Keywords" in the package comment. At most
 	// [MaxSearchBytes], in UTF-8.
 	Search string
-	// Where is a condition on the details.
+	// Where is a condition on the details, and by [OnKey] on fixed keys.
 	Where Expr
 }
 

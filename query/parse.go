@@ -279,7 +279,7 @@ func (p *parser) comparison() (Expr, error) {
 			text, _, _, err := p.value()
 			if _, ok := parseNumber(text); err == nil && !ok {
 				p.at = from
-				err = p.wrong("%q is no number", text)
+				err = p.wrong("%q is no number, and %s compares numbers alone", text, op.text)
 			}
 			return Expr{Op: op.op, Value: text}, err
 		}

@@ -75,7 +75,9 @@ func TestParseErrors(t *testing.T) {
 	f("/a", 0)
 	f("sku:(a", 6)
 	f("-", 1)
-	_, err := query.Parse("/[/")
+	_, err := query.Parse("level:>=warn")
+	require.EqualError(t, err, `query: at 9: "warn" is no number, and >= compares numbers alone`)
+	_, err = query.Parse("/[/")
 	require.ErrorIs(t, err, query.ErrInvalid)
 	var invalid *query.InvalidError
 	require.True(t, errors.As(err, &invalid))

@@ -1,0 +1,183 @@
+package query_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/steplog/steplog/levels"
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+)
+
+// In the process that writes a folder its store has the engine; any other opens
+// one beside it.
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "logs")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store, err := logger.Open(dir, nil)
+	if err != nil {
+		panic(err)
+	}
+	store.Server("edge-1").Service("orders").Error("no stock", zap.String("sku", "A-1"))
+	if err := store.Close(); err != nil {
+		panic(err)
+	}
+
+	engine, err := query.Open(dir)
+	if err != nil {
+		panic(err)
+	}
+	defer engine.Close()
+	page, err := engine.Records(context.Background(), query.Filter{
+		Service: "orders", Levels: levels.AtLeast(levels.Warn), Where: query.Eq("sku", "A-1"),
+	}, query.Paging{Limit: 20})
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range page.Items {
+		sku, _ := r.Field("sku")
+		fmt.Println(levels.Name(r.Level), r.Service, r.Message, sku)
+	}
+	fmt.Println(page.Total.N, page.Total.Exact)
+	// Output:
+	// error orders no stock A-1
+	// 1 true
+}
+
+// Pages go on where the one before ended, by its cursor, or by an offset as of the
+// first page: what arrives meanwhile moves neither.
+func ExamplePaging() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	orders := store.Server("edge-1").Service("orders")
+	for i := range 5 {
+		orders.Info(fmt.Sprint("line ", i))
+	}
+	ctx, engine, filter := context.Background(), store.Query(), query.Filter{Service: "orders"}
+	show := func(p query.Paging) query.Page[query.Record] {
+		page, err := engine.Records(ctx, filter, p)
+		if err != nil {
+			panic(err)
+		}
+		for _, r := range page.Items {
+			fmt.Print(r.Message, ", ")
+		}
+		fmt.Println("of", page.Total.N)
+		return page
+	}
+	first := show(query.Paging{Limit: 2})
+	orders.Info("line 5")
+	show(query.Paging{Limit: 2, Cursor: first.Next})
+	show(query.Paging{Limit: 2, Offset: 4, AsOf: first.AsOf})
+	show(query.Paging{Limit: 2})
+	// Output:
+	// line 4, line 3, of 5
+	// line 2, line 1, of 5
+	// line 0, of 5
+	// line 5, line 4, of 6
+}
+
+// A run with its steps, failed attempts among them.
+func ExampleEngine_MainLogs() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx, run := store.Server("edge-1").Service("orders").Operation("sync-prices").Start(context.Background())
+	for attempt := 1; attempt <= 2; attempt++ {
+		_, step := logger.StartStep(ctx, "fetch", logger.Attempt(attempt))
+		var err error
+		if attempt == 1 {
+			err = fmt.Errorf("connection reset")
+		}
+		step.End(nil, err)
+	}
+	run.Add(query.Counts{Processed: 3, Succeeded: 3})
+	run.End(nil)
+
+	page, err := store.Query().MainLogs(ctx, query.RunFilter{Operation: "sync-prices"}, query.Paging{Limit: 20})
+	if err != nil {
+		panic(err)
+	}
+	for _, run := range page.Items {
+		fmt.Println(run.Operation, run.Outcome, run.Counts.Processed)
+		for _, step := range run.SubLogs {
+			fmt.Println("-", step.Action, step.Attempt, step.Outcome, step.Reason)
+		}
+	}
+	// Output:
+	// sync-prices succeeded 3
+	// - fetch 1 failed connection reset
+	// - fetch 2 succeeded
+}
+
+// Lines a minute, by level, and the flows that log most.
+func ExampleEngine_Histogram() {
+	now := time.Date(2026, 11, 21, 2, 3, 4, 0, time.UTC)
+	store := logger.OpenMemory(&logger.Options{Clock: func() time.Time { return now }})
+	defer store.Close()
+	orders := store.Server("edge-1").Service("orders")
+	orders.Operation("sync-prices").Info("begun")
+	now = now.Add(2 * time.Minute)
+	orders.Operation("sync-prices").Info("goes on")
+	orders.Operation("sync-stock").Warn("no stock")
+
+	ctx, engine, filter := context.Background(), store.Query(), query.Filter{Service: "orders"}
+	buckets, err := engine.Histogram(ctx, filter, time.Minute)
+	if err != nil {
+		panic(err)
+	}
+	for _, b := range buckets {
+		fmt.Println(b.Start.Format("15:04"), b.Count, b.Levels[levels.Warn])
+	}
+	flows, err := engine.Facets(ctx, filter, "operation", 10)
+	fmt.Println(flows, err)
+	// Output:
+	// 02:03 1 0
+	// 02:04 0 0
+	// 02:05 2 1
+	// [{sync-prices 2} {sync-stock 1}] <nil>
+}
+
+// A tail begins with what was there, here the newest record, and goes on until its
+// context ends.
+func ExampleEngine_Tail() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	orders := store.Server("edge-1").Service("orders")
+	orders.Info("before")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for t, err := range store.Query().Tail(ctx, query.Filter{Service: "orders"}, query.TailOptions{Backlog: 1}) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(t.Record.Message)
+		if t.Record.Message == "after" {
+			cancel()
+			continue
+		}
+		orders.Info("after")
+	}
+	// Output:
+	// before
+	// after
+}
+
+// The functions that make conditions are about the details; OnKey is about what
+// every record has.
+func ExampleOnKey() {
+	fmt.Println(query.Or(query.OnKey(query.Prefix("message", "no ")), query.Eq("sku", "A-1")))
+	fmt.Println(query.OnKey(query.Eq("level", "error")))
+	fmt.Println(query.Eq("level", "error"))
+	// Output:
+	// message:"no "* OR sku:"A-1"
+	// level:"error"
+	// details.level:"error"
+}
