@@ -13,7 +13,9 @@ import (
 // Slog returns a slog logger that writes where l does, with the same settings
 // and masking. Levels between two of slog's count as the lower one. Groups
 // become objects under the details. With Options.TraceIDs, calls that take a
-// context log its trace and span. A record without a time gets the store's.
+// context log its trace and span; nothing else is taken from it, so that what a
+// step logs is the step's through FromContext(ctx).Slog(). A record without a time
+// gets the store's.
 func (l *Logger) Slog() *slog.Logger {
 	if l == nil || l.gate == nil {
 		return slog.New(slog.DiscardHandler)
