@@ -88,7 +88,7 @@ func parseHash(s string) (h tlog.Hash, err error) {
 func signCheckpoint(origin string, f *frontier, signer note.Signer) (Checkpoint, error) {
 	root := f.root()
 	text := checkpointText(origin, f.size, root)
-	signature, err := signer.Sign(text)
+	signature, err := sign(signer, text)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("sign: %w", err)
 	}

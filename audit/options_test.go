@@ -156,6 +156,38 @@ func (f failing) Sign(msg []byte) ([]byte, error) {
 	return f.quick.Sign(msg)
 }
 
+// panicking is a signer with a mistake in it that shows at times.
+type panicking struct{ failing }
+
+func (p panicking) Sign(msg []byte) ([]byte, error) {
+	if p.away.Load() {
+		panic("no session")
+	}
+	return p.quick.Sign(msg)
+}
+
+// A signer that panics refuses records as one that fails does, and ends nothing.
+func TestSignerPanics(t *testing.T) {
+	mem := vfs.NewMem()
+	away := new(atomic.Bool)
+	away.Store(true)
+	o := audit.Options{Signer: panicking{failing{"a", away}}}
+	_, err := hosted(mem, o)
+	require.ErrorContains(t, err, "the signer panicked: no session")
+	away.Store(false)
+	r, err := hosted(mem, o)
+	require.NoError(t, err)
+	away.Store(true)
+	_, err = flow(r, "unsigned")
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	require.ErrorContains(t, err, "the signer panicked: no session")
+	away.Store(false)
+	receipt, err := flow(r, "signed")
+	require.NoError(t, err, "nothing was written, so nothing is wrong")
+	require.EqualValues(t, 1, receipt.Seq)
+	require.NoError(t, r.Close())
+}
+
 func TestSignerFails(t *testing.T) {
 	mem := vfs.NewMem()
 	away := new(atomic.Bool)

@@ -34,11 +34,11 @@ func verifierOf(signer note.Signer) (note.Verifier, error) {
 		return v, nil
 	}
 	text := checkpointText(signer.Name(), 0, (&frontier{}).root())
-	first, err := signer.Sign(text)
+	first, err := sign(signer, text)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	again, err := signer.Sign(text)
+	again, err := sign(signer, text)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
@@ -46,6 +46,17 @@ func verifierOf(signer note.Signer) (note.Verifier, error) {
 		return nil, fmt.Errorf("%w: Signer signs the same text in different ways and needs Verifiers", ErrOptions)
 	}
 	return &resigner{signer: signer}, nil
+}
+
+// sign has a signer sign. It is the host's, and its panic an error: commits are
+// made on a goroutine of the Recorder, where no host could recover from it.
+func sign(signer note.Signer, text []byte) (signature []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			signature, err = nil, fmt.Errorf("the signer panicked: %s", panicText(p))
+		}
+	}()
+	return signer.Sign(text)
 }
 
 // resigner checks signatures by making them again.
@@ -61,7 +72,7 @@ func (r *resigner) KeyHash() uint32 { return r.signer.KeyHash() }
 func (r *resigner) Verify(msg, sig []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	want, err := r.signer.Sign(msg)
+	want, err := sign(r.signer, msg)
 	return err == nil && bytes.Equal(want, sig)
 }
 
