@@ -125,6 +125,11 @@ func (o *Options) complete() (Options, error) {
 	if c.OnProblem == nil {
 		c.OnProblem = func(error) {}
 	}
+	hook := c.OnProblem
+	c.OnProblem = func(err error) {
+		defer func() { _ = recover() }() // the hook is the host's, and called on goroutines of the Recorder
+		hook(err)
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}

@@ -188,6 +188,20 @@ func TestSignerPanics(t *testing.T) {
 	require.NoError(t, r.Close())
 }
 
+// Hooks that panic end nothing.
+func TestHooksPanic(t *testing.T) {
+	heard := make(chan error, 10)
+	r, err := hosted(vfs.NewMem(), audit.Options{
+		OnCheckpoint: func([]byte) { panic("checkpoint") },
+		OnProblem:    func(err error) { heard <- err; panic("problem") },
+	})
+	require.NoError(t, err)
+	_, err = flow(r, "f")
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.ErrorContains(t, <-heard, "Options.OnCheckpoint panicked: checkpoint")
+}
+
 func TestSignerFails(t *testing.T) {
 	mem := vfs.NewMem()
 	away := new(atomic.Bool)
