@@ -137,6 +137,39 @@ func TestSecretsByValue(t *testing.T) {
 		l.Info("open sesame")
 		require.Equal(t, []string{"open sesame", "open ***"}, messages(host(t, store)))
 	})
+	t.Run("R6.2 library: a secret that is added later is masked in what loggers had bound before", func(t *testing.T) {
+		store := openMemory(t, nil)
+		server := store.Server("edge-1")
+		l := server.With(zap.String("a", "open sesame"), zap.Any("m", map[string]any{"sesame": []any{1, -71236.5, "x\"sesame", true, nil}}),
+			zap.Int64("n", 7123), zap.Namespace("ns"), zap.String("b", "sesame"), zap.Namespace("empty")).Label("sesame")
+		z, s := server.Zap().With(zap.String("k", "sesame")), server.Slog().With("k", "sesame")
+		calls := map[string]func(){
+			"logger": func() { l.Info("m") }, "more fields": func() { l.With(zap.String("k", "sesame")).Info("m") },
+			"zap": func() { z.Info("m") }, "slog": func() { s.Info("m") },
+		}
+		kept := func(call func()) string {
+			had := len(host(t, store))
+			call()
+			all := host(t, store)
+			require.Len(t, all, had+1)
+			_, details, err := all[had].Objects()
+			require.NoError(t, err)
+			require.True(t, json.Valid(details), "%s", details)
+			return string(details)
+		}
+		for name, call := range calls {
+			require.Contains(t, kept(call), "sesame", name)
+		}
+		for _, secret := range []string{"7123", "sesame"} {
+			require.NoError(t, store.AddSecret(secret))
+			for name, call := range calls {
+				require.NotContains(t, kept(call), secret, name)
+			}
+		}
+		l.Info("last", zap.Int("i", 1))
+		all := host(t, store)
+		require.Contains(t, string(all[len(all)-1].Raw), `"label":"***","message":"last","details":{"a":"open ***","m":{"***":[1,"-***6.5","x\"***",true,null]},"n":"***","ns":{"b":"***","empty":{"i":1}}}`)
+	})
 	t.Run("R6.2 library: masked before any sink, so no query finds it", func(t *testing.T) {
 		store := openMemory(t, nil)
 		require.NoError(t, store.AddSecret("sesame"))

@@ -1,13 +1,23 @@
 package line
 
-import "go.uber.org/zap"
+import (
+	"sync/atomic"
 
-// Context is what a logger has bound: fields, encoded once, a label, an error. A
-// nil Context is empty. It is immutable and safe for concurrent use.
+	"go.uber.org/zap"
+)
+
+// Context is what a logger has bound: fields, encoded once, and once more when
+// secrets were registered since, a label, an error. A nil Context is empty. It is
+// safe for concurrent use, and nothing that is seen of it changes otherwise.
 type Context struct {
-	details   []byte // members, each with a comma after it; namespaces open at the end
-	ns        int    // open namespaces
-	hide      bool   // the fields that follow are in a namespace whose name is secret
+	bound
+	newer atomic.Pointer[masked] // of secrets that were registered later, nil for none
+}
+
+type bound struct {
+	masked
+	ns        int  // open namespaces
+	hide      bool // the fields that follow are in a namespace whose name is secret
 	truncated bool
 	label     string
 	topic     string
@@ -16,15 +26,66 @@ type Context struct {
 	err       errorParts
 }
 
-var emptyContext Context
+// masked are members, each with a comma after it, in which the secrets of a version
+// are hidden; namespaces are open at the end.
+type masked struct {
+	details []byte
+	version uint64
+}
+
+var emptyContext Context // never changed
 
 func (c *Context) clone() *Context {
 	n := &Context{}
 	if c != nil {
-		*n = *c
+		n.bound = c.bound
 		n.details = append([]byte(nil), c.details...)
 	}
 	return n
+}
+
+// members returns the members of c under details, without secrets that were
+// registered after they were bound.
+func (e *Encoder) members(c *Context, st *state) []byte {
+	if c.version >= st.version || len(c.details) == 0 {
+		return c.details
+	}
+	m := c.newer.Load()
+	if m == nil || m.version < st.version {
+		m = &masked{e.maskMembers(c.details), st.version}
+		c.newer.Store(m)
+	}
+	return m.details
+}
+
+// maskMembers hides registered values in what this package encoded: in keys, texts
+// and numbers.
+func (e *Encoder) maskMembers(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for s := (scanner{b: b}); s.i < len(b); {
+		from := s.i
+		switch c := b[from]; {
+		case c == '"':
+			l, ok := s.str()
+			if !ok {
+				return append(out, b[from:]...) // it is never so
+			}
+			if text, changed := e.mask.Mask(s.get(l)); changed {
+				out = appendQuoted(out, text)
+				continue
+			}
+		case c == '-' || c-'0' <= 9:
+			s.i += max(numberLen(b[from:]), 1)
+			if e.mask.Contains(b[from:s.i]) {
+				out = e.maskNumber(append(out, b[from:s.i]...), len(out))
+				continue
+			}
+		default:
+			s.i++
+		}
+		out = append(out, b[from:s.i]...)
+	}
+	return out
 }
 
 // With returns c and the given fields: those of an error, code or topic apart,
@@ -35,6 +96,10 @@ func (c *Context) clone() *Context {
 func (e *Encoder) With(c *Context, fields []zap.Field) *Context {
 	n := c.clone()
 	st := e.newState()
+	if n.version < st.version && len(n.details) > 0 {
+		n.details = append([]byte(nil), e.members(c, &st)...)
+	}
+	n.version = st.version
 	st.ns, st.hide = n.ns, n.hide
 	marks(fields, &st, !n.hasErr)
 	if st.skip >= 0 {

@@ -164,7 +164,7 @@ func (e *Encoder) details(b []byte, c *Context, fields []zap.Field, st *state) [
 	b = append(b, `"details":{`...)
 	open := len(b)
 	if len(c.details) > 0 {
-		b = append(b, c.details...)
+		b = append(b, e.members(c, st)...)
 	}
 	b = e.fields(b, fields, st)
 	for ; st.ns > 0; st.ns-- {
