@@ -193,6 +193,7 @@ func (s *Store) hide(l *line.Lifecycle) {
 	for _, text := range [...]*string{&l.Outcome, &l.Reason, &l.TriggeredBy, &l.Schedule} {
 		*text, _ = s.masker.Mask(*text)
 	}
+	l.IterationValue = s.encoder.MaskAgain(l.IterationValue)
 }
 
 // panicked reports what the host's code panicked with, and returns it as an

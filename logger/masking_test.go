@@ -137,6 +137,24 @@ func TestSecretsByValue(t *testing.T) {
 		l.Info("open sesame")
 		require.Equal(t, []string{"open sesame", "open ***"}, messages(host(t, store)))
 	})
+	t.Run("R6.2 library: a secret that is added later is masked in what ends repeat of starts", func(t *testing.T) {
+		store := openMemory(t, nil)
+		ctx, run := operation(store).Start(t.Context(), logger.TriggeredBy("sesame"), logger.Schedule("sesame"))
+		_, ended := logger.StartStep(ctx, "a", logger.Iteration(0, map[string]any{"k": "sesame"}))
+		_, left := logger.StartStep(ctx, "b", logger.Iteration(1, "sesame"))
+		had := len(host(t, store))
+		require.NoError(t, store.AddSecret("sesame"))
+		ended.End(nil, nil)
+		run.End(nil)
+		left.End(nil, nil)
+		all := host(t, store)[had:]
+		require.Len(t, all, 4, "the library ended one of them first")
+		for _, r := range all {
+			require.True(t, json.Valid(r.Raw), "%s", r.Raw)
+			require.NotContains(t, string(r.Raw), "sesame")
+		}
+		require.Contains(t, string(all[0].Raw), `"iteration":{"index":0,"value":{"k":"***"}}`)
+	})
 	t.Run("R6.2 library: a secret that is added later is masked in what loggers had bound before", func(t *testing.T) {
 		store := openMemory(t, nil)
 		server := store.Server("edge-1")

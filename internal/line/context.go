@@ -58,6 +58,15 @@ func (e *Encoder) members(c *Context, st *state) []byte {
 	return m.details
 }
 
+// MaskAgain returns a value that [Encoder.AppendValue] encoded without the secrets
+// that were registered since. It may be value itself.
+func (e *Encoder) MaskAgain(value []byte) []byte {
+	if len(value) == 0 || !e.mask.HasSecrets() {
+		return value
+	}
+	return e.maskMembers(value)
+}
+
 // maskMembers hides registered values in what this package encoded: in keys, texts
 // and numbers.
 func (e *Encoder) maskMembers(b []byte) []byte {
