@@ -2,6 +2,7 @@ package logger
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/levels"
@@ -16,8 +17,9 @@ func (s *Store) MarkArchived(ctx context.Context, id uint64) error {
 		return ErrClosed
 	}
 	ctx = orBackground(ctx)
+	unknown := fmt.Errorf("mark log %d archived: %w", id, ErrRunUnknown)
 	if id == 0 {
-		return ErrRunUnknown
+		return unknown
 	}
 	runs, err := s.engine.MainLogs(ctx, query.RunFilter{ID: id}, query.Paging{Limit: 1})
 	if err != nil {
@@ -41,7 +43,7 @@ func (s *Store) MarkArchived(ctx context.Context, id uint64) error {
 			}
 		}
 	}
-	return ErrRunUnknown
+	return unknown
 }
 
 func (s *Store) markArchived(kind line.Kind, message string, id uint64, identity *line.Identity, already bool) error {

@@ -23,6 +23,7 @@ func TestMarkArchived(t *testing.T) {
 	require.NoError(t, store.MarkArchived(t.Context(), m.SubLogs[1].ID))
 	require.NoError(t, store.MarkArchived(t.Context(), m.SubLogs[1].ID), "twice is fine")
 	require.ErrorIs(t, store.MarkArchived(t.Context(), 0), logger.ErrRunUnknown)
+	require.ErrorContains(t, store.MarkArchived(t.Context(), 0), "mark log ")
 	require.ErrorIs(t, store.MarkArchived(t.Context(), 1<<40), logger.ErrRunUnknown)
 
 	check := func(s *logger.Store) {

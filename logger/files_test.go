@@ -262,6 +262,9 @@ func TestRules(t *testing.T) {
 		}
 		require.ErrorIs(t, store.SetFileRule(t.Context(), "../x", good), logger.ErrName)
 		require.ErrorIs(t, store.SetFileRule(t.Context(), "audit", good), logger.ErrName)
+		require.ErrorContains(t, store.SetFileRule(t.Context(), "audit", good), "Store.Audit", "who can act is told where")
+		require.ErrorIs(t, store.Rotate(t.Context(), "audit"), logger.ErrName)
+		require.ErrorContains(t, store.Rotate(t.Context(), "audit"), "Store.Audit")
 		require.ErrorIs(t, store.Rotate(t.Context(), "../x"), logger.ErrName)
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()

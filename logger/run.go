@@ -323,7 +323,13 @@ func (s *Store) EndRun(ctx context.Context, id string, o query.Outcome, err erro
 		return err
 	}
 	id = line.CutID(id)
-	o = ended(o, err)
+	if err := s.endRun(id, ended(o, err), err); err != nil {
+		return fmt.Errorf("end run %.80q: %w", id, err)
+	}
+	return nil
+}
+
+func (s *Store) endRun(id string, o query.Outcome, reason error) error {
 	r, mine := s.claim(id)
 	if mine {
 		err := s.adoptRun(r)
@@ -332,7 +338,7 @@ func (s *Store) EndRun(ctx context.Context, id string, o query.Outcome, err erro
 			return err
 		}
 	}
-	return r.end(o, err)
+	return r.end(o, reason)
 }
 
 // adoptRun makes r the handle of a run as its records have it. The caller holds

@@ -311,6 +311,7 @@ func TestRunLife(t *testing.T) {
 		step.End(nil, nil)
 		require.Equal(t, query.Terminated, mainLog(t, store, run.ID()).Outcome)
 		require.ErrorIs(t, store.EndRun(t.Context(), "nobody", query.Failed, nil), logger.ErrRunUnknown)
+		require.EqualError(t, store.EndRun(t.Context(), "nobody", query.Failed, nil), `end run "nobody": logger: unknown run`)
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.ErrorIs(t, store.EndRun(cancelled, run.ID(), query.Failed, nil), context.Canceled)

@@ -56,8 +56,8 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
-	if !rotation.ValidName(name) || name == fileAudit {
-		return fmt.Errorf("%w: %.80q", ErrName, name)
+	if err := checkName(name); err != nil {
+		return err
 	}
 	if err := rule.Rotation.Validate(); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrRule, name, err)
@@ -90,10 +90,21 @@ func (s *Store) Rotate(ctx context.Context, name string) error {
 	if err := orBackground(ctx).Err(); err != nil {
 		return err
 	}
-	if !rotation.ValidName(name) || name == fileAudit {
-		return fmt.Errorf("%w: %.80q", ErrName, name)
+	if err := checkName(name); err != nil {
+		return err
 	}
 	return translate(s.journal.Rotate(name))
+}
+
+// checkName returns an error that wraps ErrName for what is no file of the store.
+func checkName(name string) error {
+	switch {
+	case !rotation.ValidName(name):
+		return fmt.Errorf("%w: %.80q", ErrName, name)
+	case name == fileAudit:
+		return fmt.Errorf("%w: %q is the trail's: Store.Audit has its rule, and rotates it", ErrName, name)
+	}
+	return nil
 }
 
 // settings is the JSON form of what Options.KeepSettings keeps, in
