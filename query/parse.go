@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/steplog/steplog/levels"
 )
 
 // SyntaxError says where a text is no expression.
@@ -46,8 +48,9 @@ func (e *SyntaxError) Unwrap() error { return ErrInvalid }
 // knows, and message) or a path under the details; "details." before a path makes
 // it one in any case. Names and values that hold blanks, quotes, parentheses or
 // colons are quoted, with a backslash before a quote or a backslash; in a pattern
-// a backslash stands before a slash. AND, OR and NOT are words in capitals. The
-// empty text matches everything.
+// a backslash stands before a slash. AND, OR and NOT are words in capitals. A level
+// or a kind that is not quoted must be one, in any case, and level:>=warn asks for
+// those from warn up. The empty text matches everything.
 //
 // It returns a [*SyntaxError], or an [*InvalidError] for what no expression may
 // hold. Both wrap [ErrInvalid].
@@ -81,6 +84,7 @@ const maxExprText = 64 << 10
 type parser struct {
 	text string
 	at   int
+	key  string // the fixed key that a comparison is read for, "" for none
 }
 
 func (p *parser) wrong(format string, args ...any) error {
@@ -199,8 +203,12 @@ func (p *parser) term() (Expr, error) {
 				p.at = from
 				return Expr{}, p.wrong("a name is missing")
 			}
+			key := !quoted && knownKey(name)
+			if key {
+				p.key = name
+			}
 			e, err := p.comparison()
-			e.Field, e.Key = name, !quoted && knownKey(name)
+			e.Field, e.Key, p.key = name, key, ""
 			if path, ok := strings.CutPrefix(name, detailsPrefix); ok && path != "" {
 				e.Field, e.Key = path, false
 			}
@@ -276,7 +284,10 @@ func (p *parser) comparison() (Expr, error) {
 	}{{"<=", OpAtMost}, {"<", OpLess}, {">=", OpAtLeast}, {">", OpMore}} {
 		if p.take(op.text) {
 			from := p.at
-			text, _, _, err := p.value()
+			text, quoted, _, err := p.value()
+			if p.key == "level" && err == nil && !quoted {
+				return p.levels(op.op, text)
+			}
 			if _, ok := parseNumber(text); err == nil && !ok {
 				p.at = from
 				err = p.wrong("%q is no number, and %s compares numbers alone", text, op.text)
@@ -316,7 +327,46 @@ func (p *parser) comparison() (Expr, error) {
 	if prefix, is := strings.CutSuffix(text, "*"); is {
 		return Expr{Op: OpPrefix, Value: prefix}, nil
 	}
-	return Expr{Op: OpEq, Value: text}, nil
+	text, err = p.known(text)
+	return Expr{Op: OpEq, Value: text}, err
+}
+
+// levels returns the levels that lie so to one.
+func (p *parser) levels(op Op, word string) (Expr, error) {
+	word, err := p.known(word)
+	if err != nil {
+		return Expr{}, err
+	}
+	than, _ := levels.Parse(word)
+	e := Expr{Op: OpIn}
+	for _, l := range allLevels {
+		if op == OpLess && l < than || op == OpAtMost && l <= than || op == OpAtLeast && l >= than || op == OpMore && l > than {
+			e.Values = append(e.Values, levels.Name(l))
+		}
+	}
+	return e, nil
+}
+
+// known returns a word as the values of p.key are written, if that is a key of which
+// there are only some: WARNING is warn. A word that no record can have is an error, for
+// who mistypes it would take it that there is nothing.
+func (p *parser) known(word string) (string, error) {
+	switch p.key {
+	case "level":
+		level, err := levels.Parse(word)
+		if err != nil {
+			p.at -= len(word)
+			return word, p.wrong("%q is no level: there are trace, debug, info, warn, error and fatal", word)
+		}
+		return levels.Name(level), nil
+	case "kind":
+		if kind := Kind(strings.ToLower(word)); kind.known() {
+			return string(kind), nil
+		}
+		p.at -= len(word)
+		return word, p.wrong("%q is no kind: there are line, capture, run, step, event and access", word)
+	}
+	return word, nil
 }
 
 // list reads the values of one of.
@@ -326,7 +376,10 @@ func (p *parser) list() (Expr, error) {
 		if p.blanks(); p.take(")") {
 			return e, nil
 		}
-		text, _, fold, err := p.value()
+		text, quoted, fold, err := p.value()
+		if err == nil && !quoted {
+			text, err = p.known(text)
+		}
 		if err != nil {
 			return e, err
 		}
