@@ -53,7 +53,7 @@ func (j *Journal) keepPrivate() {
 		return
 	}
 	if len(made) > 0 {
-		j.problem(fmt.Errorf("%s: %w: %s. They are made anew and nothing is lost: it would have been, had the process been killed before",
+		j.problem(fmt.Errorf("%s: %w: %s. They are made anew, and nothing is lost; a kill before that would have lost what was not in the texts yet",
 			j.privatePath(""), errRemoved, strings.Join(made, ", ")))
 	}
 	said := ""
@@ -148,15 +148,17 @@ func (j *Journal) putBack(gone []string) (made []string, err error) {
 // privateFolder makes the folder anew, if it is gone.
 func (j *Journal) privateFolder() error {
 	dir := j.privatePath("")
-	if info, err := j.fs.Lstat(dir); err == nil && info.Mode().IsRegular() {
-		if err := j.fs.Rename(dir, dir+".broken"); err != nil {
+	err := j.fs.MkdirAll(dir, 0o700)
+	if err != nil {
+		// Something else may stand there, a link to nothing too.
+		if info, lerr := j.fs.Lstat(dir); lerr != nil || info.IsDir() {
 			return err
 		}
+		if err = j.fs.Rename(dir, dir+".broken"); err == nil {
+			err = j.fs.MkdirAll(dir, 0o700)
+		}
 	}
-	if err := j.fs.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return j.fs.SyncDir(j.dir)
+	return errors.Join(err, j.fs.SyncDir(j.dir))
 }
 
 // makeWay puts aside what stands under the name of a file that is made anew.

@@ -71,6 +71,12 @@ func TestRingIsRemoved(t *testing.T) {
 		{"all of it is removed", func(t *testing.T, fsys *vfs.Mem) {
 			removeAll(t, fsys, "ring", "lock", "numbers.json", "files.json", "dropped", "")
 		}, []string{"lock", "files.json", "numbers.json", "dropped", "ring"}, false},
+		{"a file takes the place of the folder", func(t *testing.T, fsys *vfs.Mem) {
+			require.NoError(t, fsys.Rename(filepath.Join(dir, ".journal"), filepath.Join(dir, "moved")))
+			f, err := fsys.OpenFile(filepath.Join(dir, ".journal"), os.O_WRONLY|os.O_CREATE, 0o600)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+		}, []string{"lock", "files.json", "numbers.json", "dropped", "ring"}, false},
 		{"the folder is moved", func(t *testing.T, fsys *vfs.Mem) {
 			require.NoError(t, fsys.Rename(filepath.Join(dir, ".journal"), filepath.Join(dir, "moved")))
 		}, []string{"lock", "files.json", "numbers.json", "dropped", "ring"}, false},
