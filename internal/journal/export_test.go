@@ -30,3 +30,13 @@ func (s *Snapshot) BySeq(seq uint64) (*Segment, int) {
 	}
 	return nil, 0
 }
+
+// Queued returns how many callers wait for room in the ring.
+func (j *Journal) Queued() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, q := range j.queues {
+		n += len(q.waiters)
+	}
+	return n
+}

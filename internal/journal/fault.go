@@ -105,10 +105,7 @@ func (j *Journal) rescue() error {
 	}
 	j.ringGone.Store(true)
 	j.failing.Store(false)
-	if j.space != nil {
-		close(j.space)
-		j.space = nil
-	}
+	j.wakeWaiters()
 	if j.taken.Load() {
 		return nil // the ring that is there is another process'
 	}

@@ -83,13 +83,15 @@ type Journal struct {
 	mu      sync.Mutex // orders appends; guards what follows
 	numbers *numbers
 	closed  bool
-	buf     []byte        // mode write
-	head    uint64        // of the ring
-	pumped  uint64        // position below which all is in the text
-	urgeAt  uint64        // the writer is woken at once when head gets here
-	marks   []mark        // where some records stand
-	idle    bool          // the writer waits for a record
-	space   chan struct{} // closed when there may be room, nil when nobody waits
+	buf     []byte   // mode write
+	head    uint64   // of the ring
+	pumped  uint64   // position below which all is in the text
+	urgeAt  uint64   // the writer is woken at once when head gets here
+	marks   []mark   // where some records stand
+	idle    bool     // the writer waits for a record
+	waiting int      // callers that wait for room, or were given it and did not take it yet
+	given   uint64   // room in the ring that is theirs
+	queues  []*queue // of those that wait, by limit, the largest first
 
 	_ cpu.CacheLinePad
 

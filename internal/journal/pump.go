@@ -64,7 +64,9 @@ func (j *Journal) pump() {
 		if !j.failing.Swap(true) {
 			j.problem(err)
 		}
-		j.wakeSpace() // those who wait need not: the disk is not slow, it fails
+		j.mu.Lock()
+		j.wakeWaiters() // those who wait need not: the disk is not slow, it fails
+		j.mu.Unlock()
 		select {
 		case <-time.After(pause):
 		case <-j.finish:
@@ -346,9 +348,6 @@ func (j *Journal) release(upto, seq uint64) {
 	for len(j.marks) > 0 && j.marks[0].at < upto {
 		j.marks = j.marks[1:]
 	}
-	if j.space != nil {
-		close(j.space)
-		j.space = nil
-	}
+	j.giveSpace()
 	j.mu.Unlock()
 }

@@ -23,7 +23,7 @@ func (f *File) appendRing(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 	need := frameSize(len(body))
 	j.mu.Lock()
 	limit := j.ring.limit(m.Kind, m.Level)
-	if j.head+need-j.tail.Load() > limit || j.closed || j.faulted.Load() {
+	if j.head+need-j.tail.Load() > limit || j.waiting > 0 || j.closed || j.faulted.Load() {
 		if err := j.waitSpace(need, limit); err != nil {
 			seq := uint64(0)
 			if errors.Is(err, errNoRing) {
@@ -134,60 +134,6 @@ func (f *File) turn() {
 	f.waiting = append(f.waiting, begun{f.seg, f.j.head})
 }
 
-// waitParts is in how many parts MaxWait is waited. When the process was stopped, as
-// that of a machine that is moved, so was the writer: one part has passed then, however
-// long it took, and the writer gets the others.
-const waitParts = 4
-
-// waitSpace waits until a frame fits, at most MaxWait, and not at all while the
-// disk fails. The caller holds mu, which is given up meanwhile.
-func (j *Journal) waitSpace(need, limit uint64) error {
-	var timer *time.Timer
-	for parts := waitParts; ; {
-		switch {
-		case j.closed:
-			return ErrClosed
-		case j.ringGone.Load():
-			return errNoRing
-		case !j.faulted.Load() && j.head+need-j.tail.Load() <= limit:
-			return nil
-		case j.failing.Load() || need > limit:
-			return ErrFull
-		}
-		if timer == nil {
-			timer = time.NewTimer(j.opts.MaxWait / waitParts)
-			defer timer.Stop()
-		}
-		if j.space == nil {
-			j.space = make(chan struct{})
-		}
-		space := j.space
-		signal(j.urge)
-		j.mu.Unlock()
-		select {
-		case <-space:
-		case <-timer.C:
-			if parts--; parts > 0 {
-				timer.Reset(j.opts.MaxWait / waitParts)
-			}
-		}
-		j.mu.Lock()
-		if parts == 0 && !j.ringGone.Load() && (j.faulted.Load() || j.head+need-j.tail.Load() > limit) {
-			return ErrFull
-		}
-	}
-}
-
-// wakeSpace lets those look again who wait for space.
-func (j *Journal) wakeSpace() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.space != nil {
-		close(j.space)
-		j.space = nil
-	}
-}
-
 // appendLost puts the record that says what was dropped, if there is room for
 // it. The caller holds mu.
 func (f *File) appendLost() {
@@ -195,7 +141,7 @@ func (f *File) appendLost() {
 		return
 	}
 	body, m, o := f.lostRecord()
-	if f.j.head+frameSize(len(body))-f.j.tail.Load() > f.j.ring.size {
+	if !f.j.fits(frameSize(len(body)), f.j.ring.size) {
 		return
 	}
 	if _, err := f.put(o, m, body, bodySum(body)); err == nil {

@@ -235,10 +235,7 @@ func (j *Journal) closeWriter() error {
 		}
 	}
 	j.closed = true
-	if j.space != nil {
-		close(j.space)
-		j.space = nil
-	}
+	j.wakeWaiters()
 	j.mu.Unlock()
 	j.done.Wait()
 	j.opening.Lock() // no file is being opened from here on
