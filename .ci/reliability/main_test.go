@@ -32,6 +32,7 @@ var roles = map[string]func() error{
 	"soak":     soakRole,
 	"dropping": dropUntilKilled,
 	"stopped":  stopped,
+	"removed":  removed,
 }
 
 func TestMain(m *testing.M) {

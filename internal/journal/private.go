@@ -93,7 +93,7 @@ func (j *Journal) stands(name string) bool {
 	info, err := j.fs.Lstat(j.privatePath(name))
 	switch {
 	case err != nil:
-		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.ELOOP)
 	case !info.Mode().IsRegular():
 		return false
 	}
