@@ -102,8 +102,11 @@ func TestReaderOfAFileWithTheNumberOfAnother(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.NoError(t, f.Sync(t.Context()))
-			require.EventuallyWithT(t, func(t *assert.CollectT) { require.Equal(t, rows(f.Journal), rows(r)) }, 30*time.Second, 10*time.Millisecond)
-			require.Equal(t, messages(t, f.Journal, "user"), messages(t, r, "user"))
+			// Closed files go while one looks.
+			require.EventuallyWithT(t, func(now *assert.CollectT) {
+				require.Equal(now, rows(f.Journal), rows(r))
+				require.Equal(now, messages(t, f.Journal, "user"), messages(t, r, "user"))
+			}, 30*time.Second, 10*time.Millisecond)
 		}
 	}
 }
