@@ -31,19 +31,15 @@ type boundary struct {
 // file on hold is kept, and so is all that is newer: a trail has no gaps.
 func (r *Recorder) retain(t *trail) {
 	rule := t.rule.Load()
-	now, leapt := r.age.Now(r.opts.Clock())
-	if leapt > 0 && rule.MaxAge > 0 {
-		r.opts.OnProblem(fmt.Errorf("audit: retain: %w", age.LeapError(leapt)))
-	}
 	if rule.MaxFiles == 0 && rule.MaxAge == 0 && rule.MaxTotalBytes == 0 {
 		return
 	}
-	if err := r.retainBy(t, rule, now); err != nil {
+	if err := r.retainBy(t, rule); err != nil {
 		r.opts.OnProblem(fmt.Errorf("audit: retain: %w", err))
 	}
 }
 
-func (r *Recorder) retainBy(t *trail, rule *rotation.Rule, now time.Time) error {
+func (r *Recorder) retainBy(t *trail, rule *rotation.Rule) error {
 	sealed, _, err := trailFiles(r.fs, r.dir)
 	if err != nil {
 		return err
@@ -51,6 +47,13 @@ func (r *Recorder) retainBy(t *trail, rule *rotation.Rule, now time.Time) error 
 	sizes, total, err := r.sizes()
 	if err != nil {
 		return err
+	}
+	var now time.Time
+	if rule.MaxAge > 0 {
+		var leapt time.Duration
+		if now, leapt = r.age.Now(r.opts.Clock()); leapt > 0 {
+			r.opts.OnProblem(fmt.Errorf("audit: retain: %w", age.LeapError(leapt)))
+		}
 	}
 	for i, name := range sealed {
 		many := rule.MaxFiles > 0 && len(sealed)-i > rule.MaxFiles

@@ -13,10 +13,6 @@ import (
 // their names.
 func (f *File) retain() {
 	rule := f.Rule()
-	now, leapt := f.age.Now(f.opts.Clock())
-	if leapt > 0 && rule.MaxAge > 0 {
-		f.problem(fmt.Errorf("retain %s: %w", f.path, age.LeapError(leapt)))
-	}
 	if rule.MaxFiles == 0 && rule.MaxAge == 0 && rule.MaxTotalBytes == 0 {
 		return
 	}
@@ -28,6 +24,13 @@ func (f *File) retain() {
 	total := f.size.Load()
 	for _, s := range files {
 		total += s.bytes
+	}
+	var now time.Time
+	if rule.MaxAge > 0 {
+		var leapt time.Duration
+		if now, leapt = f.age.Now(f.opts.Clock()); leapt > 0 {
+			f.problem(fmt.Errorf("retain %s: %w", f.path, age.LeapError(leapt)))
+		}
 	}
 	left := len(files)
 	for _, s := range files {

@@ -80,7 +80,7 @@ func (j *Journal) missing() (gone []string) {
 	if j.ringed() && !j.faulted.Load() {
 		names = append(names, ringName)
 	}
-	if len(j.registry.names) == 0 {
+	if !j.registry.stored.Load() {
 		names = slices.DeleteFunc(names, func(name string) bool { return name == registryName })
 	}
 	j.mu.Unlock()
@@ -195,10 +195,10 @@ func (j *Journal) again(name string) error {
 // stays locked: it may have been moved, and be moved back.
 func (j *Journal) lockAgain() error {
 	lock, err := j.fs.Lock(j.privatePath(lockName))
-	if errors.Is(err, vfs.ErrLocked) {
+	switch {
+	case errors.Is(err, vfs.ErrLocked):
 		return ErrLocked
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	j.private.more = append(j.private.more, lock)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/steplog/steplog/internal/vfs"
 )
@@ -24,6 +25,8 @@ type registry struct {
 	path  string
 	names []string // by code
 	taken bool     // another process writes the folder
+
+	stored atomic.Bool // there is a table with names; read without opening
 }
 
 // errTable is returned for a file table that cannot be what was written.
@@ -66,6 +69,7 @@ func openRegistry(fsys vfs.FS, private string) (*registry, error) {
 		return r, fmt.Errorf("%w: %d names", errTable, len(f.Names))
 	}
 	r.names = f.Names
+	r.stored.Store(len(r.names) > 0)
 	return r, nil
 }
 
@@ -82,6 +86,7 @@ func (r *registry) code(name string) (uint16, error) {
 		return 0, err
 	}
 	r.names = names
+	r.stored.Store(true)
 	return uint16(len(names) - 1), nil
 }
 
