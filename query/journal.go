@@ -52,6 +52,7 @@ type journalBackend struct {
 	scans sync.Pool
 	// tellers are *runs.Teller that nobody uses.
 	tellers sync.Pool
+	kept    keptLogs
 }
 
 // Close closes the journal of a Backend that opened it itself.

@@ -48,6 +48,8 @@ var faults = []fault{
 		"t.countSealed(x, t.settled, 1)", "t.countSealed(x, 0, 1)", inJournal, "^TestSavedWhileOpen$"},
 	{"saved tables are believed of a text that was changed", inTables,
 		"if f == nil || f.found || !f.is(", "if f == nil || f.found && !f.is(", inJournal, "^TestSavedWhileOpen$"},
+	{"a run that was over and changed is told of as before", inRuns,
+		"\th.changes++\n", "", inQuery, "^TestKeptMainLogs$"},
 	{"runs of files that are gone are taken from saved tables", inTables,
 		"if !f.found && f.log == Usage {", "if f.log == \"\" {", inJournal, "^TestDeletedAndKilled$"},
 	{"of what a full disk left in the ring, what the text has is written again", inJournal,

@@ -31,6 +31,9 @@ type history struct {
 	peak    int              // how many runs and steps the maps were made for
 	turn    uint32           // counts how often it was looked for those
 
+	restarts uint64 // tells this table from those before it
+	changes  uint64 // counts runs that were over, and are not as they were
+
 	texts   *texts
 	scopes  []*runScope
 	byScope map[line.Identity]*runScope
@@ -83,7 +86,7 @@ func (h *history) row(slot uint32) *runRow { return &h.rows[slot/rowsAtOnce][slo
 // can be read with that one.
 func (h *history) again() *history {
 	next := newHistory(h.t)
-	next.texts, next.turn = h.texts, h.turn
+	next.texts, next.turn, next.restarts = h.texts, h.turn, h.restarts+1
 	for _, s := range h.scopes {
 		next.scopeOf(&s.identity)
 	}
@@ -376,4 +379,5 @@ func (h *history) forget(slot uint32) {
 	row := h.row(slot)
 	h.past.drop(row.past)
 	row.past = place{}
+	h.changes++
 }

@@ -37,6 +37,19 @@ func (r *Run) tell(to *Told) {
 	to.Run, to.RootRun, to.ParentRun, to.ParentStep = id.Run, id.RootRun, id.ParentRun, id.ParentStep
 }
 
+// Edition tells what a table knew of runs that were over from what it knew before or
+// after: as long as it is the same, such a run is told of with the same words.
+type Edition struct{ restarts, changes uint64 }
+
+// Edition returns the one of this moment; false when the run goes on, or was removed.
+func (v *View) Edition(run Ref) (e Edition, over bool) {
+	v.table.mu.Lock()
+	defer v.table.mu.Unlock()
+	h := v.history
+	row := h.row(run.slot)
+	return Edition{h.restarts, h.changes}, row.used && row.seq == run.Seq && row.past != place{}
+}
+
 // Teller tells of runs, one after the other, and of the steps of each: of those that
 // are over without making a [Run] and each [Step]. The zero value is ready, and memory
 // is used again for the next run. It is for one goroutine at a time.

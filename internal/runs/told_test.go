@@ -109,3 +109,58 @@ func TestTeller(t *testing.T) {
 		}
 	}
 }
+
+// The edition of a run that is over stays the same as long as no such run changes.
+func TestEdition(t *testing.T) {
+	f := newFed()
+	for _, id := range []string{"a", "b"} {
+		f.record(1, run(id), line.Lifecycle{Phase: line.PhaseStart})
+		f.record(1, step(id, id+"-1"), line.Lifecycle{Phase: line.PhaseStart})
+	}
+	of := func(id string) (e runs.Edition, over bool) {
+		v := f.view()
+		row, ok := v.Row(id)
+		require.True(t, ok)
+		return v.Edition(row.Ref())
+	}
+	_, over := of("a")
+	require.False(t, over, "it goes on")
+	f.record(1, run("a"), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+	f.Settle(true)
+	first, over := of("a")
+	require.True(t, over)
+
+	f.record(1, run("b"), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+	f.record(1, run("c"), line.Lifecycle{Phase: line.PhaseStart})
+	f.Settle(true)
+	same, over := of("a")
+	require.True(t, over)
+	require.Equal(t, first, same, "others began, or are over now")
+
+	changed := func(why string, change func()) {
+		t.Helper()
+		before, _ := of("a")
+		change()
+		f.Settle(true)
+		after, over := of("a")
+		require.True(t, over)
+		require.NotEqual(t, before, after, why)
+	}
+	changed("a step ended late", func() {
+		f.record(2, step("a", "a-1"), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "failed"})
+	})
+	changed("a line came late", func() { f.line(step("a", "a-1"), zapcore.InfoLevel) })
+	changed("a part of it expired", func() { f.do(func() { f.Expire(2) }) })
+	before := f.view()
+	row, _ := before.Row("a")
+	old, _ := before.Edition(row.Ref())
+	f.do(f.Restart)
+	f.record(1, run("a"), line.Lifecycle{Phase: line.PhaseStart})
+	f.record(1, run("a"), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "failed"})
+	f.Settle(true)
+	fresh, over := of("a")
+	require.True(t, over)
+	require.NotEqual(t, old, fresh, "another table tells of it")
+	still, _ := before.Edition(row.Ref())
+	require.Equal(t, old, still, "the view has the table of before")
+}
