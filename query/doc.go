@@ -53,7 +53,8 @@
 // What a query holds is bounded, however much it asks about: the lines of a page
 // by [MaxPageBytes], the rows of a condition by a few times those of one file for
 // each processor, buckets by [MaxBuckets], values by [MaxFacetValues]. Decoded
-// blocks are kept for all queries together, 64 MiB of them.
+// blocks are kept for all queries together, 64 MiB of them, and main logs of runs
+// that are over, some 4 MB.
 //
 // # Damage
 //
