@@ -40,3 +40,17 @@ func (j *Journal) Queued() (n int) {
 	}
 	return n
 }
+
+// GiveAndFault gives everybody room who waits for it in the ring, and then has the ring
+// fault before anybody took it.
+func (j *Journal) GiveAndFault() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, q := range j.queues {
+		limit := q.limit
+		q.limit = 2 * j.ring.size
+		j.giveSpace()
+		q.limit = limit
+	}
+	_ = j.fault(errFault)
+}

@@ -49,10 +49,10 @@ func (j *Journal) queueOf(limit uint64) *queue {
 	return q
 }
 
-// giveSpace gives the room that there is to those who wait. The caller holds mu, and
-// has not been given any itself that it did not take.
+// giveSpace gives the room that there is to those who wait, of a ring that can be used.
+// The caller holds mu, and has not been given any itself that it did not take.
 func (j *Journal) giveSpace() {
-	if j.waiting == 0 {
+	if j.waiting == 0 || j.faulted.Load() {
 		return
 	}
 	for _, q := range j.queues {
@@ -106,6 +106,11 @@ func (j *Journal) waitSpace(need, limit uint64) (err error) {
 			j.waiting++
 			timer = time.NewTimer(j.opts.MaxWait / waitParts)
 			defer timer.Stop()
+		} else if w.given {
+			// The ring faulted before the room was taken: wakeWaiters finds who is in the queue.
+			w.given = false
+			j.given -= w.need
+			q.waiters = append(q.waiters, w)
 		}
 		signal(j.urge)
 		j.mu.Unlock()

@@ -104,3 +104,40 @@ func TestWhoWaitsInVain(t *testing.T) {
 	require.NoError(t, second)
 	require.Zero(t, f.Queued())
 }
+
+// The ring faults after callers were given room in it and before they took it. They go on
+// as soon as what is in the ring was saved, and do not wait for as long as they may.
+func TestWhoWasGivenRoomInARingThatFaults(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	f := open(t, vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+		if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, "user.log") {
+			<-gate
+		}
+		return nil
+	}), func(o *journal.Options) { o.MaxWait, o.SyncEvery = time.Hour, time.Hour })
+	answer := sync.OnceFunc(func() { close(gate) })
+	defer answer()
+	small := strings.Repeat("s", 10_000)
+	for f.Stats().Waiting < f.Stats().RingSize*70/100 {
+		_, err := f.log("user", run, zapcore.InfoLevel, "filling "+small)
+		require.NoError(t, err)
+	}
+	filled := int(f.Stats().Files["user"].Records)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if _, err := f.log("user", run, zapcore.InfoLevel, "later "+strings.Repeat("l", 600_000)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return f.Queued() == 3 }, 30*time.Second, time.Millisecond)
+	f.GiveAndFault()
+	require.Eventually(t, func() bool { return f.Queued() == 3 }, 30*time.Second, time.Millisecond, "they wait for the other mode")
+	answer()
+	wg.Wait()
+	require.Equal(t, map[string]int{"filli": filled, "later": 3}, messagesOf(t, f.Journal))
+	require.Equal(t, journal.ModeWrite, f.Stats().Mode)
+	require.Zero(t, f.Stats().Files["user"].Dropped)
+}
