@@ -255,7 +255,9 @@ func (j *Journal) sayLeft() {
 	snap := j.Snapshot()
 	for _, name := range names {
 		l := j.unsaid[name]
-		if l.saidIn(snap, name) {
+		said := false // nor by a sidecar that cannot be read
+		_ = guarded(func() { said = l.saidIn(snap, name) })
+		if said {
 			l = Lost{}
 		}
 		j.mu.Lock()

@@ -187,7 +187,9 @@ func (j *Journal) countLost() {
 		f := files[seg.File]
 		for i := range old.Len() {
 			row := old.At(i)
-			if f != nil && !j.tables.Holds(seg.File, row.Seq, row.Len) {
+			held := false // also of what a sidecar that cannot be read may hold
+			_ = guarded(func() { held = j.tables.Holds(seg.File, row.Seq, row.Len) })
+			if f != nil && !held {
 				f.drop(&Meta{Time: time.Unix(0, row.Time).UTC(), Level: zapcore.Level(row.Level)}, errFault)
 				lost++
 			}

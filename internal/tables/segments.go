@@ -166,7 +166,8 @@ func (t *Tables) Changed(after uint64) <-chan struct{} {
 }
 
 // Holds reports whether a log has a record with a seq and with a line of this
-// length, without its newline.
+// length, without its newline. It reads no sidecar but that of a file with older and
+// younger records.
 func (t *Tables) Holds(file string, seq uint64, length uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -177,7 +178,7 @@ func (t *Tables) Holds(file string, seq uint64, length uint32) bool {
 		if n := seg.rows.Search(seq); n > 0 && seg.rows.At(n-1).Seq == seq {
 			return seg.rows.At(n-1).Len == length
 		}
-		if x := seg.index; x != nil {
+		if x := seg.index; x != nil && x.First() <= seq && seq <= x.Last() {
 			// What was sealed was read from the text, and whole.
 			if n := x.Search(seq); n > 0 && SealedRow(x, n-1).Seq == seq {
 				return true
