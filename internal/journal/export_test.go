@@ -54,3 +54,6 @@ func (j *Journal) GiveAndFault() {
 	}
 	_ = j.fault(errFault)
 }
+
+// Fault has the ring fault.
+func (j *Journal) Fault() { j.touched(errFault) }

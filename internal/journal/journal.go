@@ -228,6 +228,14 @@ func (j *Journal) Rotate(name string) error {
 		return err
 	}
 	j.mu.Lock()
+	for j.faulted.Load() && j.ringed() {
+		// While a ring is saved that faulted no segment begins: nobody would begin its text.
+		j.mu.Unlock()
+		if err := j.drain(); err != nil {
+			return err
+		}
+		j.mu.Lock()
+	}
 	if j.closed {
 		j.mu.Unlock()
 		return ErrClosed

@@ -211,3 +211,52 @@ func TestRotateWhileOthersLog(t *testing.T) {
 	<-done
 	require.Len(t, messages(t, f.Journal, "user"), 30)
 }
+
+// Two logs are rotated while what a ring held that faulted is written to their texts.
+func TestRotateWhileTheRingIsSaved(t *testing.T) {
+	t.Parallel()
+	writing, moving := make(chan struct{}), make(chan struct{})
+	answers, moved := make(chan error), make(chan struct{})
+	var writes, moves atomic.Int64
+	f := open(t, vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+		switch {
+		case op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, "first.log") && writes.Add(1) < 3:
+			writing <- struct{}{}
+			return <-answers
+		case op.Kind == vfs.OpRenameNew && strings.HasSuffix(op.Name, "user.log") && moves.Add(1) == 1:
+			moving <- struct{}{}
+			<-moved
+		}
+		return nil
+	}), func(o *journal.Options) { o.SyncEvery = time.Hour })
+	f.file("first")
+	f.sayAll("user", []string{"user 1"})
+	require.NoError(t, f.Flush())
+	f.sayAll("first", []string{"first 1"})
+	<-writing
+	f.Fault()
+	answers <- syscall.EIO // so that something is left to be saved
+	<-writing
+	done := make(chan error, 2)
+	rotate := func(name string) { done <- f.Rotate(name) }
+	go rotate("user")
+	<-time.After(10 * time.Millisecond) // it has begun, or waits; both will do
+	answers <- nil
+	<-moving
+	go rotate("first")
+	<-time.After(10 * time.Millisecond)
+	close(moved)
+	for range 2 {
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "Rotate does not end")
+		}
+	}
+	f.sayAll("user", []string{"user 2"})
+	f.sayAll("first", []string{"first 2"})
+	require.Equal(t, journal.ModeWrite, f.Stats().Mode)
+	require.Equal(t, []string{"user 1", "user 2"}, messages(t, f.Journal, "user"))
+	require.Equal(t, []string{"first 1", "first 2"}, messages(t, f.Journal, "first"))
+}
