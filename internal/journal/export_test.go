@@ -57,3 +57,19 @@ func (j *Journal) GiveAndFault() {
 
 // Fault has the ring fault.
 func (j *Journal) Fault() { j.touched(errFault) }
+
+// UseUpNumbers skips the numbers that are reserved.
+func (j *Journal) UseUpNumbers() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.numbers.next = j.numbers.reserved
+}
+
+// Busy reports whether somebody is appending.
+func (j *Journal) Busy() bool {
+	if j.mu.TryLock() {
+		j.mu.Unlock()
+		return false
+	}
+	return true
+}

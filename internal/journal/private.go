@@ -237,7 +237,8 @@ func (j *Journal) numbersAgain() error {
 		}
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		n.next, n.reserved = next, next+reserveStep
+		// Those who logged meanwhile may be further.
+		n.next, n.reserved = max(n.next, next), max(n.reserved, next+reserveStep)
 		return nil
 	}
 	return n.again()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -256,5 +257,50 @@ func TestFolderWasTaken(t *testing.T) {
 		h := open(t, fsys.Kill(), system("one"))
 		require.Equal(t, []string{"first", "second"}, messages(t, h.Journal, "user"))
 		require.Equal(t, []string{"of the other"}, messages(t, h.Journal, "email"))
+	})
+}
+
+// While numbers are reserved behind those of the other process, which takes a while, all
+// that were reserved before are used up. None is given twice.
+func TestNumbersAreUsedUpWhileTheyAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		var slow atomic.Bool
+		gate := make(chan struct{})
+		f := open(t, vfs.Inject(fsys, func(op vfs.Op) error {
+			if op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, "numbers.json.tmp") && slow.Swap(false) {
+				<-gate
+			}
+			return nil
+		}), system("one"))
+		f.sayAll("user", []string{"first"})
+		require.NoError(t, f.Flush())
+		<-time.After(ticks) // more are reserved than the other process gives
+		removeAll(t, fsys, "ring", "lock", "numbers.json", "files.json", "dropped", "")
+		g := open(t, fsys, system("one"))
+		require.NoError(t, g.Close())
+		slow.Store(true)
+		<-time.After(ticks)
+		require.False(t, slow.Load())
+		f.UseUpNumbers()
+		seqs := make(chan uint64, 2)
+		go func() {
+			seq, err := f.log("user", run, zapcore.InfoLevel, "second")
+			if err != nil {
+				t.Error(err)
+			}
+			seqs <- seq
+		}()
+		for !f.Busy() {
+			runtime.Gosched()
+		}
+		close(gate)
+		second := <-seqs
+		<-time.After(ticks)
+		third, err := f.log("user", run, zapcore.InfoLevel, "third")
+		require.NoError(t, err)
+		require.Greater(t, third, second)
+		require.Equal(t, []string{"first", "second", "third"}, messages(t, f.Journal, "user"))
 	})
 }
