@@ -39,9 +39,9 @@ type reader struct {
 // open opens the active file of a segment, so that its text can be read
 // whatever name it gets later.
 func (r *readers) open(j *Journal, seg *tables.Segment) error {
-	_, err := r.get(j, seg)
+	rd, err := r.get(j, seg)
 	if err == nil {
-		r.put(seg)
+		r.release(rd)
 	}
 	return err
 }
@@ -79,6 +79,7 @@ func (j *Journal) readerOf(seg *tables.Segment) (*reader, error) {
 	return rd, err
 }
 
+// get returns the reader of a segment, which is opened if there is none, to be released.
 func (r *readers) get(j *Journal, seg *tables.Segment) (*reader, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,22 +141,13 @@ func (r *readers) forget(seg *tables.Segment) {
 	}
 }
 
+// release ends a use that get began.
 func (r *readers) release(rd *reader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rd.users--
 	if rd.gone && rd.users == 0 {
 		rd.text.Close()
-	}
-}
-
-// put ends the use that get began, for a segment that stays in the table.
-func (r *readers) put(seg *tables.Segment) {
-	r.mu.Lock()
-	rd := r.bySeg[seg]
-	r.mu.Unlock()
-	if rd != nil {
-		r.release(rd)
 	}
 }
 
