@@ -44,7 +44,7 @@ func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 	}
 	j.folder = folder
 	j.follow.states, j.follow.unread = map[*tables.Segment]fs.FileInfo{}, map[*tables.Segment]bool{}
-	if err := j.follow.refresh(j); err != nil {
+	if err := j.follow.guardedRefresh(j); err != nil {
 		folder.Close()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
@@ -166,7 +166,7 @@ func (w *follower) wait(ctx context.Context, j *Journal, after uint64) error {
 }
 
 // refresh brings the segments in line with the folder. The caller holds mu or
-// is OpenReader.
+// is OpenReader, and guards it.
 func (w *follower) refresh(j *Journal) error {
 	infos, err := j.fs.ReadDir(j.dir)
 	if err != nil {
