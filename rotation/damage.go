@@ -137,6 +137,11 @@ func (f *File) ready() error {
 // mend brings the active file into a state in which the next line is safe.
 // The caller holds mu.
 func (f *File) mend() error {
+	if f.shut {
+		if err := f.openAgain(); err != nil {
+			return err
+		}
+	}
 	if f.torn > 0 {
 		if err := f.cutFailed(); err != nil {
 			return err
@@ -199,7 +204,10 @@ func (f *File) reopen(d *DamageError) error {
 		f.size.Store(size)
 		return err
 	}
-	f.retired = append(f.retired, old)
+	if !f.shut {
+		f.retired = append(f.retired, old)
+	}
+	f.shut = false
 	f.newNames = true
 	f.sick = nil
 	f.pin("")

@@ -112,6 +112,7 @@ type File struct {
 	text     *text      // active
 	torn     int64      // up to so many bytes of a failed write stand behind size
 	sick     error      // a sync of the active file failed
+	shut     bool       // text is closed, because it could be neither moved nor opened again
 	newest   time.Time  // of the closed files' names
 	retryAt  time.Time  // a failed rotation is not tried before
 	checked  int64      // this many bytes were seen in the file under path

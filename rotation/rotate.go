@@ -157,7 +157,6 @@ func (f *File) closedPath(at time.Time) string {
 // it is closed first, and so must be synced first, and opened again when the
 // move fails.
 func (f *File) exchangeClosed() (time.Time, error) {
-	size := f.size.Load()
 	old := f.text
 	if err := errors.Join(old.release(), old.Sync()); err != nil {
 		return time.Time{}, err
@@ -174,13 +173,24 @@ func (f *File) exchangeClosed() (time.Time, error) {
 		}
 		err = errors.Join(err, f.fs.RenameNew(f.closedPath(at), f.path))
 	}
-	again, oerr := openText(f.fs, f.open, f.path, 0)
-	if oerr != nil {
-		// Writing fails until mend finds a file under the path.
+	f.shut = true
+	return at, errors.Join(err, f.openAgain())
+}
+
+// openAgain opens the active file that was closed to be moved, and was not. Until it can
+// be opened nothing can be written. Where it is not there mend has another one. The caller
+// holds mu.
+func (f *File) openAgain() error {
+	again, err := openText(f.fs, f.open, f.path, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		// What was in it was synced before it was closed: nothing of it is written again.
+		f.checked, f.torn = f.size.Load(), 0
 		f.damage = &DamageError{Name: f.log + logExt, Damage: Removed}
-		return at, errors.Join(err, oerr)
+		return nil
 	}
-	f.text = again
-	f.size.Store(size)
-	return at, err
+	if err != nil {
+		return err
+	}
+	f.text, f.shut = again, false
+	return nil
 }
