@@ -169,13 +169,14 @@ func (t *trail) waiting() int {
 	return len(t.queue)
 }
 
-// take returns the next batch, valid until the next call.
+// take returns the next batch, valid until the next call. It is empty only when nobody
+// waits: those who gave up take no room in it.
 func (t *trail) take() (batch []*request, closed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	batch = t.batch[:0]
 	bytes, n := 0, 0
-	for n < len(t.queue) && n < maxBatch && bytes < maxBatchBytes {
+	for n < len(t.queue) && len(batch) < maxBatch && bytes < maxBatchBytes {
 		r := t.queue[n]
 		n++
 		if r.state.CompareAndSwap(requestWaits, requestTaken) {
