@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"github.com/steplog/steplog/internal/line"
 )
 
 // A compressed file may have its lines grouped by run instead of in the order
@@ -43,7 +45,7 @@ func arrived(text []byte) []byte {
 		if n < 0 {
 			break
 		}
-		if seq, ok := lineSeq(text[at : at+n]); ok {
+		if seq, ok := line.SeqOf(text[at : at+n]); ok {
 			units = append(units, unit{seq: seq, from: at})
 		}
 		at += n + 1
@@ -61,23 +63,4 @@ func arrived(text []byte) []byte {
 		ordered = append(ordered, text[u.from:u.to]...)
 	}
 	return append(ordered, text[at:]...)
-}
-
-// lineSeq reads the number that a line begins with.
-func lineSeq(line []byte) (uint64, bool) {
-	rest, ok := bytes.CutPrefix(line, []byte(`{"seq":`))
-	if !ok {
-		return 0, false
-	}
-	var seq uint64
-	for i, c := range rest {
-		if c < '0' || c > '9' {
-			return seq, i > 0 && c == ','
-		}
-		if i > 19 {
-			break
-		}
-		seq = seq*10 + uint64(c-'0')
-	}
-	return 0, false
 }

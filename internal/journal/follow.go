@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
@@ -279,11 +280,11 @@ func (w *follower) begins(j *Journal, seg *tables.Segment, now fs.FileInfo) bool
 		return true // the next pass finds what became of it
 	}
 	first := rows.At(0)
-	line := make([]byte, min(first.Len, 32)) // more than its beginning and a number
-	if n, err := text.ReadAt(line, int64(first.Offset)); n < len(line) && !errors.Is(err, io.EOF) {
+	head := make([]byte, min(first.Len, 32)) // more than its beginning and a number
+	if n, err := text.ReadAt(head, int64(first.Offset)); n < len(head) && !errors.Is(err, io.EOF) {
 		return true
 	}
-	seq, ok := seqOf(line)
+	seq, ok := line.SeqOf(head)
 	return ok && seq == first.Seq
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
@@ -153,14 +154,14 @@ func (r *LineReader) foundAhead(i int) []byte {
 // lineOf returns the line that a part of a text begins with, nil when that is not the
 // record with this seq.
 func lineOf(text []byte, seq uint64) []byte {
-	line := text[:len(text):len(text)]
-	if n := bytes.IndexByte(line, '\n'); n >= 0 {
-		line = line[:n:n]
+	raw := text[:len(text):len(text)]
+	if n := bytes.IndexByte(raw, '\n'); n >= 0 {
+		raw = raw[:n:n]
 	}
-	if got, ok := seqOf(line); !ok || got != seq {
+	if got, ok := line.SeqOf(raw); !ok || got != seq {
 		return nil
 	}
-	return line
+	return raw
 }
 
 // near returns a line that lies in one block; nil for any other, and for one that

@@ -137,25 +137,6 @@ func (s *lineScanner) next() ([]byte, int64, error) {
 	}
 }
 
-// seqOf reads the number at the start of a line that the journal wrote.
-func seqOf(raw []byte) (uint64, bool) {
-	const prefix = `{"seq":`
-	if !bytes.HasPrefix(raw, []byte(prefix)) {
-		return 0, false
-	}
-	var seq uint64
-	for i, c := range raw[len(prefix):] {
-		if c < '0' || c > '9' {
-			return seq, i > 0 && c == ','
-		}
-		if i > 19 {
-			return 0, false
-		}
-		seq = seq*10 + uint64(c-'0')
-	}
-	return 0, false
-}
-
 // fileDeleted is called when a file was removed, by retention or by hand.
 func (j *Journal) fileDeleted(name string) {
 	for _, seg := range j.tables.Segments() {

@@ -141,7 +141,7 @@ func (j *Journal) durable(name string, f vfs.File, size int64) int64 {
 		first, bytes := j.ring.synced(uint16(code))
 		head := make([]byte, 64)
 		n, _ := f.ReadAt(head, 0) // a short text has a short start
-		if seq, ok := seqOf(head[:n]); ok && seq == first && int64(bytes) <= size {
+		if seq, ok := line.SeqOf(head[:n]); ok && seq == first && int64(bytes) <= size {
 			return int64(bytes)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
@@ -260,7 +261,7 @@ func (j *Journal) seqAt(name string, offset int64) uint64 {
 	defer f.Close() // only read
 	var head [40]byte
 	n, _ := f.ReadAt(head[:], offset) // a short line is enough
-	seq, ok := seqOf(head[:n])
+	seq, ok := line.SeqOf(head[:n])
 	if !ok {
 		return 0
 	}

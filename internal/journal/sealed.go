@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/steplog/steplog/internal/block"
+	"github.com/steplog/steplog/internal/line"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/rotation"
@@ -158,7 +159,7 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 	if n := bytes.IndexByte(buf[at:], '\n'); n >= 0 {
 		buf = buf[:at+n]
 	}
-	if seq, ok := seqOf(buf[at:]); !ok || seq != s.Index().Seq(i) {
+	if seq, ok := line.SeqOf(buf[at:]); !ok || seq != s.Index().Seq(i) {
 		s.from.suspect(s.Segment)
 		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), s.Index().Seq(i))
 	}

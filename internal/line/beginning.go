@@ -22,6 +22,30 @@ const (
 	beforeKind      = `","kind":"`
 )
 
+// AppendPrefix appends the beginning of a line, which says its number. The line
+// is this, the body from [Encoder.Append], and a newline.
+func AppendPrefix(dst []byte, seq uint64) []byte {
+	return append(appendUint(append(dst, beforeSeq...), seq), ',')
+}
+
+// SeqOf reads the number at the start of a line as AppendPrefix writes it, up to the
+// comma behind it. ok is false for anything else.
+func SeqOf(raw []byte) (seq uint64, ok bool) {
+	if !bytes.HasPrefix(raw, []byte(beforeSeq)) {
+		return 0, false
+	}
+	for i, c := range raw[len(beforeSeq):] {
+		if c < '0' || c > '9' {
+			return seq, i > 0 && c == ','
+		}
+		if i > 19 {
+			return 0, false
+		}
+		seq = seq*10 + uint64(c-'0')
+	}
+	return 0, false
+}
+
 // begun is what stands at the beginning of a line.
 type begun struct {
 	seq   uint64

@@ -58,12 +58,6 @@ func NewEncoder(o Options) *Encoder {
 	return e
 }
 
-// AppendPrefix appends the beginning of a line, which says its number. The line
-// is this, the body from [Encoder.Append], and a newline.
-func AppendPrefix(dst []byte, seq uint64) []byte {
-	return append(appendUint(append(dst, `{"seq":`...), seq), ',')
-}
-
 // topicApplication is the topic of what is logged outside runs: no other fixed key
 // has the same text so often.
 const topicApplication = "application"
