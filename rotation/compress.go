@@ -97,9 +97,6 @@ func (f *File) seal(c Closed) error {
 	for {
 		select {
 		case err := <-done:
-			if ctx.Err() != nil {
-				return errStopped
-			}
 			return err
 		case <-f.stop:
 			cancel()

@@ -56,8 +56,8 @@ type dropped struct {
 	turns   [droppedLogs]uint64
 }
 
-// put lays a file without drops over mem.
-func (d *dropped) put(mem []byte) {
+// putDropped lays a file without drops over mem.
+func putDropped(mem []byte) {
 	clear(mem)
 	copy(mem, droppedMagic)
 	binary.LittleEndian.PutUint16(mem[offDroppedVersion:], droppedVersion)
@@ -65,7 +65,8 @@ func (d *dropped) put(mem []byte) {
 }
 
 // parse checks the header, and returns what the logs have not said, by code.
-func (d *dropped) parse(mem []byte) (map[uint16]Lost, error) {
+func (d *dropped) parse() (map[uint16]Lost, error) {
+	mem := d.mapping.Bytes()
 	if string(mem[:len(droppedMagic)]) != droppedMagic {
 		return nil, errNotDropped
 	}
@@ -189,7 +190,7 @@ func (j *Journal) mapDropped(path string) (left map[uint16]Lost, err error) {
 	if d.mapping, err = j.fs.Map(f, droppedSize); err != nil {
 		return nil, err
 	}
-	if ferr := guarded(func() { left, err = d.parse(d.mapping.Bytes()) }); ferr != nil {
+	if ferr := guarded(func() { left, err = d.parse() }); ferr != nil {
 		err = fmt.Errorf("%w: %w", errNotDropped, ferr)
 	}
 	if err != nil {
@@ -211,7 +212,7 @@ func (j *Journal) startDropped(private string) {
 	}
 	d := new(dropped)
 	var err error
-	if d.mapping, err = j.makeMapped(path, droppedSize, d.put); err != nil {
+	if d.mapping, err = j.makeMapped(path, droppedSize, putDropped); err != nil {
 		j.problem(fmt.Errorf("%s: after a kill no record will say what was dropped: %w", path, err))
 		return
 	}

@@ -18,7 +18,7 @@ func (j *Journal) TookSaved() bool {
 }
 
 // SaveNow saves the tables as if enough had been logged.
-func (j *Journal) SaveNow() error { return j.saveTables(saveLive, j.stopped) }
+func (j *Journal) SaveNow() error { return j.saveTables(saveLive, j.Closed) }
 
 // BySeq finds the record with this seq. The segment is nil when there is none.
 func (s *Snapshot) BySeq(seq uint64) (*Segment, int) {

@@ -141,7 +141,7 @@ func (f *File) saidLost() {
 // File returns the log with this name, opening or making its file on first
 // use. The name must be one that [rotation] accepts.
 func (j *Journal) File(name string) (*File, error) {
-	if j.lock == nil || j.stopped() {
+	if j.lock == nil || j.Closed() {
 		return nil, ErrClosed
 	}
 	if f := (*j.fileTable.Load())[name]; f != nil {

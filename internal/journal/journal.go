@@ -210,16 +210,6 @@ func (j *Journal) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
-// stopped reports whether Close was called.
-func (j *Journal) stopped() bool {
-	select {
-	case <-j.stop:
-		return true
-	default:
-		return false
-	}
-}
-
 // Rotate closes the active file of a log and starts a new one. An empty file
 // is left as it is.
 func (j *Journal) Rotate(name string) error {

@@ -248,7 +248,7 @@ func (j *Journal) numbersAgain() error {
 func (j *Journal) droppedAgain() error {
 	d := new(dropped)
 	var err error
-	if d.mapping, err = j.makeMapped(j.privatePath(droppedName), droppedSize, d.put); err != nil {
+	if d.mapping, err = j.makeMapped(j.privatePath(droppedName), droppedSize, putDropped); err != nil {
 		return err
 	}
 	j.mu.Lock()

@@ -199,7 +199,7 @@ func (j *Journal) noteGaps() {
 		body := j.encoder.Append(nil, &line.Entry{
 			Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent, Topic: "system",
 			Message: "gap: lines were lost with the power",
-		}, []zap.Field{zap.Int64("bytes", bytes), zap.String("put_aside", name+".log.broken")})
+		}, []zap.Field{zap.Int64("bytes", bytes), zap.String("put_aside", name+brokenExt)})
 		// Append reports and counts what goes wrong itself.
 		_, _ = f.Append(owner, Meta{Time: now, Level: zapcore.WarnLevel, Kind: line.KindEvent}, body)
 	}

@@ -60,7 +60,7 @@ func (j *Journal) keepSaved() {
 			if !j.grownEnough() || j.taken.Load() {
 				continue
 			}
-			if err := j.saveTables(saveLive, j.stopped); err != nil && !errors.Is(err, errSavingStopped) {
+			if err := j.saveTables(saveLive, j.Closed); err != nil && !errors.Is(err, errSavingStopped) {
 				j.saving.mu.Lock()
 				j.saving.grown = j.tables.Grown() // not again for the same
 				j.saving.mu.Unlock()

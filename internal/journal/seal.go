@@ -112,12 +112,7 @@ func (j *Journal) makeSealed(ctx context.Context, c rotation.Closed, o sidecar.O
 	if c.Temp == "" {
 		return sidecar.Seal(ctx, text, io.Discard, o)
 	}
-	switch c.Compression {
-	case rotation.Zstd:
-		o.Format = block.Zstd
-	default:
-		o.Format = block.Gzip
-	}
+	o.Format = formatOf(c.Compression)
 	var index []byte
 	err = j.writeSynced(c.Temp, func(w io.Writer) (err error) {
 		index, err = sidecar.Seal(ctx, text, w, o)
@@ -180,6 +175,7 @@ func (j *Journal) sealed(c rotation.Closed) {
 	j.takeIndex(c.Name, x)
 }
 
+// formatOf returns the format of what is compressed.
 func formatOf(c rotation.Compression) block.Format {
 	if c == rotation.Zstd {
 		return block.Zstd

@@ -14,7 +14,7 @@ import (
 // that whoever reads the text finds it. Only Sync makes it durable. What the
 // disk does not take stays in the ring and is tried again in the background.
 func (j *Journal) Flush() error {
-	if j.ring == nil || j.stopped() {
+	if j.ring == nil || j.Closed() {
 		return nil
 	}
 	return j.drain()
