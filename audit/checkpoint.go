@@ -149,8 +149,9 @@ func appendPoint(dst []byte, c *Checkpoint, f *frontier) []byte {
 }
 
 // parsePoint reads a checkpoint's line, without its newline, and checks the
-// signature, unless trusted is nil. The line must be as appendPoint writes it, byte by byte: base64 and
-// JSON have several ways to write one thing, and a change must not hide there.
+// signature, unless trusted is nil. The line must be as appendPoint writes it, byte
+// by byte: base64 and JSON have several ways to write one thing, and a change must
+// not hide there.
 // f is nil when the line has no frontier.
 func parsePoint(line []byte, trusted note.Verifiers) (c Checkpoint, f *frontier, err error) {
 	bad := func(what string) (Checkpoint, *frontier, error) {

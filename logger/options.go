@@ -81,8 +81,8 @@ type Options struct {
 	// OnProblem hears of every problem that no call could return: records that
 	// could not be written, names that were refused, failed syncs. It is called
 	// on a goroutine of the store's, one problem at a time, never under a lock,
-	// and may use the store but not close it. Stats counts problems whether it is set or not;
-	// what comes faster than the hook returns is only counted.
+	// and may use the store but not close it. Stats counts problems whether it is
+	// set or not; what comes faster than the hook returns is only counted.
 	OnProblem func(error)
 	// Audit are the settings of the audit trail, nil for the defaults. Its Clock,
 	// MaskKeys and Rule add to what holds for the store: the clock and the hidden

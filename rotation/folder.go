@@ -32,7 +32,7 @@ type Act uint8
 
 // The acts.
 const (
-	Downloaded Act = iota + 1 // by Download
+	Downloaded Act = iota + 1 // by Download or DownloadStored
 	Deleted                   // by Delete
 	Viewed                    // as Viewed says
 )
@@ -79,9 +79,9 @@ func OpenFolderFS(fsys vfs.FS, dir string) (*Folder, error) {
 // packages of this module.
 func (f *Folder) OnDelete(hook func(name string)) { f.onDelete.Store(&hook) }
 
-// OnAct sets a function that hears of each file that Download opened, Delete
-// deleted or Viewed names, after that, with the caller's context. It is for the other packages
-// of this module.
+// OnAct sets a function that hears of each file that Download or DownloadStored
+// opened, Delete deleted or Viewed names, after that, with the caller's context. It
+// is for the other packages of this module.
 func (f *Folder) OnAct(hook func(ctx context.Context, act Act, name string)) { f.onAct.Store(&hook) }
 
 // Keep has Delete refuse the files of a log. It is for the other packages of
@@ -429,10 +429,10 @@ func newText(file vfs.File, n name, ext string) (*Text, error) {
 	return &Text{ReaderAt: r, file: file, found: r.Size(), stored: info.Size()}, nil
 }
 
-// Delete deletes a closed file of the list, in all its forms. It returns an
-// error that wraps [ErrActive] for an active file, whether or not somebody
-// writes it now, [ErrKept] for one that only retention may delete, and one that wraps [ErrNotFound] for a name that is not in
-// the list.
+// Delete deletes a closed file of the list, in all its forms, durably. It returns
+// an error that wraps [ErrActive] for an active file, whether or not somebody
+// writes it now, [ErrKept] for one that only its own retention may delete, and
+// [ErrNotFound] for a name that is not in the list.
 func (f *Folder) Delete(ctx context.Context, file string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("delete %q: %w", file, err)
