@@ -22,31 +22,7 @@ import (
 // is followed until another one is, so that the usual row costs one comparison.
 func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 	visit func(v *view, i int, row *tables.Row) (bool, error)) error {
-	s.heads = slices.Grow(s.heads[:0], len(s.views))
-	s.looked = slices.Grow(s.looked[:0], len(s.views))[:len(s.views)]
-	h := s.heads
-	for n := range s.views {
-		v := &s.views[n]
-		if v.counted && v.matches == 0 {
-			continue
-		}
-		lo, hi := v.lo, v.hi
-		if past != 0 && oldest {
-			lo = max(lo, v.Search(past))
-		} else if past != 0 {
-			hi = min(hi, v.Search(past-1))
-		}
-		if lo < hi {
-			h = append(h, head{v: v, lo: lo, hi: hi, oldest: oldest, looked: &s.looked[n]})
-		}
-	}
-	s.heads = h
-	for n := range h {
-		h[n].seq = h[n].seqAt()
-	}
-	for n := len(h)/2 - 1; n >= 0; n-- {
-		h.down(n)
-	}
+	h := s.begun(past, oldest)
 	var row tables.Row // one for all visits: each gets a pointer to it
 	for len(h) > 0 {
 		top := &h[0]
@@ -92,15 +68,8 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			top.settle(s)
 		}
 		if p := top.v.plan; top.lo >= top.hi && p != nil && p.from > top.v.lo {
-			// It was asked for its last rows only.
-			from := p.from
-			top.v.plan = nil
-			if err := s.prepare(top.v); err != nil {
+			if err := s.goBack(top); err != nil {
 				return err
-			}
-			*top = newHead(top.v, top.v.lo, from, oldest, top.looked)
-			if top.settle(s); top.lo < top.hi {
-				top.seq = top.row().Seq
 			}
 		}
 		if top.lo >= top.hi {
@@ -108,6 +77,51 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			h = h[:len(h)-1]
 		}
 		h.down(0)
+	}
+	return nil
+}
+
+// begun returns the heads of a merge of which nothing was visited, as a heap.
+func (s *scan) begun(past uint64, oldest bool) heads {
+	s.heads = slices.Grow(s.heads[:0], len(s.views))
+	s.looked = slices.Grow(s.looked[:0], len(s.views))[:len(s.views)]
+	h := s.heads
+	for n := range s.views {
+		v := &s.views[n]
+		if v.counted && v.matches == 0 {
+			continue
+		}
+		lo, hi := v.lo, v.hi
+		if past != 0 && oldest {
+			lo = max(lo, v.Search(past))
+		} else if past != 0 {
+			hi = min(hi, v.Search(past-1))
+		}
+		if lo < hi {
+			h = append(h, head{v: v, lo: lo, hi: hi, oldest: oldest, looked: &s.looked[n]})
+		}
+	}
+	s.heads = h
+	for n := range h {
+		h[n].seq = h[n].seqAt()
+	}
+	for n := len(h)/2 - 1; n >= 0; n-- {
+		h.down(n)
+	}
+	return h
+}
+
+// goBack has a head, whose view was asked for its last rows only, go on with those
+// before them.
+func (s *scan) goBack(h *head) error {
+	from := h.v.plan.from
+	h.v.plan = nil
+	if err := s.prepare(h.v); err != nil {
+		return err
+	}
+	*h = newHead(h.v, h.v.lo, from, h.oldest, h.looked)
+	if h.settle(s); h.lo < h.hi {
+		h.seq = h.row().Seq
 	}
 	return nil
 }
