@@ -81,7 +81,7 @@ func (h *holds) load(fsys vfs.FS, dir string) error {
 func (h *holds) write(fsys vfs.FS, dir string, list []Hold) error {
 	text, err := json.MarshalIndent(holdsFile{Version: holdsVersion, Holds: list}, "", "  ")
 	if err == nil {
-		err = writeWhole(fsys, filepath.Join(dir, holdsName), append(text, '\n'))
+		err = vfs.WriteWhole(fsys, filepath.Join(dir, holdsName), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

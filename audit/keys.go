@@ -62,7 +62,7 @@ func makeFolderKey(fsys vfs.FS, dir string) (keyPair, error) {
 		return keyPair{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	pair := keyPair{signer, verifier}
-	return pair, writeWhole(fsys, filepath.Join(dir, keyName), []byte(signer+"\n"+verifier+"\n"))
+	return pair, vfs.WriteWhole(fsys, filepath.Join(dir, keyName), []byte(signer+"\n"+verifier+"\n"))
 }
 
 // folderHMAC reads or makes audit.hmac.
@@ -72,7 +72,7 @@ func folderHMAC(fsys vfs.FS, dir string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		key := make([]byte, hmacBytes)
 		rand.Read(key) // never fails
-		return key, writeWhole(fsys, path, []byte(hex.EncodeToString(key)+"\n"))
+		return key, vfs.WriteWhole(fsys, path, []byte(hex.EncodeToString(key)+"\n"))
 	}
 	if err != nil {
 		return nil, err
@@ -96,29 +96,4 @@ func readSmall(fsys vfs.FS, path string) (text []byte, err error) {
 		err = fmt.Errorf("audit: %s is longer than %d bytes", path, maxSmallFile)
 	}
 	return text, err
-}
-
-// writeWhole has a file appear whole or not at all, and durably.
-func writeWhole(fsys vfs.FS, path string, text []byte) error {
-	temporary := path + ".tmp"
-	if err := writeNew(fsys, temporary, text); err != nil {
-		return err
-	}
-	if err := fsys.Rename(temporary, path); err != nil {
-		return err
-	}
-	return fsys.SyncDir(filepath.Dir(path))
-}
-
-// writeNew writes and syncs a file, in the place of one that is there.
-func writeNew(fsys vfs.FS, path string, text []byte) error {
-	f, err := fsys.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 // publishEvery is how often audit.checkpoint is written at most.
@@ -52,7 +54,7 @@ func (t *trail) publishAll() {
 			continue
 		}
 		last = time.Now()
-		if err := writeWhole(t.fs, filepath.Join(t.dir, checkpointName), point.Note); err != nil {
+		if err := vfs.WriteWhole(t.fs, filepath.Join(t.dir, checkpointName), point.Note); err != nil {
 			t.problem(fmt.Errorf("audit: publish %s: %w", checkpointName, err))
 			timer.Reset(publishEvery)
 			continue

@@ -98,7 +98,7 @@ func (t *trail) resolve(anchors []Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNew(t.fs, next, appendPoint(nil, &point, &frontier{})); err != nil {
+	if err := vfs.WriteNew(t.fs, next, appendPoint(nil, &point, &frontier{})); err != nil {
 		return err
 	}
 	if err := t.fs.RenameNew(next, path); err != nil {

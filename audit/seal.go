@@ -54,8 +54,8 @@ func (t *trail) seal() error {
 	}
 	next := filepath.Join(t.dir, nextName)
 	text := appendPoint(nil, &t.last, &t.head)
-	if err := writeNew(t.fs, next, text); err != nil {
-		return errors.Join(err, t.fs.Remove(next))
+	if err := vfs.WriteNew(t.fs, next, text); err != nil {
+		return errors.Join(err, vfs.IgnoreNotExist(t.fs.Remove(next)))
 	}
 	if err := t.fs.SyncDir(t.dir); err != nil {
 		return err
@@ -148,7 +148,7 @@ func (t *trail) keepHashes(name string) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(t.fs, filepath.Join(t.dir, name+hashesExt), q.encode(nil))
+	return vfs.WriteWhole(t.fs, filepath.Join(t.dir, name+hashesExt), q.encode(nil))
 }
 
 // compress replaces a sealed file by its compressed form, durably.

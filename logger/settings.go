@@ -158,7 +158,7 @@ func (s *Store) keepSettings() error {
 	s.mu.RUnlock()
 	text, err := json.MarshalIndent(doc, "", "  ")
 	if err == nil {
-		err = writeWhole(s.fs, s.settingsPath(), append(text, '\n'))
+		err = vfs.WriteWhole(s.fs, s.settingsPath(), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("keep settings: %w", err)
@@ -174,26 +174,6 @@ func namesOf(set levels.Set) []string {
 		}
 	}
 	return names
-}
-
-// writeWhole has the file appear whole or not at all.
-func writeWhole(fsys vfs.FS, path string, text []byte) (err error) {
-	temporary := path + ".tmp"
-	f, err := fsys.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, fsys.Remove(temporary))
-	}
-	if err := fsys.Rename(temporary, path); err != nil {
-		return err
-	}
-	return fsys.SyncDir(filepath.Dir(path))
 }
 
 // restoreSettings puts kept settings in force. A folder without any is fine.

@@ -195,7 +195,7 @@ func (n *numbers) write(f numbersFile) error {
 		return err
 	}
 	name := filepath.Join(n.dir, numbersName)
-	err = writeFile(n.fs, name, append(raw, '\n'))
+	err = vfs.WriteWhole(n.fs, name, append(raw, '\n'))
 	if vfs.IsFull(err) && overwrite(n.fs, name, raw) == nil {
 		return nil
 	}
@@ -230,27 +230,4 @@ func readFile(fsys vfs.FS, name string, limit int64) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, limit))
-}
-
-// writeFile replaces a small file so that it appears whole or not at all, and
-// durably: temporary, sync, rename, sync of the folder.
-func writeFile(fsys vfs.FS, name string, content []byte) error {
-	temporary := name + ".tmp"
-	f, err := fsys.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(content); err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = fsys.Rename(temporary, name)
-	}
-	if err != nil {
-		return errors.Join(err, vfs.IgnoreNotExist(fsys.Remove(temporary)))
-	}
-	return fsys.SyncDir(filepath.Dir(name))
 }

@@ -96,7 +96,7 @@ func (r *registry) write(names []string) error {
 	if !r.taken {
 		var raw []byte
 		if raw, err = json.Marshal(registryFile{Version: formatVersion, Names: names}); err == nil {
-			err = writeFile(r.fs, r.path, append(raw, '\n'))
+			err = vfs.WriteWhole(r.fs, r.path, append(raw, '\n'))
 		}
 	}
 	if err != nil {
