@@ -63,18 +63,27 @@ func Open(fsys vfs.FS, path string, cache *Cache) (*Index, error) {
 		return nil, &CorruptError{0, ErrTooLarge}
 	}
 	if m, err := vfs.MapRead(fsys, f, int(size)); err == nil {
-		x, err := Read(m.Bytes(), cache)
-		if err != nil {
-			return nil, errors.Join(err, m.Unmap())
-		}
-		runtime.AddCleanup(x, func(m vfs.Mapping) { _ = m.Unmap() }, m)
-		return x, nil
+		return readMapped(m, cache)
 	}
 	b := make([]byte, size)
 	if n, err := f.ReadAt(b, 0); n < len(b) {
 		return nil, errors.Join(&CorruptError{int64(n), errCut}, err)
 	}
 	return Read(b, cache)
+}
+
+// readMapped is [Read] for mapped memory, which is given back with the Index, or at once
+// where there is none: also after a fault, which the caller of Open catches.
+func readMapped(m vfs.Mapping, cache *Cache) (x *Index, err error) {
+	defer func() {
+		if x == nil {
+			err = errors.Join(err, m.Unmap())
+		}
+	}()
+	if x, err = Read(m.Bytes(), cache); err == nil {
+		runtime.AddCleanup(x, func(m vfs.Mapping) { _ = m.Unmap() }, m)
+	}
+	return x, err
 }
 
 // Read is [Open] for a sidecar in memory, which must not be changed afterwards.
@@ -100,6 +109,20 @@ func Read(b []byte, cache *Cache) (*Index, error) {
 	for i, class := range x.classes {
 		x.classOf[class] = uint8(i + 1)
 	}
+	if err := x.takeSections(); err != nil {
+		return nil, err
+	}
+	if x.rows > 0 {
+		f := x.Frame(x.Frames() - 1)
+		x.first, x.last = x.firstOf(0), f.Seq(f.n-1)
+		x.lastPlace = x.PlaceOf(x.rows - 1)
+	}
+	return x, nil
+}
+
+// takeSections takes in the sections that all else is read from. Of the small ones the
+// checksum is looked at, of the others what would have rows read behind their end.
+func (x *Index) takeSections() error {
 	for _, s := range []struct {
 		id    sectionID
 		small bool
@@ -136,24 +159,19 @@ func Read(b []byte, cache *Cache) (*Index, error) {
 	} {
 		e, ok := x.sections[s.id]
 		if !ok {
-			return nil, &CorruptError{0, errMissing}
+			return &CorruptError{0, errMissing}
 		}
 		b := x.b[e.at : e.at+e.size : e.at+e.size]
 		if s.small {
 			if _, err := x.section(s.id); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if !s.take(b) {
-			return nil, x.corrupt(s.id, errContent)
+			return x.corrupt(s.id, errContent)
 		}
 	}
-	if x.rows > 0 {
-		f := x.Frame(x.Frames() - 1)
-		x.first, x.last = x.firstOf(0), f.Seq(f.n-1)
-		x.lastPlace = x.PlaceOf(x.rows - 1)
-	}
-	return x, nil
+	return nil
 }
 
 // section returns a section whose checksum was found right.
