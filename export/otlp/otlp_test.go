@@ -140,6 +140,21 @@ func TestSendAgain(t *testing.T) {
 		require.Len(t, r.at, 2)
 		require.Less(t, time.Since(began), time.Minute)
 	})
+	for _, seconds := range []string{"600", "99999999999999999999"} {
+		synctest.Test(t, func(t *testing.T) {
+			// More than is waited by default, or than a Duration holds.
+			r := &receiver{answers: []reply{{status: 429, header: http.Header{"Retry-After": {seconds}}}, {status: 200}}}
+			n, err := send(t, r, 1, otlp.Options{MaxElapsed: time.Hour})
+			if seconds == "600" {
+				require.NoError(t, err)
+				require.EqualValues(t, 1, n)
+				require.Equal(t, 10*time.Minute, r.at[1].Sub(r.at[0]))
+				return
+			}
+			require.ErrorContains(t, err, "429")
+			require.Len(t, r.at, 1)
+		})
+	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -238,8 +239,9 @@ func (s *sender) try(kind string, body []byte, count int) (time.Duration, error)
 // as a date.
 func retryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
-	if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= int(defaultMaxElapsed/time.Second) {
-		return time.Duration(n) * time.Second
+	const most = uint64(math.MaxInt64 / time.Second)
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) { // the largest then
+		return time.Duration(min(n, most)) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return max(0, time.Until(at))
