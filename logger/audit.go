@@ -120,6 +120,15 @@ func (s *Store) closeTrail() error {
 	return r.Close()
 }
 
+// tellLate reports the acts that came when the trail was closed: those of rules, which
+// delete until the journal is closed.
+func (s *Store) tellLate() {
+	for n := len(s.trail.later); n > 0; n-- {
+		e := <-s.trail.later
+		s.problem(fmt.Errorf("%s of %s: not recorded: %w", e.Event.Name, e.Target.ID, ErrClosed))
+	}
+}
+
 // audit records an act of the library's own, where there is a trail. The act is
 // done: that it has no record can only be reported.
 func (s *Store) audit(ctx context.Context, e audit.Entry) {

@@ -266,6 +266,7 @@ func (s *Store) shutDown() error {
 	s.closed.Store(true)
 	err := s.closeTrail()
 	err = errors.Join(translate(s.journal.Close()), err)
+	s.tellLate()
 	s.problems.finish()
 	return err
 }

@@ -6,12 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
@@ -99,4 +102,41 @@ func TestAuditOfTheLibrary(t *testing.T) {
 	page, err := engine.Audit(t.Context(), query.AuditFilter{}, query.Paging{Limit: 1000})
 	require.NoError(t, err)
 	require.Equal(t, audited(t, again, query.AuditFilter{}), page.Items)
+}
+
+// A rule deletes a file while the store is being closed, after its trail was. Nobody can
+// record that any more, and the host hears of it.
+func TestRetainedWhileClosing(t *testing.T) {
+	t.Parallel()
+	deleting, gate := make(chan struct{}), make(chan struct{})
+	var armed atomic.Bool
+	var told atomic.Bool
+	store, err := logger.OpenFS(vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+		switch {
+		case op.Kind == vfs.OpRemove && strings.HasSuffix(op.Name, ".log") && strings.Contains(op.Name, "email-") && armed.Swap(false):
+			close(deleting)
+			<-gate
+		case op.Kind == vfs.OpUnlock && strings.HasSuffix(op.Name, "audit.lock"):
+			close(gate)
+		}
+		return nil
+	}), "logs", &logger.Options{
+		Rule: rotation.Rule{Compression: rotation.None},
+		OnProblem: func(err error) {
+			if strings.Contains(err.Error(), audit.SegmentDeleted.Name) {
+				told.Store(true)
+			}
+		},
+	})
+	require.NoError(t, err)
+	require.NotNil(t, store.Audit())
+	for range 2 {
+		store.Server("s").To(logger.FileEmail).Info("one")
+		require.NoError(t, store.Rotate(t.Context(), logger.FileEmail))
+	}
+	armed.Store(true)
+	require.NoError(t, store.SetFileRule(t.Context(), logger.FileEmail, logger.FileRule{Rotation: rotation.Rule{MaxFiles: 1, Compression: rotation.None}}))
+	<-deleting
+	require.NoError(t, store.Close())
+	require.True(t, told.Load())
 }
