@@ -148,6 +148,74 @@ type badValue struct{}
 
 func (badValue) LogValue() slog.Value { panic("boom") }
 
+// selfLogging logs itself when it is logged.
+type selfLogging struct{ to *slog.Logger }
+
+func (v selfLogging) LogValue() slog.Value {
+	v.to.Info("inside", "value", v)
+	return slog.StringValue("logged")
+}
+
+// employee knows a boss and a deputy, who may be the employee.
+type employee struct {
+	name         string
+	boss, deputy *employee
+}
+
+func (e *employee) LogValue() slog.Value {
+	if e == nil {
+		return slog.Value{}
+	}
+	return slog.GroupValue(slog.String("name", e.name), slog.Any("boss", e.boss), slog.Any("deputy", e.deputy))
+}
+
+// unnamed is a group without a name, of itself.
+type unnamed struct{}
+
+func (unnamed) LogValue() slog.Value { return slog.GroupValue(slog.Any("", unnamed{})) }
+
+func TestSlogValuesWithoutEnd(t *testing.T) {
+	t.Run("R6.8 library: a value whose groups lead back to it is cut", func(t *testing.T) {
+		store := openMemory(t, nil)
+		boss := &employee{name: "boss"}
+		boss.boss, boss.deputy = boss, boss
+		l := store.Server("edge-1").Slog()
+		l.Info("logged", "who", &employee{name: "a", boss: boss}, "after", 1)
+		l.With("who", boss).WithGroup("g").Info("bound", "after", 1)
+		l.Info("unnamed", "who", unnamed{}, "after", 1)
+		all := host(t, store)
+		require.Equal(t, []string{"logged", "bound", "unnamed"}, messages(all))
+		for _, r := range all {
+			require.True(t, r.Truncated, "%.200s", r.Raw)
+		}
+		name, _ := all[0].Field("who.boss.boss.name")
+		require.Equal(t, "boss", name)
+		_, ok := all[1].Field("g.after")
+		require.True(t, ok)
+		_, ok = all[2].Field("after")
+		require.True(t, ok)
+	})
+	t.Run("R6.8 library: a value that is merely deep is whole", func(t *testing.T) {
+		store := openMemory(t, nil)
+		deep := &employee{name: "a"}
+		for range 30 {
+			deep = &employee{name: "a", boss: deep}
+		}
+		store.Server("edge-1").Slog().Info("m", "who", deep)
+		require.False(t, host(t, store)[0].Truncated)
+	})
+	t.Run("R6.8 library: a value that logs itself is not asked for ever", func(t *testing.T) {
+		store := openMemory(t, nil)
+		l := store.Server("edge-1").Slog()
+		l.Info("outside", "value", selfLogging{l})
+		page, err := store.Query().Records(t.Context(), query.Filter{Server: "edge-1", Search: `"outside"`}, query.Paging{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		value, _ := page.Items[0].Field("value")
+		require.Equal(t, "logged", value)
+	})
+}
+
 type traceKey struct{}
 
 func withTrace(ctx context.Context, trace, span string) context.Context {

@@ -54,8 +54,9 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		e.Trace, e.Span = trace, span
 	}
 	fields := make([]zap.Field, 0, r.NumAttrs()+len(h.groups))
+	all := attrs{encoder: l.store.encoder, left: maxLogValues}
 	r.Attrs(func(a slog.Attr) bool {
-		fields = appendAttr(fields, a)
+		fields = all.append(fields, a)
 		return true
 	})
 	l.write(&e, h.grouped(fields))
@@ -63,10 +64,11 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs returns a handler whose records have these attributes too.
-func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+func (h *handler) WithAttrs(attributes []slog.Attr) slog.Handler {
 	var fields []zap.Field
-	for _, a := range attrs {
-		fields = appendAttr(fields, a)
+	all := attrs{encoder: h.l.store.encoder, left: maxLogValues}
+	for _, a := range attributes {
+		fields = all.append(fields, a)
 	}
 	if len(fields) == 0 {
 		return h
@@ -94,10 +96,28 @@ func (h *handler) grouped(fields []zap.Field) []zap.Field {
 	return append(below, fields...)
 }
 
-// appendAttr appends an attribute as a field: none for an empty attribute or
-// group, those inside for a group without a name.
-func appendAttr(fields []zap.Field, a slog.Attr) []zap.Field {
-	v := a.Value.Resolve() // survives a LogValue method that panics
+// maxLogValues is how many LogValue methods are called for one record: groups
+// that they return may lead back to where they came from. A group that is no
+// value's is as long as the caller made it.
+const maxLogValues = 10_000
+
+// attrs turns the attributes of one record into fields.
+type attrs struct {
+	encoder *line.Encoder
+	left    int // of the calls of LogValue
+}
+
+// append appends an attribute as a field: none for an empty attribute or group,
+// those inside for a group without a name.
+func (t *attrs) append(fields []zap.Field, a slog.Attr) []zap.Field {
+	v := a.Value
+	if v.Kind() == slog.KindLogValuer {
+		if t.left == 0 {
+			return append(fields, line.CutSize(a.Key))
+		}
+		t.left--
+		v = t.resolve(v)
+	}
 	if a.Key == "" && v.Kind() == slog.KindAny && v.Any() == nil {
 		return fields
 	}
@@ -119,7 +139,7 @@ func appendAttr(fields []zap.Field, a slog.Attr) []zap.Field {
 	case slog.KindGroup:
 		var inside []zap.Field
 		for _, b := range v.Group() {
-			inside = appendAttr(inside, b)
+			inside = t.append(inside, b)
 		}
 		switch {
 		case len(inside) == 0:
@@ -132,4 +152,14 @@ func appendAttr(fields []zap.Field, a slog.Attr) []zap.Field {
 	default:
 		return append(fields, zap.Any(a.Key, v.Any()))
 	}
+}
+
+// resolve calls LogValue, which may panic, or log the value that it belongs to.
+func (t *attrs) resolve(v slog.Value) slog.Value {
+	leave, ok := t.encoder.EnterForeign()
+	defer leave()
+	if !ok {
+		return slog.StringValue(line.TooNested)
+	}
+	return v.Resolve()
 }

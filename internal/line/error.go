@@ -95,7 +95,7 @@ func (e *Encoder) errorParts(err error) (p errorParts) {
 	calls := e.foreign.Add(1)
 	defer e.foreign.Add(-1)
 	if calls >= manyCalls && deepStack() {
-		return errorParts{message: tooNested}
+		return errorParts{message: TooNested}
 	}
 	p.message = e.errorText(err)
 	w := chain{e: e, p: &p, left: maxUnwraps}

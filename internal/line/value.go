@@ -47,6 +47,12 @@ func (e *Encoder) Value(key string, v any, max int) zap.Field {
 	return zap.Field{Key: key, Type: zapcore.ReflectType, Interface: &encoded{j, truncated}}
 }
 
+// CutSize returns a field for a value that is left out because the record has
+// far too many already. It marks its record as truncated.
+func CutSize(key string) zap.Field {
+	return zap.Field{Key: key, Type: zapcore.ReflectType, Interface: &encoded{[]byte(cutSize), true}}
+}
+
 // encoded is a value that AppendValue wrote. Other encoders find a json.Marshaler.
 type encoded struct {
 	json      []byte

@@ -141,20 +141,21 @@ func (w *walker) try(v any, write func()) (failure string) {
 			failure = panicText(v, r)
 		}
 	}()
-	leave, ok := w.e.enterForeign()
+	leave, ok := w.e.EnterForeign()
 	defer leave()
 	if !ok {
-		return tooNested
+		return TooNested
 	}
 	write()
 	return ""
 }
 
-const tooNested = "<too many nested calls>"
+// TooNested stands for what a method would have returned that is not called.
+const TooNested = "<too many nested calls>"
 
-// enterForeign is called before a method of a logged value, and what it returns
-// after it.
-func (e *Encoder) enterForeign() (leave func(), ok bool) {
+// EnterForeign is called before a method of a logged value, and what it returns
+// after it. The method must not be called if ok is false.
+func (e *Encoder) EnterForeign() (leave func(), ok bool) {
 	calls := e.foreign.Add(1)
 	return func() { e.foreign.Add(-1) }, calls < manyCalls || !deepStack()
 }
