@@ -3,7 +3,6 @@ package logger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -95,8 +94,8 @@ func (x *execution) total(lc *line.Lifecycle) {
 	lc.Counted = x.counted
 }
 
-// finish writes the end record. The caller holds mu and has checked ended. It
-// is the end even when the record is dropped: the next open of the folder then
+// finish writes the end record. The caller holds mu and has checked ended; err is
+// one that was told, for no method of the host's may wait for mu. It is the end even when the record is dropped: the next open of the folder then
 // closes what looks open.
 func (x *execution) finish(l *Logger, o query.Outcome, err error, state runs.State) error {
 	x.ended = true
@@ -153,20 +152,15 @@ func ended(o query.Outcome, err error) query.Outcome {
 const maxReason = 4 << 10
 
 // reason says in one text why something ended as it did.
-func reason(o query.Outcome, err error) (text string) {
+func reason(o query.Outcome, err error) string {
 	switch {
 	case err != nil:
+		return cutReason(err.Error())
 	case o == query.Panicked:
 		return "it panicked"
 	default:
 		return ""
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			text = fmt.Sprintf("a %T, whose Error method panicked", err)
-		}
-	}()
-	return cutReason(err.Error())
 }
 
 func cutReason(s string) string {

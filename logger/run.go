@@ -79,17 +79,27 @@ func (s *Store) startRun(ctx context.Context, op *line.Identity, set *runSetting
 	for {
 		r, mine := s.claim(set.id)
 		if mine {
-			defer r.exec.mu.Unlock()
-			if known := s.journal.Run(set.id); known != nil {
-				return r, s.continueRun(ctx, r, op, known)
+			begun, err := s.fillIn(ctx, r, op, set)
+			if begun && set.hasInput {
+				r.Logger.capture(line.PhaseInput, set.input, nil)
 			}
-			s.beginRun(ctx, r, op, set)
-			return r, nil
+			return r, err
 		}
 		if joined, err := r.join(op); joined {
 			return r, err
 		}
 	}
+}
+
+// fillIn makes r, which was claimed, the run that is known by its id, or begins
+// it.
+func (s *Store) fillIn(ctx context.Context, r *Run, op *line.Identity, set *runSettings) (begun bool, err error) {
+	defer r.exec.mu.Unlock()
+	if known := s.journal.Run(set.id); known != nil {
+		return false, s.continueRun(ctx, r, op, known)
+	}
+	s.beginRun(ctx, r, op, set)
+	return true, nil
 }
 
 // resumeRun returns the run with an id if there is one.
@@ -192,9 +202,6 @@ func (s *Store) beginRun(ctx context.Context, r *Run, op *line.Identity, set *ru
 	r.exec.by = set.by
 	r.exec.start = line.Lifecycle{TriggeredBy: set.triggeredBy, Schedule: set.schedule, Inbound: set.inbound}
 	r.exec.begin(r.Logger)
-	if set.hasInput {
-		r.Logger.capture(line.PhaseInput, set.input, nil)
-	}
 }
 
 // continueRun makes r the handle of a run that the journal knows. The caller
@@ -281,6 +288,7 @@ func (r *Run) EndAs(o query.Outcome, err error) {
 // end ends the run and its open steps. It returns ErrRunEnded when an end
 // stands already.
 func (r *Run) end(o query.Outcome, err error) error {
+	err = r.exec.store.encoder.Told(err)
 	r.exec.mu.Lock()
 	defer r.exec.mu.Unlock()
 	if r.exec.ended {

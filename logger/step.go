@@ -147,14 +147,17 @@ func (s *Step) EndAs(o query.Outcome, out any, err error) {
 }
 
 func (s *Step) end(o query.Outcome, out any, err error) {
+	err = s.exec.store.encoder.Told(err)
+	var output captured
+	if out != nil || err != nil {
+		output = s.Logger.captured(line.PhaseOutput, out, err)
+	}
 	s.exec.mu.Lock()
 	defer s.exec.mu.Unlock()
 	if s.exec.ended {
 		return
 	}
-	if out != nil || err != nil {
-		s.Logger.capture(line.PhaseOutput, out, err)
-	}
+	s.Logger.keep(output)
 	var state runs.State
 	if known := s.exec.store.journal.Step(s.id); known != nil {
 		state = known.State()
