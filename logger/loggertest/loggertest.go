@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
@@ -21,6 +22,11 @@ import (
 // printed is how many records are printed at most when a test has failed, the
 // newest.
 const printed = 1000
+
+// patience is how long a call waits for the store. Nothing here waits for a disk,
+// so it is only behind where the machine has something else to do, as with many
+// tests and the race detector; a test must not fail for that.
+const patience = time.Minute
 
 // Sink is a [logger.Store] in memory that belongs to one test. Everything that
 // the store can do it can too; the files lie in memory. It is safe for
@@ -44,7 +50,9 @@ type Sink struct {
 func New(t testing.TB) *Sink {
 	t.Helper()
 	s := &Sink{t: t}
-	s.Store = logger.OpenMemory(&logger.Options{Level: levels.Trace, OnProblem: s.problem})
+	s.Store = logger.OpenMemory(&logger.Options{
+		Level: levels.Trace, MaxWait: patience, CloseTimeout: patience, OnProblem: s.problem,
+	})
 	t.Cleanup(s.end)
 	return s
 }
