@@ -273,8 +273,12 @@ func (r *Recorder) Dropped() int64 {
 // Entry.Before is looked at before the act, and Entry.After when it has ended.
 //
 // Do returns the error of act. When the act was done and its outcome could not
-// be recorded, it returns an error that wraps [ErrUnavailable].
+// be recorded, it returns an error that wraps [ErrUnavailable]. Of a nil act
+// nothing is recorded: that is [ErrEntry].
 func (r *Recorder) Do(ctx context.Context, e Entry, act func() error) error {
+	if act == nil {
+		return fmt.Errorf("%w: there is no act to do", ErrEntry)
+	}
 	intended := e
 	intended.Outcome, intended.Before, intended.After = Intent, nil, nil
 	receipt, err := r.record(ctx, intended, nil, 0)

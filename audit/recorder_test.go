@@ -209,6 +209,10 @@ func TestDo(t *testing.T) {
 	require.Equal(t, audit.Panic, last(1)[0].Outcome)
 	require.Equal(t, "boom", last(1)[0].Reason)
 
+	before := last(1)[0].Seq
+	require.ErrorIs(t, r.Do(t.Context(), e, nil), audit.ErrEntry)
+	require.Equal(t, before, last(1)[0].Seq, "no intent of nothing")
+
 	require.NoError(t, r.Close())
 	ran := false
 	require.ErrorIs(t, r.Do(t.Context(), e, func() error { ran = true; return nil }), audit.ErrUnavailable)
