@@ -53,7 +53,8 @@ const (
 // Options are the settings of a File; nil and the zero value are ready to use.
 //
 // The hooks must not call Write, Rotate, Sync or Close of their File, and
-// Close waits for hooks that run.
+// Close waits for hooks that run. One that panics is a problem, and what called
+// it goes on.
 type Options struct {
 	// Rule says when files are closed and deleted; see [File.SetRule].
 	Rule Rule
@@ -164,7 +165,7 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 		return nil, err
 	}
 	f := &File{
-		fs: fsys, dir: filepath.Dir(path), path: path, log: log, open: open, opts: *o, moves: movesOpenFiles,
+		fs: fsys, dir: filepath.Dir(path), path: path, log: log, open: open, opts: o.guarded(), moves: movesOpenFiles,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if f.opts.Clock == nil {
