@@ -2,6 +2,7 @@ package logger
 
 import (
 	"net/http"
+	"net/netip"
 
 	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/internal/line"
@@ -30,9 +31,36 @@ func (s *Store) openAccess() {
 	if o.Clock == nil {
 		o.Clock = s.now
 	}
+	if hook := o.Attributes; hook != nil {
+		o.Attributes = func(req *http.Request) map[string]string {
+			defer s.survive("Options.Access.Attributes")
+			return hook(req)
+		}
+	}
+	if o.Attributor != nil {
+		o.Attributor = attributor{s, o.Attributor}
+	}
 	o.MaskKeys = append(o.MaskKeys[:len(o.MaskKeys):len(o.MaskKeys)], s.options.maskKeys()...)
 	f, owner := s.file(FileAccessLog), s.journal.Owner(line.Identity{})
 	s.access = access.New(func(r access.Record) { s.logAccess(f, owner, &r) }, &o)
+}
+
+// attributor is the host's, whose panics are reported.
+type attributor struct {
+	store *Store
+	host  access.Attributor
+}
+
+func (a attributor) Attribute(addr netip.Addr) access.Attribution {
+	defer a.store.survive("Options.Access.Attributor")
+	return a.host.Attribute(addr)
+}
+
+// survive is deferred around a hook of the host's that may panic.
+func (s *Store) survive(what string) {
+	if p := recover(); p != nil {
+		_ = s.panicked(what, p)
+	}
 }
 
 // topicSecurity is what requests are about that were refused.

@@ -138,3 +138,32 @@ func TestAccessLog(t *testing.T) {
 		require.Equal(t, "GET /missing", page.Items[0].Message)
 	})
 }
+
+type panickingAttributor struct{}
+
+func (panickingAttributor) Attribute(netip.Addr) access.Attribution { panic("no such network") }
+
+func TestAccessHooksThatPanic(t *testing.T) {
+	t.Run("R6.10 library: a hook for requests that panics costs what it says, and is reported", func(t *testing.T) {
+		var problems heard
+		store := openMemory(t, &logger.Options{OnProblem: problems.hook, Access: &access.Options{
+			Attributor: panickingAttributor{}, Attributes: func(*http.Request) map[string]string { panic("no such header") },
+		}})
+		req := httptest.NewRequest("GET", "/path", nil)
+		req.RemoteAddr = "203.0.113.7:80"
+		answer := httptest.NewRecorder()
+		store.Access().Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTeapot)
+		})).ServeHTTP(answer, req)
+		require.Equal(t, http.StatusTeapot, answer.Code)
+		page, err := store.Query().Access(t.Context(), query.AccessFilter{}, query.Paging{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		require.Equal(t, http.StatusTeapot, page.Items[0].Status)
+		require.NoError(t, store.Close())
+		for i, what := range []string{"Attributes", "Attributor"} {
+			require.ErrorIs(t, problems.all()[i], logger.ErrPanicked)
+			require.ErrorContains(t, problems.all()[i], what)
+		}
+	})
+}

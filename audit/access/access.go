@@ -10,7 +10,8 @@ import (
 )
 
 // Options are the settings of a [Recorder]; nil and the zero value are ready to
-// use. They are copied by New.
+// use. They are copied by New. An Attributor or Attributes that panics says
+// nothing of the request, which goes on.
 type Options struct {
 	// ForwardedHeader is the header in which proxies say who asked them:
 	// "X-Forwarded-For", "Forwarded" (RFC 7239), or one with a single address. It
@@ -103,8 +104,22 @@ func (r *Recorder) attribute(a netip.Addr) Attribution {
 	case r.opts.Attributor == nil:
 		return Attribution{}
 	}
+	defer survive()
 	return r.opts.Attributor.Attribute(a)
 }
+
+// attributes asks the host for further facts of a request.
+func (r *Recorder) attributes(req *http.Request) map[string]string {
+	if r.opts.Attributes == nil {
+		return nil
+	}
+	defer survive()
+	return r.opts.Attributes(req)
+}
+
+// survive is deferred around what is the host's: a panic costs what it would have
+// said, not the request.
+func survive() { _ = recover() }
 
 // Limits of what a request may say, in bytes.
 const (
@@ -124,9 +139,7 @@ func (r *Recorder) begin(rec *Record, req *http.Request) {
 	if r.opts.Query && req.URL.RawQuery != "" {
 		rec.Query = clip(r.query(req.URL.RawQuery), maxPath)
 	}
-	if r.opts.Attributes != nil {
-		rec.Attributes = r.opts.Attributes(req)
-	}
+	rec.Attributes = r.attributes(req)
 }
 
 // header is Header.Get for a key that is canonical.

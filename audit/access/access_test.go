@@ -98,6 +98,26 @@ func TestInformational(t *testing.T) {
 	require.Equal(t, http.StatusTeapot, b.last(t).Status)
 }
 
+type panics struct{}
+
+func (panics) Attribute(netip.Addr) access.Attribution { panic("no such network") }
+
+func TestHooksThatPanic(t *testing.T) {
+	var b book
+	recorder := access.New(b.add, &access.Options{
+		Attributor: panics{}, Attributes: func(*http.Request) map[string]string { panic("no such header") },
+	})
+	answer := httptest.NewRecorder()
+	req := httptest.NewRequest("GET", "/path", nil)
+	req.RemoteAddr = "203.0.113.7:80"
+	recorder.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })).ServeHTTP(answer, req)
+	require.Equal(t, http.StatusTeapot, answer.Code)
+	require.Equal(t, http.StatusTeapot, b.last(t).Status)
+	require.False(t, b.last(t).Panic)
+	recorder.Record(access.Record{Path: "/other", IP: netip.MustParseAddr("203.0.113.7")})
+	require.Equal(t, "/other", b.last(t).Path)
+}
+
 func TestEnds(t *testing.T) {
 	var b book
 	h := func(f http.HandlerFunc) http.Handler { return access.New(b.add, nil).Middleware(f) }
