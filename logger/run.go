@@ -3,6 +3,7 @@ package logger
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
@@ -19,6 +20,9 @@ type Run struct {
 	*Logger
 	exec execution
 	id   string // immutable
+
+	stepsMu sync.Mutex       // guards steps
+	steps   map[string]*Step // with ids of the host's, open in this process
 }
 
 // Start starts a run and returns it, with a context that has it: what is logged

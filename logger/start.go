@@ -40,6 +40,7 @@ type stepSettings struct {
 	iterated       bool
 	index          int
 	value          any
+	encoded        []byte // the value, once it was asked
 }
 
 type (

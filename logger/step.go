@@ -16,6 +16,9 @@ type Step struct {
 	*Logger
 	exec execution
 	id   string // immutable
+	// ready is closed when the step is filled in. It is nil in a step without an id
+	// of the host's, which nobody else can ask for; immutable.
+	ready chan struct{}
 }
 
 // StartStep starts a step of the run that ctx belongs to and returns it, with a
@@ -46,59 +49,138 @@ func StartStep(ctx context.Context, action string, options ...StepOption) (conte
 		return withLogger(ctx, step.Logger), step
 	}
 	set.by = callersOf()
-	step := s.startStep(ctx, l, id, &set)
-	return withLogger(ctx, step.Logger), step
+	if set.iterated && set.value != nil {
+		set.encoded = s.value("iteration", set.value, maxIteration)
+	}
+	step, own := s.startStep(ctx, l, id, &set)
+	return withLogger(ctx, own), step
 }
 
-// startStep starts a step, or goes on with one that is known.
-func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set *stepSettings) *Step {
-	step := &Step{exec: execution{store: s, kind: line.KindStep}}
-	var known *runs.Step
+// startStep starts a step, or goes on with one that is known, and returns it with
+// the logger for its context.
+func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set *stepSettings) (*Step, *Logger) {
 	if set.id != "" {
-		known = s.journal.Step(set.id)
-		if known != nil && known.Identity.Run != id.Run {
+		if known := s.journal.Step(set.id); known != nil && known.Identity.Run != id.Run {
 			// Under the same id the two would be taken for one.
 			s.problem(fmt.Errorf("start step %.80q of run %.80q: %w: %.80q", set.id, id.Run, ErrOtherRun, known.Identity.Run))
-			known, set.id = nil, ""
+			set.id = ""
 		}
 	}
 	if set.id == "" {
-		set.id = newID()
+		step := &Step{id: newID(), exec: execution{store: s, kind: line.KindStep}}
+		s.beginStep(ctx, l, step, id, set)
+		return step, step.Logger
 	}
-	step.id, id.Step = set.id, set.id
-	if known != nil {
-		id.Action, id.ActionName, id.Attempt = known.Identity.Action, known.Identity.ActionName, known.Identity.Attempt
+	for {
+		step, mine := l.run.claimStep(s, set.id)
+		if mine {
+			if known := s.journal.Step(set.id); known != nil {
+				s.continueStep(ctx, l, step, id, known)
+			} else {
+				s.beginStep(ctx, l, step, id, set)
+			}
+			return step, step.Logger
+		}
+		if step.join() {
+			own := l.inside(*step.exec.owner.Identity(), l.run, step)
+			s.trace(ctx, own)
+			return step, own
+		}
 	}
+}
+
+// claimStep returns the step with an id that is open here, or a new one that is
+// the caller's to fill in: nobody gets it before ready is closed.
+func (r *Run) claimStep(s *Store, id string) (step *Step, mine bool) {
+	r.stepsMu.Lock()
+	defer r.stepsMu.Unlock()
+	if step := r.steps[id]; step != nil {
+		return step, false
+	}
+	step = &Step{id: id, ready: make(chan struct{}), exec: execution{store: s, kind: line.KindStep}}
+	if r.steps == nil {
+		r.steps = map[string]*Step{}
+	}
+	r.steps[id] = step
+	return step, true
+}
+
+// release takes a step that is not open any more out of the open ones.
+func (s *Step) release() {
+	if s.ready == nil {
+		return
+	}
+	r := s.Logger.run
+	r.stepsMu.Lock()
+	defer r.stepsMu.Unlock()
+	if r.steps[s.id] == s {
+		delete(r.steps, s.id)
+	}
+}
+
+// join waits until whoever claimed the step has filled it in, and reports false
+// when it has ended since.
+func (s *Step) join() bool {
+	<-s.ready
+	s.exec.mu.Lock()
+	defer s.exec.mu.Unlock()
+	if s.exec.ended {
+		return false
+	}
+	if known := s.exec.store.journal.Step(s.id); known != nil && known.State().Ended {
+		_ = s.exec.resume() // the library had ended it; a drop is counted and reported
+	}
+	return true
+}
+
+// placeStep gives a step its identity and the logger that goes with it.
+func (s *Store) placeStep(ctx context.Context, l *Logger, step *Step, id line.Identity) {
+	id.Step = step.id
 	step.Logger = l.inside(id, l.run, step)
 	step.exec.owner = step.Logger.owner
+	s.trace(ctx, step.Logger)
+}
+
+// trace has l log the trace and span of a context, if it has any.
+func (s *Store) trace(ctx context.Context, l *Logger) {
 	if trace, span := s.traceIDs(ctx); trace != "" || span != "" {
-		step.Logger.trace, step.Logger.span = trace, span
+		l.trace, l.span = trace, span
 	}
-	if known != nil {
-		s.continueStep(step, known)
-		return step
-	}
+}
+
+// beginStep starts a step that is not known yet.
+func (s *Store) beginStep(ctx context.Context, l *Logger, step *Step, id line.Identity, set *stepSettings) {
+	s.placeStep(ctx, l, step, id)
 	step.exec.by = set.by
 	step.exec.start = line.Lifecycle{Order: set.order}
 	if set.iterated {
 		step.exec.start.Iterated, step.exec.start.IterationIndex = true, set.index
-		if set.value != nil {
-			step.exec.start.IterationValue = s.value("iteration", set.value, maxIteration)
-		}
+		step.exec.start.IterationValue = set.encoded
 	}
 	step.exec.begin(step.Logger)
+	step.filledIn()
 	if set.hasInput {
 		step.Logger.capture(line.PhaseInput, set.input, nil)
 	}
-	return step
 }
 
-// continueStep makes step the handle of a step that is known.
-func (s *Store) continueStep(step *Step, known *runs.Step) {
+// filledIn gives a step that was claimed to whoever waits for it.
+func (s *Step) filledIn() {
+	if s.ready != nil {
+		close(s.ready)
+	}
+}
+
+// continueStep makes step, which was claimed, the handle of one that is known.
+func (s *Store) continueStep(ctx context.Context, l *Logger, step *Step, id line.Identity, known *runs.Step) {
+	defer step.filledIn()
+	id.Action, id.ActionName, id.Attempt = known.Identity.Action, known.Identity.ActionName, known.Identity.Attempt
+	s.placeStep(ctx, l, step, id)
 	state := known.State()
 	step.exec.adopt(known.Seq, known.Start, known.Started, state)
 	switch {
 	case step.exec.ended:
+		step.release()
 		s.problem(fmt.Errorf("start step %.80q: the step has ended: its end stands", step.id))
 	case state.Ended:
 		_ = step.exec.resume() // a drop, counted and reported
@@ -157,6 +239,7 @@ func (s *Step) end(o query.Outcome, out any, err error) {
 	if s.exec.ended {
 		return
 	}
+	defer s.release()
 	s.Logger.keep(output)
 	var state runs.State
 	if known := s.exec.store.journal.Step(s.id); known != nil {
