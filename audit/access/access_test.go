@@ -208,6 +208,12 @@ func TestForwarded(t *testing.T) {
 		{"too many", "X-Forwarded-For", "10.0.0.1:1", []string{long}, "10.0.0.9", "forwarded"},
 		{"rfc 7239", "Forwarded", "[2001:db8:1::1]:1", []string{`for=1.1.1.1;proto=http, For="[2001:db8:2::7]:4711";by=x`}, "2001:db8:2::7", "forwarded"},
 		{"rfc 7239 hidden", "Forwarded", "10.0.0.1:1", []string{`for=_hidden`}, "10.0.0.1", "malformed"},
+		{"rfc 7239 forged in quotes", "Forwarded", "10.0.0.1:1", []string{`for=198.51.100.1;host="a;for=1.1.1.1";proto=http`}, "198.51.100.1", "forwarded"},
+		{"rfc 7239 forged before", "Forwarded", "10.0.0.1:1", []string{`host="a;for=1.1.1.1;b";for=198.51.100.1`}, "198.51.100.1", "forwarded"},
+		{"rfc 7239 forged behind an escaped quote", "Forwarded", "10.0.0.1:1", []string{`for=198.51.100.1;host="a\";for=1.1.1.1;b"`}, "198.51.100.1", "forwarded"},
+		{"rfc 7239 comma behind an escaped quote", "Forwarded", "10.0.0.1:1", []string{`for=198.51.100.1;host="a\", for=1.1.1.1;b"`}, "198.51.100.1", "forwarded"},
+		{"rfc 7239 quote opened in front", "Forwarded", "10.0.0.1:1", []string{`host="a`, `for="1.1.1.1, for=198.51.100.1`}, "198.51.100.1", "forwarded"},
+		{"rfc 7239 twice", "Forwarded", "10.0.0.1:1", []string{`for=198.51.100.1;for=1.1.1.1`}, "10.0.0.1", "malformed"},
 		{"rfc 7239 without for", "Forwarded", "10.0.0.1:1", []string{`proto=http`}, "10.0.0.1", "malformed"},
 		{"one address", "CF-Connecting-IP", "10.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1", "forwarded"},
 	} {

@@ -56,21 +56,37 @@ func (p *proxies) origin(peer netip.Addr, h http.Header) (netip.Addr, string) {
 	return at, from
 }
 
-// lastHop cuts the last element off a list; commas in quotes do not count.
+// lastHop cuts the last element off a list; commas in quotes do not count. It reads
+// from the end, so that a quote that somebody opened in front hides nothing that a
+// proxy appended.
 func lastHop(list string) (rest, hop string, more bool) {
+	i := cutQuoted(list, ',')
+	if i < 0 {
+		return "", list, false
+	}
+	return list[:i], list[i+1:], true
+}
+
+// cutQuoted returns where the last separator stands that is not in quotes, or -1.
+func cutQuoted(s string, separator byte) int {
 	quoted := false
-	for i := len(list) - 1; i >= 0; i-- {
-		switch list[i] {
+	for i := len(s) - 1; i >= 0; i-- {
+		switch s[i] {
 		case '"':
-			quoted = !quoted
-		case ',':
+			if !escaped(s[:i]) {
+				quoted = !quoted
+			}
+		case separator:
 			if !quoted {
-				return list[:i], list[i+1:], true
+				return i
 			}
 		}
 	}
-	return "", list, false
+	return -1
 }
+
+// escaped reports whether what follows s stands behind a backslash that counts.
+func escaped(s string) bool { return (len(s)-len(strings.TrimRight(s, `\`)))%2 == 1 }
 
 func (p *proxies) trusts(a netip.Addr) bool {
 	for _, prefix := range p.trusted {
@@ -85,18 +101,35 @@ func (p *proxies) trusts(a netip.Addr) bool {
 // "Forwarded" (RFC 7239) its parameter "for".
 func (p *proxies) parse(hop string) (netip.Addr, bool) {
 	if p.header == "Forwarded" {
-		found := false
-		for pair := range strings.SplitSeq(hop, ";") {
-			name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
-			if ok && strings.EqualFold(strings.TrimSpace(name), "for") {
-				hop, found = strings.Trim(strings.TrimSpace(value), `"`), true
-			}
-		}
-		if !found {
+		var ok bool
+		if hop, ok = forParameter(hop); !ok {
 			return netip.Addr{}, false
 		}
 	}
 	return address(strings.TrimSpace(hop))
+}
+
+// forParameter returns the parameter "for" of an element, which must have it once.
+// Other parameters may hold what whoever asked made up: a Host in quotes may look
+// like one.
+func forParameter(element string) (value string, ok bool) {
+	for more := true; more; {
+		pair := element
+		if i := cutQuoted(element, ';'); i >= 0 {
+			element, pair = element[:i], element[i+1:]
+		} else {
+			more = false
+		}
+		name, v, set := strings.Cut(strings.TrimSpace(pair), "=")
+		if !set || !strings.EqualFold(strings.TrimSpace(name), "for") {
+			continue
+		}
+		if ok {
+			return "", false
+		}
+		value, ok = strings.Trim(strings.TrimSpace(v), `"`), true
+	}
+	return value, ok
 }
 
 // address reads an address as it may stand in a header or in RemoteAddr, and
