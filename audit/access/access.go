@@ -23,7 +23,8 @@ type Options struct {
 	// Query keeps the query of requests, with the values of keys that look like
 	// secrets hidden. By default it is left out: people put secrets there.
 	Query bool
-	// MaskKeys are names of such keys, in addition to the built-in list.
+	// MaskKeys are names of such keys, in addition to the built-in list. Their values
+	// are hidden in the query of the referrer too.
 	MaskKeys []string
 	// RequestIDHeader is the header that has the request's id: "" means
 	// X-Request-Id.
@@ -134,8 +135,9 @@ func (r *Recorder) begin(rec *Record, req *http.Request) {
 	rec.IP, rec.IPFrom = r.proxies.origin(rec.Peer, req.Header)
 	rec.Method, rec.Path = clip(req.Method, maxText), clip(req.URL.Path, maxPath)
 	rec.Host, rec.Protocol = clip(req.Host, maxText), req.Proto
-	rec.UserAgent, rec.Referrer = header(req, "User-Agent"), header(req, "Referer")
-	rec.RequestID = header(req, r.opts.RequestIDHeader)
+	rec.UserAgent = clip(header(req, "User-Agent"), maxText)
+	rec.Referrer = clip(r.referrer(header(req, "Referer")), maxText)
+	rec.RequestID = clip(header(req, r.opts.RequestIDHeader), maxText)
 	if r.opts.Query && req.URL.RawQuery != "" {
 		rec.Query = clip(r.query(req.URL.RawQuery), maxPath)
 	}
@@ -145,7 +147,7 @@ func (r *Recorder) begin(rec *Record, req *http.Request) {
 // header is Header.Get for a key that is canonical.
 func header(req *http.Request, key string) string {
 	if v := req.Header[key]; len(v) > 0 {
-		return clip(v[0], maxText)
+		return v[0]
 	}
 	return ""
 }
@@ -157,19 +159,35 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "")
 }
 
-// query hides the values of secret keys.
+// query hides the values of secret keys. Some take ";" for an end of a value and some
+// do not: what stands behind the one of a secret key is hidden as well.
 func (r *Recorder) query(raw string) string {
 	var b strings.Builder
-	for i, pair := range strings.FieldsFunc(raw, func(c rune) bool { return c == '&' || c == ';' }) {
-		if i > 0 {
+	for part := range strings.FieldsFuncSeq(raw, func(c rune) bool { return c == '&' }) {
+		if b.Len() > 0 {
 			b.WriteByte('&')
 		}
-		key, _, has := strings.Cut(pair, "=")
-		if has && r.mask.Key(unescape(key)) {
-			b.WriteString(key + "=" + mask.Hidden)
-			continue
+		between := ""
+		for pair := range strings.SplitSeq(part, ";") {
+			b.WriteString(between)
+			between = ";"
+			key, _, has := strings.Cut(pair, "=")
+			if has && r.mask.Key(unescape(key)) {
+				b.WriteString(key + "=" + mask.Hidden)
+				break
+			}
+			b.WriteString(pair)
 		}
-		b.WriteString(pair)
 	}
 	return b.String()
+}
+
+// referrer is the page that a request comes from, with its query as that of a request:
+// what a browser asks for next tells the whole URL.
+func (r *Recorder) referrer(url string) string {
+	page, query, has := strings.Cut(url, "?")
+	if !has {
+		return url
+	}
+	return page + "?" + r.query(query)
 }

@@ -83,6 +83,29 @@ func TestMiddleware(t *testing.T) {
 	require.Equal(t, 200, rec.Status)
 }
 
+func TestSecretsInURLs(t *testing.T) {
+	serveURL := func(query, referrer string) access.Record {
+		req := httptest.NewRequest("GET", "/a?"+query, nil)
+		req.Header.Set("Referer", referrer)
+		rec, _ := serve(t, &access.Options{Query: true, MaskKeys: []string{"iban"}}, req, func(http.ResponseWriter, *http.Request) {})
+		return rec
+	}
+	for query, want := range map[string]string{
+		"a=1&token=hidden&b=2": "a=1&token=***&b=2",
+		"token=hid;den&b=2":    "token=***&b=2",
+		"a=1;token=hidden":     "a=1;token=***",
+		"t%6Fken=hidden":       "t%6Fken=***",
+		"user[iban]=hidden":    "user[iban]=***",
+		"a=1&&b":               "a=1&b",
+		"page=https://a?x=1":   "page=https://a?x=1",
+	} {
+		rec := serveURL(query, "https://shop.example/a?"+query)
+		require.Equal(t, want, rec.Query)
+		require.Equal(t, "https://shop.example/a?"+want, rec.Referrer)
+	}
+	require.Equal(t, "https://shop.example/token=a", serveURL("", "https://shop.example/token=a").Referrer)
+}
+
 func TestInformational(t *testing.T) {
 	var b book
 	server := httptest.NewServer(access.New(b.add, nil).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
