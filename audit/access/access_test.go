@@ -141,6 +141,26 @@ func TestHooksThatPanic(t *testing.T) {
 	require.Equal(t, "/other", b.last(t).Path)
 }
 
+func TestAnswersThatAreNotSent(t *testing.T) {
+	var b book
+	server := httptest.NewServer(access.New(b.add, nil).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "a body")
+	})))
+	resp, err := server.Client().Head(server.URL)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	server.Close()
+	require.Zero(t, b.last(t).Bytes)
+
+	// A writer that cannot flush has sent no status.
+	w := struct{ http.ResponseWriter }{httptest.NewRecorder()}
+	access.New(b.add, nil).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		require.ErrorIs(t, http.NewResponseController(w).Flush(), http.ErrNotSupported)
+		w.WriteHeader(http.StatusInternalServerError)
+	})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	require.Equal(t, http.StatusInternalServerError, b.last(t).Status)
+}
+
 func TestEnds(t *testing.T) {
 	var b book
 	h := func(f http.HandlerFunc) http.Handler { return access.New(b.add, nil).Middleware(f) }

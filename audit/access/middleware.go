@@ -61,6 +61,9 @@ func (r *Recorder) end(x *exchange, start time.Time) {
 	if rec.Status == 0 {
 		rec.Status = http.StatusOK
 	}
+	if rec.Method == http.MethodHead {
+		rec.Bytes = 0 // the server sends nothing of what it takes
+	}
 	if x.Context.Err() != nil {
 		rec.Aborted = true
 	}
@@ -180,8 +183,11 @@ func (x *exchange) Flush() { _ = x.FlushError() }
 
 // FlushError is Flush for those who want to know.
 func (x *exchange) FlushError() error {
-	x.implied()
-	return http.NewResponseController(x.ResponseWriter).Flush()
+	err := http.NewResponseController(x.ResponseWriter).Flush()
+	if !errors.Is(err, http.ErrNotSupported) { // else nothing is out
+		x.implied()
+	}
+	return err
 }
 
 // Hijack hands the connection over.
