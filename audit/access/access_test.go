@@ -341,6 +341,11 @@ func TestNCSA(t *testing.T) {
 	require.NoError(t, access.NCSA(&b, some(nil)))
 	require.Equal(t, `203.0.113.7 - ada\x20b [21/Nov/2026:08:09:10 +0000] "GET /a\"b\x0a?q=1 HTTP/1.1" 200 5 "-" "M \"x\" \\ \xc3\xa9"`+"\n"+
 		`- - - [21/Nov/2026:08:09:10 +0000] "GET / HTTP/2.0" 304 - "-" "-"`+"\n", b.String())
+	b.Reset()
+	require.NoError(t, access.NCSA(&b, func(yield func(access.Record, error) bool) {
+		yield(access.Record{Time: time.Unix(0, 0), Method: "GET", Path: "/a HTTP/1.0", Protocol: "HTTP/1.1", Status: 200}, nil)
+	}))
+	require.Contains(t, b.String(), `"GET /a\x20HTTP/1.0 HTTP/1.1" 200`)
 	broken := errors.New("broken")
 	require.ErrorIs(t, access.NCSA(io.Discard, some(broken)), broken)
 }

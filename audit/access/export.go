@@ -13,13 +13,14 @@ import (
 // NCSA writes records in the combined log format that web servers write and most
 // tools read: one line each, with the address, account, time, request, status,
 // length, referrer and user agent. Quotes, backslashes and what is not printable
-// are escaped as web servers do, so that a line stays one. It returns the first
-// error of seq or w.
+// are escaped as web servers do, so that a line stays one, and so are blanks in the
+// account and the request, so that their parts stay what they are. It returns the
+// first error of seq or w.
 func NCSA(w io.Writer, seq iter.Seq2[Record, error]) error {
 	return export(w, seq, func(b *bufio.Writer, r *Record) {
 		fmt.Fprintf(b, "%s - %s [%s] \"%s %s %s\" %d %s \"%s\" \"%s\"\n",
 			addr(r), word(r.Account), r.Time.UTC().Format("02/Jan/2006:15:04:05 -0700"),
-			escape(r.Method), escape(target(r)), escape(r.Protocol), r.Status, length(r.Bytes),
+			word(r.Method), word(target(r)), word(r.Protocol), r.Status, length(r.Bytes),
 			dash(escape(r.Referrer)), dash(escape(r.UserAgent)))
 	})
 }
@@ -121,7 +122,7 @@ func escape(s string) string {
 
 func special(c rune) bool { return c == '"' || c == '\\' || c < 0x20 || c >= 0x7f }
 
-// word is a value that stands without quotes.
+// word is a value that ends at a blank.
 func word(s string) string { return dash(strings.ReplaceAll(escape(s), " ", `\x20`)) }
 
 // plus is a value of a W3C line.
