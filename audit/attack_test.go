@@ -2,10 +2,16 @@ package audit_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"io"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -232,4 +238,49 @@ func TestMissingSegment(t *testing.T) {
 		require.ErrorIs(t, err, audit.ErrMissing, name)
 	}
 	require.Equal(t, 3, n)
+}
+
+// TestTextBetweenBlocks puts text into the index of a compressed file, where zcat finds
+// it and a reader of blocks does not look.
+func TestTextBetweenBlocks(t *testing.T) {
+	t.Parallel()
+	mem, _ := fifty(t)
+	r, err := hosted(mem, audit.Options{})
+	require.NoError(t, err)
+	require.NoError(t, r.Rotate(t.Context()))
+	name := ""
+	require.Eventually(t, func() bool {
+		infos, err := mem.ReadDir(dir)
+		require.NoError(t, err)
+		for _, info := range infos {
+			if strings.HasSuffix(info.Name(), ".log.gz") {
+				name = info.Name()
+			}
+		}
+		return name != ""
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, r.Close())
+	_, err = verify(t, mem)
+	require.NoError(t, err)
+	file := content(t, mem, name)
+
+	forged := []byte(`{"seq":0,"title":"forged"}` + "\n")
+	index := int(binary.LittleEndian.Uint64(file[len(file)-84+22:]))
+	header := 12 + int(binary.LittleEndian.Uint16(file[index+10:]))
+	member := bytes.Clone(file[index : index+header])
+	member = append(member, 1, byte(len(forged)), 0, ^byte(len(forged)), 0xff) // stored
+	member = append(member, forged...)
+	member = binary.LittleEndian.AppendUint32(member, crc32.ChecksumIEEE(forged))
+	member = binary.LittleEndian.AppendUint32(member, uint32(len(forged)))
+	binary.LittleEndian.PutUint16(member[16:], uint16(len(member)-1))
+	changed := slices.Concat(file[:index], member, file[index+header+10:])
+	z, err := gzip.NewReader(bytes.NewReader(changed))
+	require.NoError(t, err)
+	text, err := io.ReadAll(z)
+	require.NoError(t, err)
+	require.Contains(t, string(text), string(forged))
+	put(t, mem, name, changed)
+	_, err = verify(t, mem)
+	require.ErrorIs(t, err, audit.ErrLine)
+	require.ErrorContains(t, err, strings.TrimSuffix(name, ".gz"))
 }

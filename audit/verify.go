@@ -182,7 +182,11 @@ func (v *verification) file(ctx context.Context, fsys vfs.FS, folder *rotation.F
 	defer t.Close() // only read
 	first := !v.started
 	v.open(name)
-	end, err := newLineScan(t, v.trusted).each(ctx, v.take)
+	scan := newLineScan(t, v.trusted)
+	end, err := scan.each(ctx, v.take)
+	if err == nil && scan.blocks != nil {
+		err = scan.blocks.NothingHidden()
+	}
 	if first && v.started {
 		v.report.First = uint64(v.checker.first)
 	}

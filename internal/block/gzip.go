@@ -287,7 +287,7 @@ func (d *gzipDecoder) decode(text, member []byte) error {
 		return fmt.Errorf("%w: %w", errSize, err)
 	}
 	var more [1]byte
-	if n, err := d.z.Read(more[:]); n != 0 || err != io.EOF {
+	if n, err := d.z.Read(more[:]); n != 0 || err != io.EOF || d.src.Len() != 0 {
 		return errSize
 	}
 	if binary.LittleEndian.Uint32(trailer[4:]) != uint32(len(text)) {

@@ -18,6 +18,7 @@ type Reader struct {
 	stream *stream // of a file without blocks, else nil; immutable after Open
 
 	r      io.ReaderAt
+	size   int64 // of the file; immutable
 	format Format
 	// grouped is what Writer.Group said; immutable after Open.
 	grouped bool
@@ -69,7 +70,7 @@ func OpenDamaged(r io.ReaderAt, size int64) (*Reader, error) {
 	if err := readFull(r, head[:], 0); err != nil {
 		return nil, err
 	}
-	b := &Reader{r: r}
+	b := &Reader{r: r, size: size}
 	var spans []span
 	var err error
 	switch magic := binary.LittleEndian.Uint32(head[:]); {
