@@ -17,6 +17,7 @@ import (
 
 	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
 func TestEveryByteIsChecked(t *testing.T) {
@@ -283,4 +284,50 @@ func TestTextBetweenBlocks(t *testing.T) {
 	_, err = verify(t, mem)
 	require.ErrorIs(t, err, audit.ErrLine)
 	require.ErrorContains(t, err, strings.TrimSuffix(name, ".gz"))
+}
+
+// TestOtherForm puts a compressed file beside the plain one, which is the one that is
+// followed.
+func TestOtherForm(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	r, err := hosted(mem, audit.Options{Rule: rotation.Rule{Compression: rotation.None}})
+	require.NoError(t, err)
+	for range 50 {
+		_, err := flow(r, "f")
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.Rotate(t.Context()))
+	require.NoError(t, r.Close())
+	infos, err := mem.ReadDir(dir)
+	require.NoError(t, err)
+	at := slices.IndexFunc(infos, func(i os.FileInfo) bool {
+		return strings.HasPrefix(i.Name(), "audit-") && strings.HasSuffix(i.Name(), ".log")
+	})
+	require.GreaterOrEqual(t, at, 0)
+	name := infos[at].Name()
+	text := content(t, mem, name)
+	packed := func(text []byte) []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, err := z.Write(text)
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		return b.Bytes()
+	}
+	put(t, mem, name+".gz", packed(text))
+	_, err = verify(t, mem)
+	require.NoError(t, err, "as a kill leaves it before the plain one is removed")
+	for what, forged := range map[string][]byte{
+		"changed":  packed(bytes.Replace(text, []byte("Flow Started"), []byte("Flow Stopped"), 1)),
+		"longer":   packed(append(bytes.Clone(text), text...)),
+		"no gzip":  []byte("anything at all"),
+		"cut":      packed(text)[:100],
+		"no bytes": {},
+	} {
+		put(t, mem, name+".gz", forged)
+		_, err = verify(t, mem)
+		require.ErrorIs(t, err, audit.ErrLine, what)
+		require.ErrorContains(t, err, name+".gz", what)
+	}
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +204,64 @@ func (v *verification) file(ctx context.Context, fsys vfs.FS, folder *rotation.F
 	if end < t.Size() || v.good.size != v.head.size || !v.begun {
 		return &DamageError{File: name, Offset: v.goodEnd, Seq: uint64(v.good.size), Err: ErrUncovered}
 	}
+	return v.forms(ctx, fsys, folder, dir, name, t)
+}
+
+// forms compares a sealed file with the other forms in which it is there: while it is
+// compressed there are two, and somebody may look at either.
+func (v *verification) forms(ctx context.Context, fsys vfs.FS, folder *rotation.Folder, dir, name string, t text) error {
+	var there []string
+	for _, form := range []string{name, name + ".gz", name + ".zst"} {
+		if ok, err := exists(fsys, dir, form); err != nil {
+			return fmt.Errorf("audit: %w", err)
+		} else if ok {
+			there = append(there, form)
+		}
+	}
+	for i := 1; i < len(there); i++ { // the first is the one that was followed
+		other, err := folder.ReaderOf(there[i])
+		if errors.Is(err, rotation.ErrNotFound) {
+			continue // it is a link or a folder, or is gone
+		}
+		same := err == nil
+		if same {
+			same, err = sameText(ctx, t, other)
+			err = errors.Join(err, other.Close())
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil || !same {
+			return &DamageError{File: there[i], Seq: uint64(v.good.size), Err: errors.Join(fmt.Errorf("%w: it does not hold what %s does", ErrLine, there[0]), err)}
+		}
+	}
 	return nil
+}
+
+// sameText reports whether two files hold the same text, and nothing beside it.
+func sameText(ctx context.Context, a, b text) (bool, error) {
+	if a.Size() != b.Size() {
+		return false, nil
+	}
+	if blocks := newLineScan(b, nil).blocks; blocks != nil {
+		if err := blocks.NothingHidden(); err != nil {
+			return false, err
+		}
+	}
+	one, two := make([]byte, chunkBytes), make([]byte, chunkBytes)
+	for at := int64(0); at < a.Size() && ctx.Err() == nil; at += chunkBytes {
+		n := min(a.Size()-at, chunkBytes)
+		if m, err := a.ReadAt(one[:n], at); int64(m) < n {
+			return false, noEOF(err)
+		}
+		if m, err := b.ReadAt(two[:n], at); int64(m) < n {
+			return false, noEOF(err)
+		}
+		if !bytes.Equal(one[:n], two[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // whole checks what only the end can tell.
