@@ -123,6 +123,27 @@ func TestSecretsByValue(t *testing.T) {
 		everywhere(t, store, "leaked kqhkiG9w0BAQEF here")
 		require.NotContains(t, everyFile(t, store, dir), "kqhkiG9w0BAQEF")
 	})
+	t.Run("R6.2 library: a long line given to a writer is cut within no secret", func(t *testing.T) {
+		store := openMemory(t, nil)
+		secret := strings.Repeat("sesame-", 1000)
+		require.NoError(t, store.AddSecret(secret))
+		w := store.Server("edge-1").Writer(levels.Info)
+		for _, before := range []int{1, 52_000, 58_000, 58_530, 70_000} {
+			for _, behind := range []int{0, 9000, 100_000} {
+				_, err := w.Write([]byte(secret + strings.Repeat("x", before) + secret + strings.Repeat("y", behind) + "\n"))
+				require.NoError(t, err)
+			}
+		}
+		_, err := w.Write([]byte(strings.Repeat(secret+"x", 13)))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		all := host(t, store)
+		require.Len(t, all, 16)
+		for _, r := range all {
+			require.NotContains(t, string(r.Raw), "sesame")
+			require.True(t, strings.HasPrefix(r.Message, "***x"), "%.20s", r.Message)
+		}
+	})
 	t.Run("R6.2 library: the least length is 4", func(t *testing.T) {
 		store := openMemory(t, nil)
 		require.ErrorIs(t, store.AddSecret("abc"), logger.ErrTooShort)

@@ -15,6 +15,10 @@ import (
 // cut, in bytes.
 const maxWritten = 64 << 10
 
+// writtenMore is how much of such a line is kept beyond that, so that a secret which
+// begins before the cut is known as one: more than keys and certificates have.
+const writtenMore = 16 << 10
+
 // Writer returns a writer that logs each line written to it at a level: for the
 // output of a subprocess. A line ends with a newline, before which a carriage
 // return is removed; terminal escape sequences stay. A line over 64 KiB is cut,
@@ -33,7 +37,7 @@ type writer struct {
 	level zapcore.Level
 
 	mu      sync.Mutex // guards the rest
-	partial []byte     // the beginning of the line under way, at most maxWritten+1 bytes
+	partial []byte     // the beginning of the line under way, at most maxWritten+writtenMore bytes
 	size    int64      // the whole length of that line so far
 	closed  bool
 }
@@ -60,8 +64,7 @@ func (w *writer) Write(p []byte) (int, error) {
 
 // keep adds to the line under way as much as will be logged.
 func (w *writer) keep(p []byte) {
-	// One byte more than is logged, for a carriage return at the very end.
-	if room := maxWritten + 1 - len(w.partial); room > 0 {
+	if room := maxWritten + writtenMore - len(w.partial); room > 0 {
 		w.partial = append(w.partial, p[:min(room, len(p))]...)
 	}
 	w.size += int64(len(p))
@@ -83,20 +86,30 @@ func (w *writer) log() {
 	}
 	var fields []zap.Field
 	if size > maxWritten {
-		text = text[:maxWritten]
-		for n := len(text) - 1; n > len(text)-utf8.UTFMax; n-- {
-			if utf8.RuneStart(text[n]) {
-				if !utf8.FullRune(text[n:]) {
-					text = text[:n]
-				}
-				break
-			}
-		}
+		text = l.store.cutWritten(text)
 		e.Truncated = true
 		fields = []zap.Field{zap.Int64("bytes", size)}
 	}
 	e.Message = string(text)
 	l.write(&e, fields)
+}
+
+// cutWritten cuts the beginning of a line between runes. The secrets in it are hidden
+// first: of one that was cut nobody could tell any more what it is.
+func (s *Store) cutWritten(text []byte) []byte {
+	if s.masker.HasSecrets() {
+		text = []byte(s.masker.Head(string(text), maxWritten))
+	}
+	text = text[:min(len(text), maxWritten)]
+	for n := len(text) - 1; n >= 0 && n > len(text)-utf8.UTFMax; n-- {
+		if utf8.RuneStart(text[n]) {
+			if !utf8.FullRune(text[n:]) {
+				text = text[:n]
+			}
+			break
+		}
+	}
+	return text
 }
 
 // Close logs what was written after the last newline.

@@ -95,7 +95,22 @@ func (m *Masker) Mask(s string) (masked string, changed bool) {
 	if set == nil || len(s) < set.window {
 		return s, false
 	}
-	return set.mask(s)
+	return set.mask(s, len(s))
+}
+
+// Head is Mask of the first n bytes of s, for a text that is cut there: a value that
+// begins in them is hidden, wherever in s it ends.
+func (m *Masker) Head(s string, n int) string {
+	n = min(n, len(s))
+	if m == nil {
+		return s[:n]
+	}
+	set := m.set.Load()
+	if set == nil || len(s) < set.window {
+		return s[:n]
+	}
+	head, _ := set.mask(s, n)
+	return head
 }
 
 // Contains reports whether a registered value occurs in b.

@@ -87,6 +87,20 @@ func TestMask(t *testing.T) {
 }
 
 // leaks reports whether text shows a form of the secret.
+func TestHead(t *testing.T) {
+	m := mask.New(nil)
+	require.Equal(t, "abc", m.Head("abcd", 3))
+	require.NoError(t, m.AddSecret("hunter22"))
+	require.NoError(t, m.AddSecret("22times"))
+	for n, want := range map[int]string{0: "", 1: "a", 2: "a ", 3: "a ***", 8: "a ***", 10: "a ***", 11: "a *** ", 12: "a *** b", 13: "a *** b***",
+		20: "a *** b***", 25: "a *** b***", 26: "a *** b***c", 99: "a *** b***c"} {
+		require.Equal(t, want, m.Head("a hunter22 bhunter22timesc", n), n)
+	}
+	require.Equal(t, "hun", m.Head("hunter2", 3))
+	var none *mask.Masker
+	require.Equal(t, "x", none.Head("xy", 1))
+}
+
 func leaks(text, secret string) bool {
 	return strings.Contains(text, secret)
 }

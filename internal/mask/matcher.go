@@ -111,16 +111,17 @@ func (m *matcher) verify(s string, from, i int, gram uint32) (start, end int) {
 	return start, end
 }
 
-// mask replaces the patterns in s.
-func (m *matcher) mask(s string) (string, bool) {
+// mask replaces the patterns that begin in the first n bytes of s, of which it returns
+// no more than those.
+func (m *matcher) mask(s string, n int) (string, bool) {
 	from, to := m.find(s, 0)
-	if from < 0 {
-		return s, false
+	if from < 0 || from >= n {
+		return s[:n], false
 	}
 	var b strings.Builder
-	b.Grow(len(s))
+	b.Grow(n)
 	done := 0
-	for from >= 0 {
+	for from >= 0 && from < n {
 		// What overlaps what was found is hidden with it.
 		next, end := m.find(s, from+1)
 		for next >= 0 && next < to {
@@ -131,7 +132,7 @@ func (m *matcher) mask(s string) (string, bool) {
 		b.WriteString(Hidden)
 		done, from, to = to, next, end
 	}
-	b.WriteString(s[done:])
+	b.WriteString(s[done:max(done, n)])
 	return b.String(), true
 }
 
