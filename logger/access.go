@@ -42,7 +42,7 @@ func (s *Store) openAccess() {
 	}
 	o.MaskKeys = append(o.MaskKeys[:len(o.MaskKeys):len(o.MaskKeys)], s.options.maskKeys()...)
 	f, owner := s.file(FileAccessLog), s.journal.Owner(line.Identity{})
-	s.access = access.New(func(r access.Record) { s.logAccess(f, owner, &r) }, &o)
+	s.access = access.NewHosted(func(r access.Record) { s.logAccess(f, owner, &r) }, &o, access.Host{Secrets: s.masker})
 }
 
 // attributor is the host's, whose panics are reported.

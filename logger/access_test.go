@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -166,4 +168,25 @@ func TestAccessHooksThatPanic(t *testing.T) {
 			require.ErrorContains(t, problems.all()[i], what)
 		}
 	})
+}
+
+func TestAccessLogCutsNoSecret(t *testing.T) {
+	dir := t.TempDir()
+	store := openDir(t, dir, nil)
+	secret := strings.Repeat("s3cr3t-", 300)
+	require.NoError(t, store.AddSecret(secret))
+	h := store.Access().Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		access.SetAccount(r.Context(), secret, strings.Repeat("t", 1000)+secret)
+		access.SetMemo(r.Context(), strings.Repeat("m", 4000)+secret)
+	}))
+	req := httptest.NewRequest("GET", "/"+strings.Repeat("p", 4000)+secret, nil)
+	for _, name := range []string{"User-Agent", "Referer", "X-Request-Id"} {
+		req.Header.Set(name, strings.Repeat("h", 1000)+secret)
+	}
+	h.ServeHTTP(httptest.NewRecorder(), req)
+	require.NoError(t, store.Sync(t.Context()))
+	text, err := os.ReadFile(filepath.Join(dir, "access_log.log"))
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "s3cr3t")
+	require.Contains(t, string(text), "***")
 }

@@ -50,14 +50,26 @@ type Recorder struct {
 	record  func(Record)
 	opts    Options
 	proxies proxies
-	mask    *mask.Masker
+	mask    *mask.Masker // of keys
+	secrets *mask.Masker // of values; may be nil
 }
 
 // New returns a Recorder that hands each request to record, which must be safe
 // for concurrent use. It is called when the request has ended, by the goroutine
 // that handled it.
 func New(record func(Record), options *Options) *Recorder {
-	r := &Recorder{record: record}
+	return NewHosted(record, options, Host{})
+}
+
+// Host is what another package of this module lends a Recorder.
+type Host struct {
+	// Secrets are the values that record hides, nil for none.
+	Secrets *mask.Masker
+}
+
+// NewHosted is New for the other packages of this module.
+func NewHosted(record func(Record), options *Options, h Host) *Recorder {
+	r := &Recorder{record: record, secrets: h.Secrets}
 	if options != nil {
 		r.opts = *options
 	}
@@ -133,13 +145,13 @@ func (r *Recorder) begin(rec *Record, req *http.Request) {
 	rec.Time = r.now()
 	rec.Peer = peer(req.RemoteAddr)
 	rec.IP, rec.IPFrom = r.proxies.origin(rec.Peer, req.Header)
-	rec.Method, rec.Path = clip(req.Method, maxText), clip(req.URL.Path, maxPath)
-	rec.Host, rec.Protocol = clip(req.Host, maxText), req.Proto
-	rec.UserAgent = clip(header(req, "User-Agent"), maxText)
-	rec.Referrer = clip(r.referrer(header(req, "Referer")), maxText)
-	rec.RequestID = clip(header(req, r.opts.RequestIDHeader), maxText)
+	rec.Method, rec.Path = r.clip(req.Method, maxText), r.clip(req.URL.Path, maxPath)
+	rec.Host, rec.Protocol = r.clip(req.Host, maxText), req.Proto
+	rec.UserAgent = r.clip(header(req, "User-Agent"), maxText)
+	rec.Referrer = r.clip(r.referrer(header(req, "Referer")), maxText)
+	rec.RequestID = r.clip(header(req, r.opts.RequestIDHeader), maxText)
 	if r.opts.Query && req.URL.RawQuery != "" {
-		rec.Query = clip(r.query(req.URL.RawQuery), maxPath)
+		rec.Query = r.clip(r.query(req.URL.RawQuery), maxPath)
 	}
 	rec.Attributes = r.attributes(req)
 }
@@ -152,11 +164,14 @@ func header(req *http.Request, key string) string {
 	return ""
 }
 
-func clip(s string, n int) string {
+// clip cuts a text that is too long. The secrets in it are hidden first: of one that
+// was cut nobody could tell any more what it is.
+func (r *Recorder) clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	return strings.ToValidUTF8(s[:n], "")
+	s = r.secrets.Head(s, n)
+	return strings.ToValidUTF8(s[:min(len(s), n)], "")
 }
 
 // query hides the values of secret keys. Some take ";" for an end of a value and some

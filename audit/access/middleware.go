@@ -23,7 +23,7 @@ func (r *Recorder) Middleware(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		x := &exchange{Context: req.Context(), ResponseWriter: w}
+		x := &exchange{Context: req.Context(), ResponseWriter: w, recorder: r}
 		r.begin(&x.record, req)
 		start := x.record.Time
 		defer func() {
@@ -85,6 +85,7 @@ func (r *Recorder) since(start time.Time) time.Duration {
 type exchange struct {
 	context.Context
 	http.ResponseWriter
+	recorder *Recorder
 	wrote    bool // the status is out
 	returned bool
 	mu       sync.Mutex // guards ended, and what other goroutines may set before
@@ -111,7 +112,8 @@ func (x *exchange) Value(key any) any {
 // ended. Outside of the middleware it does nothing.
 func SetAccount(ctx context.Context, account, tenant string) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		x.set(func(rec *Record) { rec.Account, rec.Tenant = clip(account, maxText), clip(tenant, maxText) })
+		account, tenant = x.recorder.clip(account, maxText), x.recorder.clip(tenant, maxText)
+		x.set(func(rec *Record) { rec.Account, rec.Tenant = account, tenant })
 	}
 }
 
@@ -119,7 +121,8 @@ func SetAccount(ctx context.Context, account, tenant string) {
 // does.
 func SetMemo(ctx context.Context, memo string) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		x.set(func(rec *Record) { rec.Memo = clip(memo, maxPath) })
+		memo = x.recorder.clip(memo, maxPath)
+		x.set(func(rec *Record) { rec.Memo = memo })
 	}
 }
 
