@@ -51,7 +51,8 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			if !first || s.seqs || top.v.Index() == nil {
 				row = top.row()
 			}
-			if !first && !top.ahead(row.Seq, next) {
+			// Two have one seq where somebody copied a file, and neither is ahead.
+			if !first && !top.ahead(row.Seq, next) && row.Seq != next {
 				top.seq = row.Seq
 				break
 			}
