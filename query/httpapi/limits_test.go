@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,23 @@ func (b *backend) Steps(context.Context, query.StepFilter, query.Window) (query.
 	return query.Result[query.SubLog]{}, nil
 }
 func (b *backend) Close() error { return nil }
+
+// tailer is a backend whose tails give one record and then what a test wants.
+type tailer struct {
+	backend
+	fails func() error
+}
+
+func (b *tailer) Tail(ctx context.Context, _ query.Filter, _ query.TailOptions) iter.Seq2[query.Tailed, error] {
+	return func(yield func(query.Tailed, error) bool) {
+		if ctx.Err() != nil || !yield(query.Tailed{Record: query.Record{Seq: 1, Raw: []byte(`{"seq":1}`)}}, nil) {
+			return
+		}
+		if err := b.fails(); err != nil {
+			yield(query.Tailed{}, err)
+		}
+	}
+}
 
 func over(t *testing.T, find func(context.Context, query.Filter) (query.Result[query.Record], error), adjust func(*httpapi.Options)) http.Handler {
 	return handler(t, query.New(&backend{find}), nil, adjust)
@@ -111,6 +129,31 @@ func TestWhatGoesWrongInside(t *testing.T) {
 		refusal(t, http.StatusInternalServerError, do(t, h, http.MethodGet, "/logs", ""))
 		require.ErrorContains(t, heard, "panic: no")
 	})
+	for what, test := range map[string]struct {
+		fails func() error
+		heard string
+	}{
+		"an error":   {func() error { return errors.New("disk: /secret/path") }, "disk: /secret/path"},
+		"a panic":    {func() error { panic("no") }, "panic: no"},
+		"is closed":  {func() error { return query.ErrClosed }, ""},
+		"just stops": {func() error { return nil }, ""},
+	} {
+		t.Run("a tail that "+what, func(t *testing.T) {
+			t.Parallel()
+			var heard error
+			h := handler(t, query.New(&tailer{fails: test.fails}), nil, func(o *httpapi.Options) { o.OnProblem = func(err error) { heard = err } })
+			a := do(t, h, http.MethodGet, "/tail", "")
+			require.Equal(t, http.StatusOK, a.status)
+			require.Contains(t, a.body, "event: line")
+			require.Contains(t, a.body, "event: end")
+			require.NotContains(t, a.body, "secret")
+			if test.heard == "" {
+				require.NoError(t, heard)
+			} else {
+				require.ErrorContains(t, heard, test.heard)
+			}
+		})
+	}
 	t.Run("histogram, facets and tail of a backend without them", func(t *testing.T) {
 		t.Parallel()
 		h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {

@@ -126,7 +126,9 @@ func (q *request) tail() error {
 		s.comment(fmt.Sprintf("id: %d\n\n", snapshot))
 	}
 	s.flush()
-	s.follow(ctx, cancel, records)
+	if err := s.follow(ctx, cancel, records); err != nil {
+		q.failure(err) // it reports what nobody else will hear of
+	}
 	return nil
 }
 
@@ -154,12 +156,18 @@ func (s *sse) begin(q *request) error {
 	return nil
 }
 
-// follow writes records as they come until there are no more.
-func (s *sse) follow(ctx context.Context, cancel context.CancelFunc, records func(func(query.Tailed, error) bool)) {
+// follow writes records as they come until there are no more, and returns what ended
+// them.
+func (s *sse) follow(ctx context.Context, cancel context.CancelFunc, records func(func(query.Tailed, error) bool)) error {
 	arrived := make(chan query.Tailed, tailWaiting)
-	var end error
+	var end error // read after arrived is closed
 	go func() {
 		defer close(arrived)
+		defer func() {
+			if cause := recover(); cause != nil { // no server would survive it here
+				end = fmt.Errorf("panic: %v", cause)
+			}
+		}()
 		for t, err := range records {
 			if err != nil {
 				end = err
@@ -179,7 +187,7 @@ func (s *sse) follow(ctx context.Context, cancel context.CancelFunc, records fun
 		case t, more := <-arrived:
 			if !more {
 				s.end(end)
-				return
+				return end
 			}
 			s.record(t)
 			if len(arrived) == 0 {
@@ -193,6 +201,7 @@ func (s *sse) follow(ctx context.Context, cancel context.CancelFunc, records fun
 	cancel()
 	for range arrived { // until the goroutine has ended
 	}
+	return end
 }
 
 // end says why there is nothing more.
