@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,4 +80,55 @@ func askTwice(t *testing.T, e *query.Engine) {
 	require.NoError(t, err)
 	_, err = e.Facets(ctx, query.Filter{}, "level", 0)
 	require.NoError(t, err)
+}
+
+// Who copies a folder while a file of it is rotated, or puts an old copy back over it, has
+// lines twice: under the name of the active file and under the one that it got. Every
+// question about them ends all the same.
+func TestLinesTwice(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openJournal(t, nil, dir, rotation.Rule{})
+	appendEntries(t, j, querytest.NewGenerator(71).Entries(300))
+	require.NoError(t, j.Close())
+	once, err := os.ReadFile(filepath.Join(dir, "user.log"))
+	require.NoError(t, err)
+	for _, at := range []string{"123", "124", "125"} {
+		name := "user-2026-11-21T02-03-04." + at + ".log"
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), once, 0o600))
+	}
+	ask := func(t *testing.T, e *query.Engine) {
+		var up []uint64
+		times := map[uint64]int{}
+		for r, err := range e.All(t.Context(), query.Filter{}) {
+			require.NoError(t, err)
+			up = append(up, r.Seq)
+			times[r.Seq]++
+		}
+		require.True(t, slices.IsSorted(up))
+		require.Len(t, times, 300, "none is missing")
+		page, err := e.Records(t.Context(), query.Filter{}, query.Paging{Limit: 1000})
+		require.NoError(t, err)
+		var down []uint64
+		for _, r := range page.Items {
+			down = append(down, r.Seq)
+		}
+		require.EqualValues(t, len(down), page.Total.N)
+		slices.Reverse(down)
+		require.Equal(t, down, up)
+		page, err = e.Records(t.Context(), query.Filter{}, query.Paging{Limit: 1000, Oldest: true})
+		require.NoError(t, err)
+		require.Len(t, page.Items, len(down))
+	}
+	t.Run("read only", func(t *testing.T) {
+		e, err := query.Open(dir)
+		require.NoError(t, err)
+		defer e.Close()
+		ask(t, e)
+	})
+	t.Run("for writing", func(t *testing.T) {
+		j := openIndexed(t, dir, rotation.Rule{}, nil)
+		awaitSealed(t, dir)
+		ask(t, query.New(query.OverJournal(j)))
+	})
 }
