@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -69,15 +70,21 @@ func (t *trail) append(ctx context.Context, r *request) (Receipt, error) {
 		t.release(r)
 		return receipt, err
 	case <-ctx.Done():
-		return r.giveUp(context.Cause(ctx))
+		return t.giveUp(r, context.Cause(ctx))
 	case <-over:
-		return r.giveUp(context.DeadlineExceeded)
+		return t.giveUp(r, context.DeadlineExceeded)
 	}
 }
 
-// giveUp ends the wait for a request. The writer may still hold it.
-func (r *request) giveUp(cause error) (Receipt, error) {
+// giveUp ends the wait for a request. The writer may still hold it. One that it has not
+// taken leaves the queue: a disk may hang for hours, and others are given up all the time.
+func (t *trail) giveUp(r *request, cause error) (Receipt, error) {
 	if r.state.CompareAndSwap(requestWaits, requestGivenUp) {
+		t.mu.Lock()
+		if i := slices.Index(t.queue, r); i >= 0 {
+			t.queue = slices.Delete(t.queue, i, i+1)
+		}
+		t.mu.Unlock()
 		return Receipt{}, fmt.Errorf("%w: nothing was written: %w", ErrUnavailable, cause)
 	}
 	select {
