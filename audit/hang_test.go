@@ -55,3 +55,18 @@ func TestGivenUp(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 }
+
+// Who asks for a rotation waits for a disk that hangs until its context ends.
+func TestRotateOnHangingDisk(t *testing.T) {
+	r, hang, goOn := onDisk(t)
+	long, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := r.Record(long, audit.Entry{Event: audit.FlowStarted, FlowID: "something to seal"})
+	require.NoError(t, err)
+	hang()
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, r.Rotate(short), context.DeadlineExceeded)
+	goOn()
+	require.NoError(t, r.Close())
+}

@@ -390,7 +390,8 @@ func (r *Recorder) SetRule(ctx context.Context, rule rotation.Rule) error {
 	return nil
 }
 
-// Rotate seals the active file and starts a new one. An empty one stays.
+// Rotate seals the active file and starts a new one. An empty one stays. It returns the
+// context's error when that ends first; the rotation goes on.
 func (r *Recorder) Rotate(ctx context.Context) error {
 	if r == nil {
 		return ErrClosed

@@ -200,10 +200,15 @@ func (t *trail) sealNow(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
 	case t.rotate <- done:
-		return <-done
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-t.stop:
 		return ErrClosed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err() // it goes on
 	}
 }
