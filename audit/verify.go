@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/steplog/steplog/internal/block"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -177,6 +178,9 @@ func openText(fsys vfs.FS, folder *rotation.Folder, dir, name string) (text, err
 // file follows the lines of one file.
 func (v *verification) file(ctx context.Context, fsys vfs.FS, folder *rotation.Folder, dir, name string) error {
 	t, err := openText(fsys, folder, dir, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, block.ErrFormat) && !errors.As(err, new(*block.CorruptError)) {
+		return fmt.Errorf("audit: %w", err) // it is there, and nobody can say how it is
+	}
 	if err != nil {
 		return &DamageError{File: name, Seq: uint64(v.head.size), Err: fmt.Errorf("%w: %w", ErrMissing, err)}
 	}
