@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // OS returns the file system of the machine.
@@ -22,6 +23,14 @@ type osFS struct{}
 
 // osFile is a file of the machine; it adds Sync and Allocate per platform.
 type osFile struct{ *os.File }
+
+// errLink is what a link in the place of a file gives: ELOOP, whose own text would have
+// somebody look for many.
+type errLink struct{}
+
+func (errLink) Error() string { return "a symbolic link, which is not followed" }
+
+func (errLink) Unwrap() error { return syscall.ELOOP }
 
 // createTries bounds the loop between "not there" and "there already" when
 // somebody else makes and removes the same name all the time.

@@ -4,6 +4,7 @@ package vfs
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -13,8 +14,28 @@ import (
 // errNotDir is what a file in the place of a folder gives.
 const errNotDir = unix.ENOTDIR
 
+// errNotRegular is what a pipe or a device in the place of a file gives.
+var errNotRegular = errors.New("not a regular file")
+
+// openNoFollow follows no link, and waits for nobody: to open a pipe for reading or
+// writing alone takes until somebody opens its other end.
 func openNoFollow(name string, flag int, perm os.FileMode) (*os.File, error) {
-	return os.OpenFile(name, flag|unix.O_NOFOLLOW, perm)
+	f, err := os.OpenFile(name, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, perm)
+	if err != nil {
+		if fi, lerr := os.Lstat(name); lerr == nil && fi.Mode()&fs.ModeSymlink != 0 && errors.Is(err, unix.ELOOP) {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: errLink{}}
+		}
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && flag&os.O_RDWR == 0 && fi.Mode()&(fs.ModeNamedPipe|fs.ModeDevice) != 0 {
+		err = &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written through it
+		return nil, err
+	}
+	return f, nil
 }
 
 // syncDir takes "cannot be synced" for done: file systems that say so for

@@ -32,7 +32,10 @@ func TestOSDoesNotFollowLinks(t *testing.T) {
 			_, err := fsys.OpenFile(name, flag, 0o600)
 			require.Error(t, err)
 		}
-		_, err := fsys.Lock(name)
+		_, err := fsys.OpenFile(name, os.O_RDWR, 0)
+		require.ErrorIs(t, err, syscall.ELOOP)
+		require.EqualError(t, err, "open "+name+": a symbolic link, which is not followed")
+		_, err = fsys.Lock(name)
 		require.Error(t, err)
 		fi, err := fsys.Lstat(name)
 		require.NoError(t, err)
@@ -156,4 +159,16 @@ func TestRenameByLinkReplacesNothing(t *testing.T) {
 	got, err := os.ReadFile(b)
 	require.NoError(t, err)
 	require.Equal(t, "1", string(got))
+}
+
+// Nobody waits for the other end of a pipe that somebody made in the place of a file.
+func TestOSPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	for _, flag := range []int{os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_CREATE | os.O_TRUNC} {
+		_, err := vfs.OS().OpenFile(pipe, flag, 0o600)
+		require.Error(t, err)
+	}
+	_, err := vfs.OS().OpenFile(pipe, os.O_RDONLY, 0)
+	require.EqualError(t, err, "open "+pipe+": not a regular file")
 }

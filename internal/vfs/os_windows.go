@@ -17,7 +17,7 @@ const errNotDir = syscall.ENOTDIR
 
 func openNoFollow(name string, flag int, perm os.FileMode) (*os.File, error) {
 	if fi, err := os.Lstat(name); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errLink{}}
 	}
 	return os.OpenFile(name, flag, perm)
 }
