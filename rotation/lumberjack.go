@@ -69,11 +69,28 @@ func newLumberjackAppender(file vfs.File, path string) (appender, error) {
 		err = sameFile(file, path)
 	}
 	if err != nil {
+		if logger.Filename != path {
+			err = whyNotOpened(logger.Filename, err)
+		}
 		_ = logger.Close() // nothing was written through it
 		idle.give(logger)
 		return nil, fmt.Errorf("open %s for appending: %w", path, err)
 	}
 	return &lumberjackAppender{logger: logger, file: file}, nil
+}
+
+// whyNotOpened returns why the descriptor's name could not be opened: lumberjack tells
+// only that it could not move the file away either, which it tries then.
+func whyNotOpened(name string, told error) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		_ = f.Close() // nothing was written through it
+		return told
+	}
+	if named := (*fs.PathError)(nil); errors.As(err, &named) {
+		err = named.Err // the descriptor's name says nothing to anybody
+	}
+	return err
 }
 
 // sameFile checks that path leads to file: as it was made before lumberjack
