@@ -279,15 +279,15 @@ func (t *trail) intact(size int64) error {
 	named, err := t.fs.Lstat(t.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s was removed by somebody else", ErrMissing, activeName)
+		return fmt.Errorf("%w: %s was removed by somebody else", ErrMissing, t.path)
 	case errors.Is(err, fs.ErrPermission):
 		return nil // a folder that may not be looked into says nothing of the file
 	case err != nil:
 		return err // it may be gone
 	case !t.fs.SameFile(t.held, named):
-		return fmt.Errorf("%w: %s was replaced by somebody else", ErrMissing, activeName)
+		return fmt.Errorf("%w: %s was replaced by somebody else", ErrMissing, t.path)
 	case named.Size() != size:
-		return fmt.Errorf("%w: somebody else changed %s: it has %d bytes, and was left with %d", ErrDamaged, activeName, named.Size(), size)
+		return fmt.Errorf("%w: somebody else changed %s: it has %d bytes, and was left with %d", ErrDamaged, t.path, named.Size(), size)
 	}
 	return nil
 }

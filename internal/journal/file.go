@@ -164,7 +164,7 @@ func (j *Journal) open(name string) (*File, error) {
 		OnClose:   f.closedText,
 		OnRemove:  j.fileRetained,
 		OnDamage:  f.damagedText,
-		OnProblem: j.problem,
+		OnProblem: j.textProblem,
 		Seal:      f.sealClosed,
 		OnSealed:  j.sealed,
 		Clock:     j.opts.Clock,
@@ -237,6 +237,15 @@ func (f *File) closedText(info rotation.Info) {
 	if err := j.readers.open(j, f.writing); err != nil {
 		j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))
 	}
+}
+
+// textProblem reports what a text file tells nobody else. Of what was done to it by
+// somebody else it says only which file of its folder that is.
+func (j *Journal) textProblem(err error) {
+	if d := (*rotation.DamageError)(nil); errors.As(err, &d) {
+		err = fmt.Errorf("%s: %w", j.dir, err)
+	}
+	j.problem(err)
 }
 
 // damagedText is called by the text file, in Write or Rotate like closedText,

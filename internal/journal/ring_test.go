@@ -244,7 +244,7 @@ func TestForeignBytes(t *testing.T) {
 		defer f.mu.Unlock()
 		return slices.ContainsFunc(f.problems, func(err error) bool {
 			var d *rotation.DamageError
-			return errors.As(err, &d) && d.Damage == rotation.Grown
+			return errors.As(err, &d) && d.Damage == rotation.Grown && strings.HasPrefix(err.Error(), dir+": ")
 		})
 	}, 30*time.Second, time.Millisecond)
 	say(10)
