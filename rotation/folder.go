@@ -44,7 +44,7 @@ const (
 type Folder struct {
 	fs       vfs.FS
 	dir      string
-	root     vfs.Root
+	root     atomic.Pointer[opened]
 	onDelete atomic.Pointer[func(name string)]
 	onAct    atomic.Pointer[func(ctx context.Context, act Act, name string)]
 	kept     string // the log whose files Delete refuses; immutable once shared
@@ -67,11 +67,11 @@ func OpenFolder(dir string) (*Folder, error) { return OpenFolderFS(vfs.OS(), dir
 // OpenFolderFS is OpenFolder on any file system. It is for the other packages
 // of this module.
 func OpenFolderFS(fsys vfs.FS, dir string) (*Folder, error) {
-	root, err := fsys.OpenRoot(dir)
-	if err != nil {
+	f := &Folder{fs: fsys, dir: dir, known: map[string]seen{}}
+	if err := f.Follow(); err != nil {
 		return nil, fmt.Errorf("open folder %s: %w", dir, err)
 	}
-	return &Folder{fs: fsys, dir: dir, root: root, known: map[string]seen{}}, nil
+	return f, nil
 }
 
 // OnDelete sets a function that hears of each file that Delete deleted, after
@@ -129,7 +129,7 @@ func (f *Folder) DownloadStored(ctx context.Context, name string) (io.ReadSeekCl
 }
 
 // Close lets go of the folder. What Open returned stays usable.
-func (f *Folder) Close() error { return f.root.Close() }
+func (f *Folder) Close() error { return f.at().Close() }
 
 // List returns the files of all logs, ordered by log and then as they were
 // written: the active one is the last of its log. A file that is there plain
@@ -149,7 +149,7 @@ func (f *Folder) Files() ([]Info, error) {
 }
 
 func (f *Folder) list(times func(s *stored) (first, last time.Time)) ([]Info, error) {
-	infos, err := f.root.ReadDir()
+	infos, err := f.at().ReadDir()
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", f.dir, err)
 	}
@@ -239,7 +239,7 @@ func (f *Folder) OpenStored(name string) (io.ReadSeekCloser, error) {
 	if !ok {
 		return nil, fmt.Errorf("open %q: %w", name, ErrNotFound)
 	}
-	file, err := f.root.Open(n.base + n.ext)
+	file, err := f.at().Open(n.base + n.ext)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return nil, fmt.Errorf("open %q: %w", name, ErrNotFound)
 	}
@@ -336,7 +336,7 @@ func (f *Folder) open(n name) (*Text, error) {
 		exts = exts[:1]
 	}
 	for _, ext := range exts {
-		file, err := f.root.Open(n.base + ext)
+		file, err := f.at().Open(n.base + ext)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -359,7 +359,7 @@ func (f *Folder) ReaderOf(file string) (*Text, error) {
 	if !ok {
 		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
 	}
-	opened, err := f.root.Open(file)
+	opened, err := f.at().Open(file)
 	if err == nil {
 		var t *Text
 		if t, err = newText(opened, n, n.ext); err == nil {
@@ -382,7 +382,7 @@ func (f *Folder) Rest(file string) (*Text, error) {
 		return nil, fmt.Errorf("open %q: %w", file, ErrNotFound)
 	}
 	for _, ext := range []string{gzipExt, zstdExt} {
-		opened, err := f.root.Open(n.base + ext)
+		opened, err := f.at().Open(n.base + ext)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -449,7 +449,7 @@ func (f *Folder) Delete(ctx context.Context, file string) error {
 	}
 	found := false
 	for _, ext := range []string{"", gzipExt, zstdExt} {
-		info, err := f.root.Lstat(n.base + ext)
+		info, err := f.at().Lstat(n.base + ext)
 		if err == nil && info.Mode().IsRegular() {
 			found = true
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -459,7 +459,7 @@ func (f *Folder) Delete(ctx context.Context, file string) error {
 	if !found {
 		return fmt.Errorf("delete %q: %w", file, ErrNotFound)
 	}
-	if err := removeForms(f.root.Remove, n.base); err != nil {
+	if err := removeForms(f.at().Remove, n.base); err != nil {
 		return fmt.Errorf("delete %q: %w", file, err)
 	}
 	if hook := f.onDelete.Load(); hook != nil && *hook != nil {

@@ -260,7 +260,7 @@ func (f *File) damagedText(d *rotation.DamageError) {
 	j.readers.drop(f.writing)
 	err := f.reread(d.From)
 	if d.Damage == rotation.Removed {
-		err = errors.Join(err, j.adopt(f.name))
+		err = errors.Join(err, j.folder.Follow(), j.adopt(f.name))
 	}
 	if err != nil {
 		j.problem(fmt.Errorf("read %s again: %w", f.name, err))

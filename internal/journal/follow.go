@@ -170,6 +170,9 @@ func (w *follower) wait(ctx context.Context, j *Journal, after uint64) error {
 // is OpenReader, and guards it.
 func (w *follower) refresh(j *Journal) error {
 	infos, err := j.fs.ReadDir(j.dir)
+	if err == nil {
+		err = j.folder.Follow()
+	}
 	if err != nil {
 		return err
 	}
