@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/steplog/steplog/internal/age"
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/mask"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
@@ -320,7 +321,7 @@ func (r *Recorder) Do(ctx context.Context, e Entry, act func() error) error {
 	switch {
 	case err == nil:
 		return end(Success, "")
-	case errors.Is(err, ErrDenied):
+	case line.Is(err, ErrDenied):
 		return errors.Join(err, end(Denied, errorText(err)))
 	default:
 		return errors.Join(err, end(Failure, errorText(err)))

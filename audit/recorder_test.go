@@ -178,6 +178,12 @@ func TestQueriesAreLeftOut(t *testing.T) {
 	require.Len(t, records(t, dir), 3)
 }
 
+// ownCause is an error that is its own cause.
+type ownCause struct{}
+
+func (e *ownCause) Error() string { return "its own cause" }
+func (e *ownCause) Unwrap() error { return e }
+
 func TestDo(t *testing.T) {
 	dir := t.TempDir()
 	r := open(t, dir, nil)
@@ -208,6 +214,10 @@ func TestDo(t *testing.T) {
 	require.PanicsWithValue(t, "boom", func() { _ = r.Do(t.Context(), e, func() error { panic("boom") }) })
 	require.Equal(t, audit.Panic, last(1)[0].Outcome)
 	require.Equal(t, "boom", last(1)[0].Reason)
+
+	endless := &ownCause{}
+	require.Same(t, endless, r.Do(t.Context(), e, func() error { return endless }).(interface{ Unwrap() []error }).Unwrap()[0])
+	require.Equal(t, audit.Failure, last(1)[0].Outcome)
 
 	before := last(1)[0].Seq
 	require.ErrorIs(t, r.Do(t.Context(), e, nil), audit.ErrEntry)

@@ -2,7 +2,6 @@ package logger
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -124,19 +123,13 @@ func outcomeOf(err error) query.Outcome {
 	switch {
 	case err == nil:
 		return query.Succeeded
-	case is(err, context.Canceled):
+	case line.Is(err, context.Canceled):
 		return query.Cancelled
-	case is(err, context.DeadlineExceeded):
+	case line.Is(err, context.DeadlineExceeded):
 		return query.TimedOut
 	default:
 		return query.Failed
 	}
-}
-
-// is is errors.Is for an error whose methods may panic.
-func is(err, target error) (found bool) {
-	defer func() { _ = recover() }()
-	return errors.Is(err, target)
 }
 
 // ended returns o, or if that is no end, the outcome that err stands for.

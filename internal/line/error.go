@@ -174,6 +174,37 @@ func unwrap(err error) (many []error, one error) {
 	return nil, nil
 }
 
+// maxLooked is how many errors Is looks at: more than anybody joins.
+const maxLooked = 10_000
+
+// Is is [errors.Is] of an error of the host's: its methods may panic, and it may
+// be among its own causes, as no target then.
+func Is(err, target error) (found bool) {
+	defer func() { _ = recover() }()
+	left := maxLooked
+	return is(err, target, &left)
+}
+
+func is(err, target error, left *int) bool {
+	for err != nil && *left > 0 {
+		*left--
+		if err == target {
+			return true
+		}
+		if x, ok := err.(interface{ Is(error) bool }); ok && x.Is(target) {
+			return true
+		}
+		many, one := unwrap(err)
+		for _, err := range many {
+			if is(err, target, left) {
+				return true
+			}
+		}
+		err = one
+	}
+	return false
+}
+
 // errorText returns the error's text, or that of its panic.
 func (e *Encoder) errorText(err error) (text string) {
 	defer func() {
