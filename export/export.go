@@ -2,12 +2,14 @@
 // programs read: lines as NDJSON ([NDJSON]), tables as CSV ([CSV]), the text
 // files themselves as a zip ([Files]), requests as CSV ([AccessCSV]; the forms of
 // web servers are in package access), and a main, sub or line log with all its
-// details as a zip of one JSON file ([Zip]), in base64 when it has to pass as
-// text ([Base64]).
+// details as a zip of one JSON file ([Zip]), or all runs that a filter selects as
+// a zip of one for each ([ZipRuns]), in base64 when it has to pass as text
+// ([Base64]).
 //
-// Everything is streamed: memory does not grow with what is written. A function
-// that returns an error has written a part; what it wrote to is then of no use,
-// and the caller discards it.
+// Everything is streamed: memory does not grow with what is written, but for
+// [Files], which holds the text of a compressed file whose lines are grouped, one at
+// a time. A function that returns an error has written a part; what it wrote to is
+// then of no use, and the caller discards it.
 package export
 
 import (

@@ -212,9 +212,11 @@ func (f *Folder) forget(list []Info) {
 }
 
 // Open opens a file of the list for reading. Compressed files are read as the
-// text they hold. Of an active file it gives the whole lines that are there
-// now. The name may also be the one that the file had before it was compressed
-// meanwhile. The reader is for one goroutine at a time.
+// text they hold, in the order in which its lines arrived: one that has them in
+// another order, as those that a logger.Store compresses have, is put together
+// in memory for that, and stays there while it is read. Of an active file it gives
+// the whole lines that are there now. The name may also be the one that the file
+// had before it was compressed meanwhile. The reader is for one goroutine at a time.
 //
 // Open returns an error that wraps [ErrNotFound] for any other name.
 func (f *Folder) Open(name string) (io.ReadSeekCloser, error) {

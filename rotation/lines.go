@@ -28,7 +28,8 @@ func (f *Folder) Head(file string, n int) ([]string, error) { return f.Lines(fil
 // Lines returns n lines of a file of the list from line first on, counted from
 // 1, without their newlines; fewer at the end of the file, and none behind it.
 // A line over 1 MiB is cut there, and a call ends with the line that brings it
-// over 16 MiB. The cost is that of reading the file up to those lines.
+// over 16 MiB. The cost is that of reading the file up to those lines, or all of a
+// compressed one that has its lines in another order, see [Folder.Open].
 //
 // It returns an error that wraps [ErrRange] for numbers out of range, n over
 // 10,000 among them, and one that wraps [ErrNotFound] for a name that is not
@@ -124,7 +125,8 @@ func cutLine(line []byte) string {
 }
 
 // Tail returns the last n lines of a file of the list, oldest first, without
-// their newlines. It reads from the end, only as much as those lines take.
+// their newlines. It reads from the end, only as much as those lines take, but
+// all of a compressed file that has its lines in another order, see [Folder.Open].
 // Limits and errors are those of [Folder.Lines].
 func (f *Folder) Tail(file string, n int) ([]string, error) {
 	if n < 0 || n > maxLines {
