@@ -275,7 +275,7 @@ func TestWhileRulesChange(t *testing.T) {
 	const writers, each = 8, 500
 	dir := t.TempDir()
 	var h heard
-	f, err := rotation.Open(filepath.Join(dir, "user.log"), h.options(rotation.Rule{}))
+	f, err := rotation.Open(filepath.Join(dir, "user.log"), h.options(rotation.Rule{MaxBytes: 1500})) // which others only make less
 	require.NoError(t, err)
 	stop := make(chan struct{})
 	var others, wg sync.WaitGroup
