@@ -94,8 +94,8 @@ func (x *execution) total(lc *line.Lifecycle) {
 }
 
 // finish writes the end record. The caller holds mu and has checked ended; err is
-// one that was told, for no method of the host's may wait for mu. It is the end even when the record is dropped: the next open of the folder then
-// closes what looks open.
+// one that was told, for no method of the host's may wait for mu. It is the end even
+// when the record is dropped: the next open of the folder then closes what looks open.
 func (x *execution) finish(l *Logger, o query.Outcome, err error, state runs.State) error {
 	x.ended = true
 	now := x.store.now()

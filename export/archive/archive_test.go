@@ -123,6 +123,7 @@ func TestLog(t *testing.T) {
 	require.ErrorIs(t, err, query.ErrNotFound)
 	_, err = archive.Log(t.Context(), full{}, store.Query(), log().ID, "")
 	require.ErrorIs(t, err, errFull)
+	require.Panics(t, func() { _, _ = archive.Log(t.Context(), panics{}, store.Query(), log().ID, "") }, "nothing is left that writes")
 	n := 0
 	for _, err := range b.List(t.Context(), "") {
 		require.NoError(t, err)
@@ -137,6 +138,11 @@ var errFull = errors.New("the bucket is full")
 type full struct{ archive.Bucket }
 
 func (full) Put(context.Context, string, io.Reader) error { return errFull }
+
+// panics is a bucket with a mistake.
+type panics struct{ archive.Bucket }
+
+func (panics) Put(context.Context, string, io.Reader) error { panic("no bucket") }
 
 func ExampleLog() {
 	ctx := context.Background()
