@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -104,10 +103,13 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 	w.broken = err
 	for range maxPasses {
 		var snap *Snapshot
-		if err = guarded(func() { snap = j.snapshot(complete) }); err == nil {
+		err = j.Guarded(func() error {
+			snap = j.snapshot(complete)
+			return nil
+		})
+		if err == nil {
 			return snap
 		}
-		j.Recheck()
 		_ = w.guardedRefresh(j) // tried again at the next snapshot
 	}
 	return j.snapshot(tables.Everything)
@@ -115,15 +117,11 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 
 // guardedRefresh is refresh, and once more after a sidecar could not be read.
 func (w *follower) guardedRefresh(j *Journal) (err error) {
-	try := func() (err error) {
-		defer caught(debug.SetPanicOnFault(true), &err)
-		return w.refresh(j)
-	}
-	if err = try(); !errors.Is(err, errFault) {
+	try := func() error { return j.Guarded(func() error { return w.refresh(j) }) }
+	if err = try(); !errors.Is(err, ErrGone) {
 		return err
 	}
 	w.moved, w.amiss = true, true
-	j.Recheck()
 	return try()
 }
 
