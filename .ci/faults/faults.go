@@ -62,7 +62,7 @@ var faults = []fault{
 	{"what was dropped is forgotten with the process", inJournal,
 		"if !j.keepsLost(f) || j.closed {", "if j != nil {", inJournal, "^TestDroppedAndKilled$"},
 	{"what was said to be dropped is said again", inJournal,
-		"if l.saidIn(snap, name) {", "if l.saidIn(snap, name) && l.count == 0 {", inJournal, "^TestDroppedIsSaidOnce$"},
+		"said = l.saidIn(snap, name)", "said = l.saidIn(snap, name) && l.count == 0", inJournal, "^TestDroppedIsSaidOnce$"},
 	{"half a count of what was dropped is believed", inJournal,
 		"if binary.LittleEndian.Uint32(slot[offCheck:]) != crc32.Checksum(slot[:offCheck], castagnoli) {", "if false {", inJournal, "^TestDroppedTorn$"},
 	{"after a power cut the text is taken as it is", inJournal,

@@ -22,8 +22,9 @@ import (
 // writer takes out what can still be read, writes it to the text and goes on in
 // mode write; what cannot be read is counted as dropped.
 
-// errFault is returned where the memory of the ring was touched and is not there.
-var errFault = errors.New("journal: the memory of the ring is gone")
+// errFault is returned where the memory of the ring, or of a sidecar, was touched and is
+// not there.
+var errFault = errors.New("journal: mapped memory is gone")
 
 // errNoRing is returned by waitSpace once mode write is in force.
 var errNoRing = errors.New("journal: there is no ring any more")
@@ -56,7 +57,7 @@ func (j *Journal) ringed() bool { return j.ring != nil && !j.ringGone.Load() }
 // the writer saves what it can. The caller holds mu.
 func (j *Journal) fault(err error) error {
 	if !j.faulted.Swap(true) {
-		j.problem(err)
+		j.problem(fmt.Errorf("%s: %w", filepath.Join(j.dir, privateDir, ringName), err))
 		j.idle = false
 		signal(j.wake)
 		signal(j.urge)
