@@ -72,7 +72,7 @@ func Recalled(f Filter, lines [][]byte) (can, sure []bool, err error) {
 	if s.sieve == nil {
 		return nil, nil, nil
 	}
-	var g gist
+	g := gist{asked: gistAsked}
 	g.begin(0)
 	rows := make([]tables.Row, len(lines))
 	for i, l := range lines {

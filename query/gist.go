@@ -24,6 +24,9 @@ const (
 	// gistSorts bounds the sorts of rows that are told apart: a quarter of those that
 	// lie together.
 	gistSorts = tables.Together / 4
+	// gistAsked is how often values are asked for until they are remembered: that takes as
+	// long as to search the text so often.
+	gistAsked = 3
 )
 
 // gist is what is remembered of rows that lie together and have no index. It is safe
@@ -44,6 +47,7 @@ type gist struct {
 	messages    []message
 	codes       map[string]uint16 // of the messages, as they stand in the record
 	lines       []gistOfLine
+	asked       int      // how often values were asked for, up to gistAsked, from which on they are told
 	values      []uint32 // hashes of the scalars in the details, line by line
 	unsure      int      // lines of which something is not told
 }
@@ -104,6 +108,9 @@ func (g *gist) may(v *view, m *matcher, at int, rows []tables.Row) bool {
 func (s *scan) recall(v *view, g *gist, i, at int, rows []tables.Row) (can, sure []bool, none bool) {
 	g.linesMu.Lock()
 	defer g.linesMu.Unlock()
+	if s.sieve.values && !g.asks(at) {
+		return nil, nil, false
+	}
 	if g.told == 0 || at > g.told {
 		g.begin(at)
 	}
@@ -133,6 +140,20 @@ func (s *scan) recall(v *view, g *gist, i, at int, rows []tables.Row) (can, sure
 		s.sure[k] = s.can[k] && s.sieve.search && k < n && of[k].message != 0
 	}
 	return s.can, s.sure, false
+}
+
+// asks notes that values of lines from a place on are asked for, and reports whether they
+// are told, or are to be. The caller holds linesMu.
+func (g *gist) asks(at int) bool {
+	if g.told == 0 && g.asked == 0 {
+		g.begun = at
+	}
+	if g.asked < gistAsked && at <= g.begun { // else it is another part of the same question
+		if g.asked++; g.asked == gistAsked {
+			g.begin(at)
+		}
+	}
+	return g.asked == gistAsked
 }
 
 // begin begins anew with the line at a place. The caller holds linesMu.
@@ -181,20 +202,23 @@ func (s *scan) tell(g *gist, raw []byte) {
 	if raw != nil && !rough(raw) {
 		if text, begin, told := messageOf(raw); told {
 			// No object is before it.
-			g.add(g.code(text), g.addValues(raw[begin+len(text)+1:]))
+			g.add(g.code(text), raw[begin+len(text)+1:])
 			return
 		}
 	}
 	if raw == nil || s.parser.Parse(raw, &s.rec) != nil {
-		g.add(0, false)
+		g.unsure++
+		g.lines = append(g.lines, gistOfLine{end: uint32(len(g.values))})
 		return
 	}
-	g.add(g.code([]byte(s.rec.Message)), !rough(s.rec.Details) && g.addValues(s.rec.Details))
+	g.add(g.code([]byte(s.rec.Message)), s.rec.Details)
 }
 
-// add adds what is told of the next line, whose values were added.
-func (g *gist) add(message uint16, valued bool) {
-	if message == 0 || !valued {
+// add adds the next line, with its message and the part that holds its values.
+func (g *gist) add(message uint16, rest []byte) {
+	asked := g.asked == gistAsked
+	valued := asked && !rough(rest) && g.addValues(rest)
+	if message == 0 || asked && !valued {
 		g.unsure++
 	}
 	g.lines = append(g.lines, gistOfLine{uint32(len(g.values)), message, valued})

@@ -21,6 +21,7 @@ type sieve struct {
 	lower   []byte // of it, in lower case
 	many    sifter
 	gist    bool // a gist tells of a clause
+	values  bool // one that it tells of has a value
 }
 
 // needle is what must be in a line, as it is or in lower case: anywhere, or in its
@@ -55,7 +56,12 @@ func newSieve(t *textMatcher) *sieve {
 	if len(s.clauses) == 0 {
 		return nil
 	}
-	s.gist = slices.ContainsFunc(s.clauses, tells)
+	for _, clause := range s.clauses {
+		if tells(clause) {
+			s.gist = true
+			s.values = s.values || slices.ContainsFunc(clause, func(n needle) bool { return n.whole })
+		}
+	}
 	return &s
 }
 

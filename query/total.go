@@ -111,7 +111,7 @@ func (s *scan) countBeside(from, workers int) (int64, error) {
 		f.stats = Stats{}
 		f.raw, f.kept, f.can, f.sure, f.hit, f.said, f.parser, f.reader = nil, nil, nil, nil, nil, nil, line.Parser{}, journal.LineReader{}
 		if s.sieve != nil {
-			f.sieve = &sieve{clauses: s.sieve.clauses, search: s.sieve.search, gist: s.sieve.gist}
+			f.sieve = &sieve{clauses: s.sieve.clauses, search: s.sieve.search, gist: s.sieve.gist, values: s.sieve.values}
 		}
 		forks[w] = &f
 		group.Go(func() {
