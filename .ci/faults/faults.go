@@ -206,7 +206,7 @@ var faults = []fault{
 	{"what is remembered of a line is taken for all there is to know", inQuery,
 		"s.sure[k] = s.can[k] && s.sieve.search && k < n && of[k].message != 0", "s.sure[k] = s.can[k] && k < n", inQuery, "^(FuzzSieve|TestRemembered)$"},
 	{"a line of which nothing can be remembered has no values", inQuery,
-		"if message == 0 || !valued {", "if message == 0 {", inQuery, "^(FuzzSieve|TestRemembered)$"},
+		"if message == 0 || asked && !valued {", "if message == 0 {", inQuery, "^(FuzzSieve|TestRemembered)$"},
 	{"a row that came later is not looked at", inQuery,
 		"g.seen < at+len(rows); g.seen++", "g.seen < at+len(rows) && g.seen == g.from; g.seen++", inQuery, "^(TestRemembered|TestRememberedRows)$"},
 	{"what is remembered of rows is found for others in their place", inTables,
