@@ -31,8 +31,9 @@ func (r *Recorder) Middleware(next http.Handler) http.Handler {
 				return
 			}
 			p := recover()
-			// A panic that says "break off the answer" is no accident.
-			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			// A panic that says "break off the answer" is no accident; net/http takes no
+			// other error for it either.
+			if p == http.ErrAbortHandler {
 				x.record.Aborted = true
 			} else {
 				x.record.Panic = true
