@@ -135,9 +135,10 @@ func Log(ctx context.Context, b Bucket, e *query.Engine, id uint64, prefix strin
 		w.CloseWithError(err) // the reader sees it: nothing is stored then
 		done <- err
 	}()
-	defer r.Close() // also when Put panics, so that the writer ends
-	put := b.Put(ctx, name, r)
-	_ = r.Close() // a Put that stopped early lets the writer go
+	put := func() error {
+		defer r.Close() // a Put that stopped early, or panics, lets the writer go
+		return b.Put(ctx, name, r)
+	}()
 	made := <-done
 	switch {
 	case made != nil && !errors.Is(made, io.ErrClosedPipe):
