@@ -155,5 +155,13 @@ func levelCounts(counts *line.Levels) map[zapcore.Level]int64 {
 	return m
 }
 
+// levelsOf undoes levelCounts.
+func levelsOf(m map[zapcore.Level]int64) (counts line.Levels) {
+	for i, level := range allLevels {
+		counts[i] = m[level]
+	}
+	return counts
+}
+
 // allLevels are in the order of line.Levels.
 var allLevels = [...]zapcore.Level{levels.Trace, levels.Debug, levels.Info, levels.Warn, levels.Error, levels.Fatal}

@@ -104,7 +104,7 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 		t := b.teller()
 		defer b.giveBack(t)
 		take := func(row *runs.Row) bool {
-			return p.take(row.Seq, func(m *MainLog) bool { return b.fillMainLog(m, snap, row.Ref(), t, w.Limit <= keptOfPage) })
+			return p.take(row.Seq, func(m *MainLog) bool { return b.mainLog(m, snap, row.Ref(), t, w.Limit <= keptOfPage) })
 		}
 		if f.Run != "" {
 			if row, ok := snap.Row(f.Run); ok && row.Seq <= p.AsOf && q.matches(snap, &row) {
@@ -142,9 +142,9 @@ func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Resul
 	})
 }
 
-// fillMainLog makes the answer from the run of a row, and keeps it if that is wanted;
-// false when the run was removed meanwhile.
-func (b *journalBackend) fillMainLog(m *MainLog, snap *journal.Snapshot, run runs.Ref, t *runs.Teller, keeps bool) bool {
+// mainLog fills in the answer from the run of a row, or from what is kept of it, and
+// keeps it if that is wanted; false when the run was removed meanwhile.
+func (b *journalBackend) mainLog(m *MainLog, snap *journal.Snapshot, run runs.Ref, t *runs.Teller, keeps bool) bool {
 	edition, over := snap.Edition(run)
 	if over {
 		if kept := b.kept.get(run.Seq, edition); kept != nil {
@@ -155,9 +155,9 @@ func (b *journalBackend) fillMainLog(m *MainLog, snap *journal.Snapshot, run run
 	if !snap.Tell(run, t) {
 		return false
 	}
-	lines := fillMainLog(m, t)
+	fillMainLog(m, t)
 	if over && keeps {
-		b.kept.put(keep(m, lines), edition)
+		b.kept.put(keep(m), edition)
 	}
 	return true
 }

@@ -86,9 +86,8 @@ func triggerOf(s *runs.Step) *line.Lifecycle {
 	return &s.Start
 }
 
-// fillMainLog makes the answer from a run, in place: it is large. m is empty. It returns
-// the lines of the run and of each sub log.
-func fillMainLog(m *MainLog, run *runs.Teller) (lines []line.Levels) {
+// fillMainLog makes the answer from a run, in place: it is large. m is empty.
+func fillMainLog(m *MainLog, run *runs.Teller) {
 	t := run.Run()
 	id, s := t.Scope, &t.State
 	o, by := outcomeOf(s), newTrigger(&t.Start)
@@ -102,14 +101,9 @@ func fillMainLog(m *MainLog, run *runs.Teller) (lines []line.Levels) {
 	m.TriggeredBy, m.Schedule, m.Inbound = by.by, by.schedule, by.inbound
 	m.Order, m.Lines, m.Bytes, m.Steps = 1, levelCounts(&s.Lines), s.Bytes, s.Steps
 	m.SubLogs = make([]SubLog, min(run.Steps(), MaxSubLogs))
-	lines = make([]line.Levels, 0, 1+len(m.SubLogs))
-	lines = append(lines, s.Lines)
 	for place := range m.SubLogs {
-		step := run.Step()
-		fillSubLog(&m.SubLogs[place], step, &by, place)
-		lines = append(lines, step.State.Lines)
+		fillSubLog(&m.SubLogs[place], run.Step(), &by, place)
 	}
-	return lines
 }
 
 // fillSubLog makes the answer from a step, in place; by tells how its run was started,

@@ -72,8 +72,12 @@ func (k *keptLogs) add(l *keptLog) {
 }
 
 // keep returns what can be kept of a main log, to which its caller may do anything.
-func keep(m *MainLog, lines []line.Levels) *keptLog {
-	l := &keptLog{log: *m, lines: lines}
+func keep(m *MainLog) *keptLog {
+	l := &keptLog{log: *m, lines: make([]line.Levels, 1+len(m.SubLogs))}
+	l.lines[0] = levelsOf(m.Lines)
+	for i := range m.SubLogs {
+		l.lines[i+1] = levelsOf(m.SubLogs[i].Lines)
+	}
 	l.log.Lines = nil
 	l.log.SubLogs = copySubLogs(m.SubLogs)
 	return l
