@@ -287,9 +287,10 @@ func (m *model) retain() {
 	gone := m.part - len(m.parts)
 	m.parts = m.parts[1:]
 	m.retired = true
-	m.runs = slices.DeleteFunc(m.runs, func(r *modelRun) bool { return r.last <= gone })
+	// What goes on stays: the process logs for it, and ends it.
+	m.runs = slices.DeleteFunc(m.runs, func(r *modelRun) bool { return r.last == gone && r.ended })
 	for _, r := range m.runs {
-		r.steps = slices.DeleteFunc(r.steps, func(s *modelRun) bool { return s.last <= gone })
+		r.steps = slices.DeleteFunc(r.steps, func(s *modelRun) bool { return s.last == gone && (r.ended || s.ended) })
 	}
 	m.check()
 	if m.rnd.IntN(2) == 0 {

@@ -5,7 +5,8 @@
 // A [Table] is fed with the records of runs and steps, by [Table.ApplyRun] and
 // [Table.ApplyStep], and with what lines count, by [Table.Count] or, of many at once,
 // [Table.Tell]. It is told by a number which file a record stands in: when the file
-// goes, [Table.Expire] gives up the runs and steps that it had the last record of.
+// goes, [Table.Expire] gives up the runs and steps that it had the last record of and
+// that do not go on.
 //
 // A run that goes on is an object, with its steps. One that is over is a row of fixed
 // size and some bytes, from which the object is made for who asks, and made again when

@@ -2,8 +2,9 @@ package runs
 
 import "slices"
 
-// expire gives up the runs and steps of which a file held the last record.
-func (h *history) expire(file uint32) {
+// expire gives up the runs and steps of which a file held the last record, and, only if
+// that is wanted, those that go on.
+func (h *history) expire(file uint32, going bool) {
 	gone := false
 	for slot := range h.used {
 		row := h.row(slot)
@@ -23,16 +24,18 @@ func (h *history) expire(file uint32) {
 		default:
 			r = h.revive(slot)
 		}
-		if r.last == file {
+		stays := !going && !r.state.Ended
+		if r.last == file && !stays {
 			h.removeLive(r)
 			gone = true
 			continue
 		}
 		kept := slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
-			if s.last == file && h.steps[s.Identity.Step] == s {
+			goes := s.last == file && (s.state.Ended || !stays)
+			if goes && h.steps[s.Identity.Step] == s {
 				delete(h.steps, s.Identity.Step)
 			}
-			return s.last == file
+			return goes
 		})
 		if len(kept) < len(r.steps) {
 			r.steps, r.state.Steps = kept, len(kept)

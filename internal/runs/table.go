@@ -99,8 +99,16 @@ func (t *Table) Held() (runs, steps, aside int) {
 	return len(t.history.live), len(t.history.steps), len(t.unlinked) + len(t.stray)
 }
 
-// Expire gives up the runs and steps of which a file held the last record.
-func (t *Table) Expire(file uint32) {
+// Expire gives up the runs and steps of which a file, all of whose records were taken
+// in, held the last one. A run that goes on stays, with its steps that do: what is
+// logged for it still counts, and its end says again what its start said.
+func (t *Table) Expire(file uint32) { t.expire(file, false) }
+
+// ExpireAll is Expire for a file with records that may not be known, ends among them:
+// runs that go on as far as is known go too.
+func (t *Table) ExpireAll(file uint32) { t.expire(file, true) }
+
+func (t *Table) expire(file uint32, going bool) {
 	for run, u := range t.unlinked {
 		u.steps = slices.DeleteFunc(u.steps, func(s *Step) bool {
 			if s.last == file {
@@ -112,7 +120,7 @@ func (t *Table) Expire(file uint32) {
 			delete(t.unlinked, run)
 		}
 	}
-	t.history.expire(file)
+	t.history.expire(file, going)
 }
 
 // Moved notes that all records of one file stand in another now.

@@ -184,6 +184,46 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// A run that goes on, and what goes on in it, stay when the file goes with their records:
+// it is counted for as before, until it has ended and the file goes that says so. Where
+// the file may have said more, they go.
+func TestExpireWhatGoesOn(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		f := newFed()
+		f.record(1, run("r"), start)
+		f.record(1, step("r", "done"), start)
+		f.record(1, step("r", "done"), end)
+		f.record(1, step("r", "open"), start)
+		f.line(step("r", "open"), zapcore.InfoLevel)
+		f.do(func() {
+			if all {
+				f.ExpireAll(1)
+			} else {
+				f.Expire(1)
+			}
+		})
+		require.Equal(t, all, f.Run("r") == nil)
+		require.Equal(t, all, f.Step("open") == nil)
+		require.Nil(t, f.Step("done"))
+		if all {
+			continue
+		}
+		f.line(step("r", "open"), zapcore.InfoLevel)
+		require.EqualValues(t, 2, f.Run("r").State().Lines[2])
+		require.EqualValues(t, 2, f.Step("open").State().Lines[2])
+		require.Equal(t, 1, f.Run("r").State().Steps)
+		require.Len(t, f.Going(), 1)
+		f.record(2, step("r", "open"), end)
+		f.record(2, run("r"), end)
+		f.Settle(true)
+		f.do(func() { f.Expire(1) })
+		require.EqualValues(t, 1, f.Run("r").Seq)
+		f.do(func() { f.Expire(2) })
+		require.Nil(t, f.Run("r"))
+		require.Nil(t, f.Step("open"))
+	}
+}
+
 // Lists have the runs of a value in the order of start, with counters for each class.
 func TestLists(t *testing.T) {
 	f := newFed()

@@ -8,7 +8,7 @@
 // [Rows], to which [Tables.Publish] adds; a sealed one has its sidecar, which
 // [Tables.Swap] puts in their place and [Tables.Adopt] takes in where there were none.
 // When a file goes, [Tables.Remove] gives up its rows, the identities that no other row
-// has, and the runs and steps that it had the last record of.
+// has, and the runs and steps that are over and that it had the last record of.
 //
 // Readers take [Tables.View]: it costs a few instructions for each file, and what it
 // hands out never changes.

@@ -120,7 +120,7 @@ func (t *Tables) Loaded() {
 	t.settled, t.reserved = 0, nil
 	t.Runs.Loaded()
 	for _, serial := range t.late {
-		t.Runs.Expire(serial)
+		t.Runs.ExpireAll(serial)
 	}
 	t.late = nil
 	if t.lost {

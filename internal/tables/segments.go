@@ -76,8 +76,8 @@ func Compare(logA, nameA, logB, nameB string) int {
 	return strings.Compare(nameA, nameB)
 }
 
-// Remove takes a segment out, and with it the runs and steps of which no
-// record is left. It returns the sidecar that the segment had, for [Tables.ForgetCounts].
+// Remove takes a segment out, and with it the runs and steps that are over and of which
+// no record is left. It returns the sidecar that the segment had, for [Tables.ForgetCounts].
 func (t *Tables) Remove(seg *Segment) *sidecar.Index {
 	x := seg.Index()
 	gone := t.Unlist(seg)
@@ -104,7 +104,8 @@ func (t *Tables) Unlist(seg *Segment) (gone Rows) {
 	return gone
 }
 
-// expire gives up the runs and steps of which a segment held the last record.
+// expire gives up the runs and steps that are over and of which a segment held the last
+// record.
 func (t *Tables) expire(seg *Segment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
