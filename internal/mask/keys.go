@@ -150,12 +150,13 @@ func normal(buf *[maxName]letter, name string) (n int) {
 		if _, ok := class(c); !ok {
 			continue
 		}
-		upper := c >= 'A' && c <= 'Z'
+		upper := isUpper(c)
 		first := i == 0
 		if i > 0 {
 			before := name[i-1]
 			_, letter := class(before)
-			first = !letter || upper && !(before >= 'A' && before <= 'Z')
+			// DBPwd is DB and Pwd: the last capital of several begins the word behind them.
+			first = !letter || upper && (!isUpper(before) || i+1 < len(name) && name[i+1] >= 'a' && name[i+1] <= 'z')
 		}
 		if upper {
 			c |= 0x20
@@ -165,6 +166,8 @@ func normal(buf *[maxName]letter, name string) (n int) {
 	}
 	return n
 }
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 func ascii(s string) bool {
 	for i := 0; i < len(s); i++ {

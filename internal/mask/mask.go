@@ -42,7 +42,7 @@ func New(keys []string) *Masker {
 // the name, regardless of case and of the separators in it, is one of the
 // masker's keys, or ends with one, as db_password, X-Api-Key and refreshToken2
 // do. Keys of under five letters must be a word of the name: pwd is hidden in
-// dbPwd, not in cpwd.
+// dbPwd and DBPwd, not in cpwd.
 func (m *Masker) Key(name string) bool { return m != nil && m.keys.has(name) }
 
 // AddSecret hides value from now on, wherever it occurs: as it is, in base64 (both

@@ -21,7 +21,7 @@ func TestKey(t *testing.T) {
 		"password", "Password", "PASSWORD", "pass-word", "pass_word", "p.a s-s_w:o/rd", "db_password", "dbPassword", "dbpassword", "password1", "token_2",
 		"passwd", "pwd", "db_pwd", "dbPwd", "DB_PWD", "secret", "clientSecret", "client_secret", "token", "access_token", "refreshToken", "id_token",
 		"X-Auth-Token", "api_key", "apikey", "X-Api-Key", "Authorization", "Proxy-Authorization", "cookie", "Set-Cookie", "private_key",
-		"passphrase", "credentials", "session_id", "sessionId", "connectionString", "_password_", "password:", "jwt", "user.jwt",
+		"DBPwd", "SMTPPwd", "mainDBPwd2", "HTTPJwt", "Pwd", "passphrase", "credentials", "session_id", "sessionId", "connectionString", "_password_", "password:", "jwt", "user.jwt",
 		"kunden_nr", "KundenNr", "pw", "user_pw", "userPw", "x", "a_x", "schlüssel", "SCHLÜSSEL", "mein Schlüssel", "pin2", "my_pin_2",
 		strings.Repeat("very_long_", 100) + "password",
 	} {
@@ -29,7 +29,7 @@ func TestKey(t *testing.T) {
 	}
 	for _, name := range []string{
 		"", "_", "a", "id", "run", "order_id", "sku", "rows", "tokens", "max_tokens", "total_tokens", "passwordless", "password_changed_at", "secretary", "cpwd",
-		"keyboard", "monkey", "author", "authorized", "cookies_accepted", "sessions", "session_idle", "pwx", "xy", "ax", "apw", "pin", "pin3", "9", "schlüsse",
+		"keyboard", "monkey", "author", "authorized", "cookies_accepted", "sessions", "session_idle", "pwx", "CPWD", "Cpwd", "APwdx", "xy", "ax", "apw", "pin", "pin3", "9", "schlüsse",
 		"é", "日本", "1234567890", "private_keys_count", "bearerless", strings.Repeat("long", 1000),
 	} {
 		require.False(t, m.Key(name), name)
