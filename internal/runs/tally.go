@@ -111,6 +111,14 @@ func (t *Table) Tell(id *line.Identity, n *Tally, newest int64) {
 	t.history.rest(r)
 }
 
+// Saw notes, of a step that goes on, that something was logged for it at a time in Unix
+// nanoseconds, which is asked for only then.
+func (t *Table) Saw(step string, at func() int64) {
+	if s := t.history.steps[step]; s != nil && !s.state.Ended {
+		s.state.Seen = max(s.state.Seen, at())
+	}
+}
+
 // Aside reports whether something is counted for runs or steps without records.
 func (t *Table) Aside() bool { return len(t.unlinked) > 0 || len(t.stray) > 0 }
 

@@ -102,7 +102,7 @@ func (f *folder) told() (list []string) {
 		list = append(list, fmt.Sprint(r.Seq, *r.Identity, r.Started, r.Start.TriggeredBy, s.Ended, s.Outcome, s.Reason, s.Lines, s.Bytes, s.Steps))
 		for _, st := range r.Steps() {
 			s := st.State()
-			list = append(list, fmt.Sprint(st.Seq, *st.Identity, st.Started, s.Ended, s.Lines, s.Bytes))
+			list = append(list, fmt.Sprint(st.Seq, *st.Identity, st.Started, s.Ended, s.Lines, s.Bytes, sidecar.RoundTime(s.Seen)))
 		}
 	}
 	for i := range views {

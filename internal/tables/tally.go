@@ -2,6 +2,7 @@ package tables
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"go.uber.org/zap/zapcore"
@@ -28,7 +29,20 @@ func (t *Tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 		}
 		_, newest := x.ScopeTimes(x.ScopeOf(uint32(o)))
 		t.Runs.Tell(&id, &n, newest)
+		t.Runs.Saw(id.Step, func() int64 { return newestOf(x, uint32(o)) })
 	}
+}
+
+// newestOf returns the largest time of an owner's rows, Unix nanoseconds, as far as a
+// sidecar tells it.
+func newestOf(x *sidecar.Index, owner uint32) (newest int64) {
+	newest = math.MinInt64
+	for _, row := range x.AppendScopeRows(nil, x.ScopeOf(owner), 0, x.Len()) {
+		if r := SealedRow(x, int(row)); r.Owner == owner {
+			newest = max(newest, r.Time)
+		}
+	}
+	return newest
 }
 
 // sealedCounts returns what the rows of a sealed file after a seq count, by owner.
