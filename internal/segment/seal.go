@@ -129,8 +129,8 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 		}
 		for i, row := range laid(order) {
 			if b.cut.arrival[row] != uint32(i) {
-				// Grouped in another way than by this version: the lines are as
-				// they are, so each row's place is written instead.
+				// Grouped in another way than by this version: a sidecar has no way to
+				// say where its lines lie.
 				return fmt.Errorf("segment: %w: the text is neither in the order of arrival nor grouped", errContent)
 			}
 		}
