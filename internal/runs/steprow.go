@@ -51,8 +51,8 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 		}
 		root := row.root
 		if st.ownRelatives {
-			if root = h.hash(textOfID(p.id)); st.relatives[0] != nil {
-				root = h.hash(textOfID(st.relatives[0]))
+			if root = h.hashKept(p.id); st.relatives[0] != nil {
+				root = h.hashKept(st.relatives[0])
 			}
 		}
 		rows = append(rows, StepRow{Seq: st.seq, Started: st.started, Class: st.state.class(0), Scope: &st.scope.identity,
