@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -246,11 +247,13 @@ func TestOversize(t *testing.T) {
 		everywhere(t, store, strings.Repeat("x", 3<<20))
 		require.Zero(t, store.Stats().Dropped)
 		truncated := 0
+		original := regexp.MustCompile(`"(\$cut|bytes)":[0-9]{7,}`) // a line of a Writer says it under bytes
 		for _, r := range host(t, store) {
 			require.LessOrEqual(t, len(r.Raw), 1<<20)
 			require.True(t, json.Valid(r.Raw))
 			if r.Truncated {
 				truncated++
+				require.True(t, original.Match(r.Raw), "the original size of %s %.30q", r.Kind, r.Message)
 			}
 		}
 		require.GreaterOrEqual(t, truncated, 10)

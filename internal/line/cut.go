@@ -163,12 +163,39 @@ func (p *part) cut(room int) {
 		p.size, p.sum, text = size, sum, head
 	} else if p.sum == "" {
 		p.size, p.sum = len(text), sumOf(text)
+		if !isText {
+			p.size = wholeSize(p.whole)
+		}
 	}
 	if isText && p.group != "details" && p.group != "iteration" {
 		p.value = appendQuoted(nil, escapedHead(text, room-2))
 		return
 	}
 	p.value = appendCutSum(nil, p.size, p.sum, text, room)
+}
+
+// wholeSize returns how long the JSON of a value was before texts in it were cut, but for
+// their escapes. What begins like a cut text is no part of a string, whose quotes are
+// escaped.
+func wholeSize(v []byte) int {
+	size := len(v)
+	s := scanner{b: v}
+	for {
+		i := bytes.Index(v[s.i:], []byte(cutOpen))
+		if i < 0 {
+			return size
+		}
+		s.i += i
+		from := s.i
+		if !s.container() {
+			return size
+		}
+		if was, _, _, ok := parseCut(v[from:s.i]); ok {
+			size += was + len(`""`) - (s.i - from)
+		} else {
+			s.i = from + len(cutOpen) // one of the host's: there may be some in it
+		}
+	}
 }
 
 // parseCut reads what appendCut writes.

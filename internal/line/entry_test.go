@@ -253,6 +253,21 @@ func TestAppendValue(t *testing.T) {
 	f("map", map[string]any{"password": "x", "n": 1}, 0, `{"n":1,"password":"***"}`, false)
 	f("long text", strings.Repeat("x", 300), 256,
 		`{"$cut":300,"sha256":"`+sum(strings.Repeat("x", 300))+`","head":"`+strings.Repeat("x", 256-14-75-9)+`"}`, true)
+	t.Run("the size is that of the whole, texts in it included that no line could hold", func(t *testing.T) {
+		long := strings.Repeat("x", 3<<20)
+		for _, v := range []any{map[string]any{"a": long, "b": 1}, []string{long, long, "y"}, struct{ S, T string }{long, `{"$cut":7}`},
+			map[string]any{"$cut": 5, "in": []any{map[string]any{"deep": long}}}, make([]int, 1000)} {
+			whole, err := json.Marshal(v)
+			require.NoError(t, err)
+			out, truncated := e.AppendValue(nil, "value", v, 256)
+			require.True(t, truncated)
+			var cut struct {
+				Size int `json:"$cut"`
+			}
+			require.NoError(t, json.Unmarshal(out, &cut))
+			require.Equal(t, len(whole), cut.Size)
+		}
+	})
 	t.Run("of a secret key", func(t *testing.T) {
 		out, truncated := e.AppendValue(nil, "api_key", map[string]int{"a": 1}, 0)
 		require.Equal(t, `"***"`, string(out))
