@@ -356,11 +356,23 @@ func TestHealth(t *testing.T) {
 	})
 	t.Run("R5.7 library: the newest performance event is one query away", func(t *testing.T) {
 		store := openMemory(t, nil)
-		page, err := store.Query().Records(t.Context(), query.Filter{Topic: "performance"}, query.Paging{Limit: 1})
-		require.NoError(t, err)
-		n, ok := page.Items[0].Field("goroutines")
+		newest := func() query.Record {
+			page, err := store.Query().Records(t.Context(), query.Filter{Topic: "performance"}, query.Paging{Limit: 1})
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+			return page.Items[0]
+		}
+		first := newest()
+		for _, figure := range []string{"cpu_seconds", "resident_bytes", "goroutines"} {
+			_, ok := first.Field(figure)
+			require.True(t, ok, figure)
+		}
+		store.Server("edge-1").Info("queue", logger.Topic("performance"), zap.Int("waiting", 3))
+		store.Server("edge-1").Info("of something else")
+		require.Greater(t, newest().Seq, first.Seq)
+		waiting, ok := newest().Field("waiting")
 		require.True(t, ok)
-		require.NotEmpty(t, n)
+		require.Equal(t, json.Number("3"), waiting)
 	})
 	for _, mode := range []logger.Mode{logger.ModeJournal, logger.ModeWrite} {
 		t.Run("R6.10 library: every drop is counted, by level, and said in the file once there is room, mode "+mode.String(), func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/export"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
@@ -152,6 +153,7 @@ func TestTextFiles(t *testing.T) {
 		require.NoError(t, err)
 		defer f.Close()
 		follow := bufio.NewReader(f)
+		var read []string
 		for i := range 3 { // as tail -f: read to the end, then on
 			logger.FromContext(ctx).Info(fmt.Sprint("line ", i))
 			require.NoError(t, store.Sync(t.Context()))
@@ -161,9 +163,13 @@ func TestTextFiles(t *testing.T) {
 					break
 				}
 				require.NoError(t, err)
-				require.True(t, json.Valid([]byte(l)))
+				var line struct{ Message string }
+				require.NoError(t, json.Unmarshal([]byte(l), &line))
+				read = append(read, line.Message)
 			}
+			require.Len(t, read, i+2, "each as soon as it is there")
 		}
+		require.Equal(t, []string{"first", "line 0", "line 1", "line 2"}, read)
 		// as grep: a run's id finds its lines.
 		text, err := os.ReadFile(filepath.Join(dir, "user.log"))
 		require.NoError(t, err)
@@ -239,6 +245,37 @@ func TestEntry(t *testing.T) {
 		r := one(t, store, query.Filter{Levels: levels.Of(levels.Error)})
 		require.Equal(t, "NEGATIVE", r.ErrorCode)
 		require.Equal(t, "row 7: check: price is negative", r.ErrorMessage)
+		// Of several the outermost is the first, in the text as in the record.
+		store.Server("edge-1").Fatal("rejected", zap.Error(fmt.Errorf("%w, %w", codedError{"OUTER"}, err)))
+		r = one(t, store, query.Filter{Levels: levels.Of(levels.Fatal)})
+		require.Equal(t, "OUTER", r.ErrorCode)
+		require.Contains(t, string(r.Raw), `"code":"OUTER"`)
+	})
+	t.Run("R1.4 library: every entry, of whatever kind, has a timestamp, a level and a message", func(t *testing.T) {
+		dir := t.TempDir()
+		store := openDir(t, dir, nil)
+		ctx, run := operation(store).Start(t.Context(), logger.Input(1))
+		ctx, step := logger.StartStep(ctx, "fetch", logger.Input(1))
+		logger.Value(ctx, levels.Info, "Test", 1)
+		step.Add(query.Counts{Processed: 1})
+		step.End(1, codedError{"NEGATIVE"})
+		run.End(codedError{"NEGATIVE"})
+		store.Access().Record(access.Record{Method: "GET", Path: "/"})
+		kinds := map[any]bool{}
+		for _, name := range []string{"user.log", "usage.log", "application.log", "access_log.log"} {
+			for _, l := range synced(t, store, dir, name) {
+				kinds[l["kind"]] = true
+				_, err := time.Parse(time.RFC3339Nano, fmt.Sprint(l["timestamp"]))
+				require.NoError(t, err)
+				_, err = levels.Parse(fmt.Sprint(l["level"]))
+				require.NoError(t, err)
+				require.NotEmpty(t, l["message"], "%v", l)
+				if l["phase"] == "end" {
+					require.Equal(t, "NEGATIVE", l["error"].(map[string]any)["code"])
+				}
+			}
+		}
+		require.Len(t, kinds, 6, "all but those of the trail")
 	})
 	t.Run("R1.4 library: logger.Code goes before the error's own", func(t *testing.T) {
 		store := openMemory(t, nil)

@@ -211,7 +211,11 @@ func TestAuditFilters(t *testing.T) {
 			ok := (f.From.IsZero() || !r.Time.Before(f.From)) && (f.To.IsZero() || !r.Time.After(f.To)) &&
 				(len(f.Verbs) == 0 || slices.Contains(f.Verbs, r.Verb)) && (len(f.Modules) == 0 || slices.Contains(f.Modules, r.Module)) &&
 				(f.User == "" || f.User == r.Actor.Email) && (f.FlowID == "" || f.FlowID == r.FlowID) && (f.Project == "" || f.Project == r.Project)
-			for _, word := range strings.Fields(strings.ToLower(f.Search)) {
+			words := strings.Fields(strings.ToLower(f.Search))
+			if phrase, quoted := strings.CutPrefix(strings.ToLower(f.Search), `"`); quoted {
+				words = []string{strings.TrimSuffix(phrase, `"`)}
+			}
+			for _, word := range words {
 				ok = ok && strings.Contains(text, word)
 			}
 			if ok {
@@ -260,6 +264,18 @@ func TestAuditFilters(t *testing.T) {
 			require.NoError(t, err)
 			for i, r := range page.Items {
 				require.Equal(t, want[2+i], r.Seq)
+			}
+		}
+	})
+	t.Run("R4.3 library: keywords over action text and identifiers", func(t *testing.T) {
+		for search, some := range map[string]bool{"connector installed": true, "flow.updated": true, "FLOW-2": true, "t-17": true, `"Prices 3"`: true,
+			"bob@example.com": true, "ada created": true, "flow-1 t-17": true, "flow-2 t-17": false, "nobody": false} {
+			want := oracle(query.AuditFilter{Search: search})
+			require.Equal(t, some, len(want) > 0, search)
+			got := audited(t, store, query.AuditFilter{Search: search})
+			require.Len(t, got, len(want), search)
+			for i, r := range got {
+				require.Equal(t, want[i], r.Seq, search)
 			}
 		}
 	})

@@ -34,6 +34,16 @@ func TestEntries(t *testing.T) {
 		count(t, 4, "/entries?minLevel=trace&kind=line,event&startDate=2023-06-23T11:33:17.5Z")
 		count(t, 0, "/entries?level=fatal,trace")
 		require.Len(t, s.data(t, "/logs?level=WARN")["logs"], 1)
+		for _, levels := range []string{"level=warn", "minLevel=warn"} { // in every read path
+			for target, want := range map[string]int{"/export?format=ndjson&": 1, "/export?format=csv&": 2, "/export?format=otlp&": 1} {
+				a := do(t, s, http.MethodGet, target+levels, "")
+				require.Equal(t, http.StatusOK, a.status)
+				require.Equal(t, want, strings.Count(strings.TrimSpace(a.body), "\n")+1, target+levels)
+				require.Contains(t, a.body, "sent")
+				require.NotContains(t, a.body, "logged in", target+levels)
+			}
+			require.Equal(t, []any{map[string]any{"value": "warn", "count": json.Number("1")}}, s.data(t, "/facets?field=level&"+levels)["values"])
+		}
 		require.Equal(t, map[string]any{"WARN": json.Number("1")}, s.data(t, "/histogram?minLevel=warn&buckets=1")["buckets"].([]any)[0].(map[string]any)["levels"])
 	})
 	t.Run("every filter", func(t *testing.T) {
