@@ -155,111 +155,122 @@ func checkWriting(t *testing.T, s Subject, o Options) {
 
 // checkTail follows a store.
 func checkTail(t *testing.T, open func(t *testing.T) Subject) {
-	infos := func(from, n int) []Entry {
-		entries := make([]Entry, n)
-		for i := range entries {
-			file := []string{"user", "application", "email"}[(from+i)%3]
-			level := []string{"info", "debug"}[(from+i)%2]
-			entries[i] = Entry{File: file, Text: fmt.Appendf(nil, `{"timestamp":"2026-11-21T02:03:04.000000000Z","level":%q,`+
-				`"kind":"event","server":"edge-1","message":"number %d"}`, level, from+i)}
-		}
-		return entries
+	if !tails(t, open(t)) {
+		return
 	}
-	// want reads one record and compares its message.
-	want := func(t *testing.T, next func() (query.Tailed, error, bool), number int, missed int64) uint64 {
-		t.Helper()
-		got, err, ok := next()
-		require.True(t, ok)
-		require.NoError(t, err)
-		require.Equal(t, fmt.Sprintf("number %d", number), got.Record.Message)
-		require.Equal(t, missed, got.Missed)
-		return got.Record.Seq
-	}
-	start := func(t *testing.T, s Subject, f query.Filter, o query.TailOptions) (func() (query.Tailed, error, bool), context.CancelFunc) {
-		t.Helper()
-		ctx, cancel := context.WithCancel(t.Context())
-		next, stop := iter.Pull2(s.Engine.Tail(ctx, f, o))
-		t.Cleanup(func() {
-			cancel()
-			stop()
-		})
-		return next, cancel
-	}
-	probe := open(t)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, err := range probe.Engine.Tail(ended, query.Filter{}, query.TailOptions{}) {
-		if isUnsupported(err) {
-			return
-		}
-		require.NoError(t, err)
-	}
-
 	t.Run("what arrives from the call on", func(t *testing.T) {
 		s := open(t)
-		s.Append(t, infos(0, 3))
-		next, cancel := start(t, s, query.Filter{}, query.TailOptions{})
-		s.Append(t, infos(3, 600))
+		s.Append(t, numbered(0, 3))
+		next, cancel := startTail(t, s, query.Filter{}, query.TailOptions{})
+		s.Append(t, numbered(3, 600))
 		for i := range 600 {
-			want(t, next, 3+i, 0)
+			wantTailed(t, next, 3+i, 0)
 		}
-		s.Append(t, infos(603, 1))
-		want(t, next, 603, 0)
+		s.Append(t, numbered(603, 1))
+		wantTailed(t, next, 603, 0)
 		cancel()
 		_, _, ok := next()
 		require.False(t, ok, "a tail ends with its context")
 	})
 	t.Run("while it waits", func(t *testing.T) {
 		s := open(t)
-		next, _ := start(t, s, query.Filter{}, query.TailOptions{})
-		go s.Append(t, infos(0, 1))
-		want(t, next, 0, 0)
+		next, _ := startTail(t, s, query.Filter{}, query.TailOptions{})
+		go s.Append(t, numbered(0, 1))
+		wantTailed(t, next, 0, 0)
 	})
 	t.Run("backlog", func(t *testing.T) {
 		s := open(t)
-		s.Append(t, infos(0, 10))
-		next, _ := start(t, s, query.Filter{Files: []string{"user"}, Search: "NUMBER"}, query.TailOptions{Backlog: 2})
-		s.Append(t, infos(10, 3))
+		s.Append(t, numbered(0, 10))
+		next, _ := startTail(t, s, query.Filter{Files: []string{"user"}, Search: "NUMBER"}, query.TailOptions{Backlog: 2})
+		s.Append(t, numbered(10, 3))
 		for _, number := range []int{6, 9, 12} {
-			want(t, next, number, 0)
+			wantTailed(t, next, number, 0)
 		}
 	})
 	t.Run("after a seq", func(t *testing.T) {
 		s := open(t)
-		s.Append(t, infos(0, 10))
-		first, _ := start(t, s, query.Filter{}, query.TailOptions{Backlog: 5})
-		seq := want(t, first, 5, 0)
-		again, _ := start(t, s, query.Filter{}, query.TailOptions{After: seq})
-		s.Append(t, infos(10, 1))
+		s.Append(t, numbered(0, 10))
+		first, _ := startTail(t, s, query.Filter{}, query.TailOptions{Backlog: 5})
+		seq := wantTailed(t, first, 5, 0)
+		again, _ := startTail(t, s, query.Filter{}, query.TailOptions{After: seq})
+		s.Append(t, numbered(10, 1))
 		for i := 6; i <= 10; i++ {
-			want(t, again, i, 0)
+			wantTailed(t, again, i, 0)
 		}
 	})
 	t.Run("what a slow reader misses", func(t *testing.T) {
 		s := open(t)
-		next, _ := start(t, s, query.Filter{Server: "edge-1"}, query.TailOptions{MaxLag: 4})
-		s.Append(t, infos(0, 20))
-		want(t, next, 16, 16)
+		next, _ := startTail(t, s, query.Filter{Server: "edge-1"}, query.TailOptions{MaxLag: 4})
+		s.Append(t, numbered(0, 20))
+		wantTailed(t, next, 16, 16)
 		for i := 17; i < 20; i++ {
-			want(t, next, i, 0)
+			wantTailed(t, next, i, 0)
 		}
-		s.Append(t, infos(20, 5))
-		want(t, next, 21, 1)
+		s.Append(t, numbered(20, 5))
+		wantTailed(t, next, 21, 1)
 	})
 	t.Run("misses are said with the next match", func(t *testing.T) {
 		s := open(t)
-		next, _ := start(t, s, query.Filter{Search: "number"}, query.TailOptions{MaxLag: 2})
-		s.Append(t, slices.Concat(infos(0, 3), []Entry{{File: "user", Text: []byte(
-			`{"timestamp":"2026-11-21T02:03:04.000000000Z","level":"info","kind":"event","message":"else"}`)}}, infos(4, 1)))
-		want(t, next, 4, 3)
+		next, _ := startTail(t, s, query.Filter{Search: "number"}, query.TailOptions{MaxLag: 2})
+		s.Append(t, slices.Concat(numbered(0, 3), []Entry{{File: "user", Text: []byte(
+			`{"timestamp":"2026-11-21T02:03:04.000000000Z","level":"info","kind":"event","message":"else"}`)}}, numbered(4, 1)))
+		wantTailed(t, next, 4, 3)
 	})
 	t.Run("the reader stops", func(t *testing.T) {
 		s := open(t)
-		s.Append(t, infos(0, 3))
+		s.Append(t, numbered(0, 3))
 		for got, err := range s.Engine.Tail(t.Context(), query.Filter{}, query.TailOptions{Backlog: 3}) {
 			require.NoError(t, err)
 			require.Equal(t, "number 0", got.Record.Message)
 			break
 		}
 	})
+}
+
+// numbered are n records of several files and levels, which say their numbers.
+func numbered(from, n int) []Entry {
+	entries := make([]Entry, n)
+	for i := range entries {
+		file := []string{"user", "application", "email"}[(from+i)%3]
+		level := []string{"info", "debug"}[(from+i)%2]
+		entries[i] = Entry{File: file, Text: fmt.Appendf(nil, `{"timestamp":"2026-11-21T02:03:04.000000000Z","level":%q,`+
+			`"kind":"event","server":"edge-1","message":"number %d"}`, level, from+i)}
+	}
+	return entries
+}
+
+// tails reports whether a subject has tails at all.
+func tails(t *testing.T, s Subject) bool {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range s.Engine.Tail(ended, query.Filter{}, query.TailOptions{}) {
+		if isUnsupported(err) {
+			return false
+		}
+		require.NoError(t, err)
+	}
+	return true
+}
+
+// startTail begins a tail that is read record by record, until the test ends.
+func startTail(t *testing.T, s Subject, f query.Filter, o query.TailOptions) (func() (query.Tailed, error, bool), context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	next, stop := iter.Pull2(s.Engine.Tail(ctx, f, o))
+	t.Cleanup(func() {
+		cancel()
+		stop()
+	})
+	return next, cancel
+}
+
+// wantTailed reads one record, compares its message, and returns its seq.
+func wantTailed(t *testing.T, next func() (query.Tailed, error, bool), number int, missed int64) uint64 {
+	t.Helper()
+	got, err, ok := next()
+	require.True(t, ok)
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("number %d", number), got.Record.Message)
+	require.Equal(t, missed, got.Missed)
+	return got.Record.Seq
 }
