@@ -59,11 +59,14 @@ func (m *Masker) AddSecret(value string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	had := len(m.known)
+	var added []string
 	for _, form := range forms(value) {
-		m.known[form] = true
+		if !m.known[form] {
+			m.known[form] = true
+			added = append(added, form)
+		}
 	}
-	if len(m.known) > had {
+	if set := m.set.Load(); len(added) > 0 && (set == nil || !set.add(added)) {
 		m.set.Store(newMatcher(m.known))
 	}
 	return nil
@@ -79,7 +82,7 @@ func (m *Masker) Version() uint64 {
 		return 0
 	}
 	if set := m.set.Load(); set != nil {
-		return uint64(set.forms)
+		return uint64(set.forms.Load())
 	}
 	return 0
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -86,7 +87,34 @@ func TestMask(t *testing.T) {
 	require.Zero(t, none.Version())
 }
 
-// leaks reports whether text shows a form of the secret.
+// What a secret costs does not grow with those before it.
+func TestManySecrets(t *testing.T) {
+	const n, most = 1000, 256 << 10
+	m := mask.New(nil)
+	// Tokens begin alike, and some secrets are short.
+	secret := func(i int) string {
+		if i%100 == 99 {
+			return fmt.Sprintf("pin-%04d", i)
+		}
+		return fmt.Sprintf("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.%x", uint64(i)*0x9e3779b1)
+	}
+	var before, after runtime.MemStats
+	for i := range n {
+		if i == n-n/10 {
+			runtime.ReadMemStats(&before)
+		}
+		require.NoError(t, m.AddSecret(secret(i)))
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/(n/10), uint64(most), "bytes for each of the last")
+	for i := range n {
+		s, _ := m.Mask("a " + secret(i) + " b")
+		require.Equal(t, "a *** b", s)
+	}
+	s, changed := m.Mask("a " + secret(n) + " b")
+	require.False(t, changed, s)
+}
+
 func TestHead(t *testing.T) {
 	m := mask.New(nil)
 	require.Equal(t, "abc", m.Head("abcd", 3))
@@ -101,6 +129,7 @@ func TestHead(t *testing.T) {
 	require.Equal(t, "x", none.Head("xy", 1))
 }
 
+// leaks reports whether text shows a form of the secret.
 func leaks(text, secret string) bool {
 	return strings.Contains(text, secret)
 }
