@@ -289,7 +289,7 @@ func (t *Tree) At(scope Scope) *Gate {
 	g.set(t.resolve(scope))
 	scope = scope.clone()
 	w := weak.Make(g)
-	runtime.AddCleanup(g, t.forget, garbage{scope, w})
+	runtime.AddCleanup(g, garbage.forget, garbage{weak.Make(t), scope, w})
 	if t.gates == nil {
 		t.gates = make(map[Scope]weak.Pointer[Gate])
 	}
@@ -298,8 +298,10 @@ func (t *Tree) At(scope Scope) *Gate {
 	return g
 }
 
-// garbage is a gate that nobody holds any more.
+// garbage is a gate that nobody holds any more. It does not hold the tree: what onChange
+// belongs to may have gates of its own, and would stay with them for ever.
 type garbage struct {
+	tree  weak.Pointer[Tree]
 	scope Scope
 	gate  weak.Pointer[Gate]
 }
@@ -307,8 +309,12 @@ type garbage struct {
 // Below this many gates the map's size is not worth looking at.
 const keepMap = 1024
 
-// forget removes a gate that is garbage.
-func (t *Tree) forget(old garbage) {
+// forget removes a gate that is garbage from its tree, if that is still there.
+func (old garbage) forget() {
+	t := old.tree.Value()
+	if t == nil {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	// The scope may have a new gate by now.

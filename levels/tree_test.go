@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
@@ -340,6 +341,25 @@ func TestTreeConcurrently(t *testing.T) {
 			require.Equal(t, tree.Effective(s), levels.Setting{Level: g.Level(), Lines: g.Lines(), Capture: g.Capture()})
 		}
 	}
+}
+
+// Who hears of changes may hold gates of the tree: all of them are garbage together.
+func TestTreeIsGarbage(t *testing.T) {
+	t.Parallel()
+	type host struct {
+		tree *levels.Tree
+		gate *levels.Gate
+	}
+	left := func() weak.Pointer[host] {
+		h := new(host)
+		h.tree = levels.NewTree(levels.Info, func(context.Context, levels.Change) { h.gate.Level() })
+		h.gate = h.tree.At(path[2])
+		return weak.Make(h)
+	}()
+	for range 3 {
+		runtime.GC()
+	}
+	require.True(t, left.Value() == nil, "it is still there")
 }
 
 func TestGateAllocates(t *testing.T) {
