@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -54,7 +55,8 @@ type Report struct {
 // [ErrLine], [ErrSequence], [ErrRoot], [ErrSignature], [ErrUncovered],
 // [ErrMissing], [ErrRollback] and [ErrFork], all of which wrap [ErrDamaged]. The
 // report then says what is intact up to there. Of a folder that is being
-// written it may find [ErrUncovered] in the middle of a commit.
+// written it may find [ErrUncovered] in the middle of a commit, and it begins again
+// where a file that it wanted to read was rotated or retained meanwhile.
 //
 // It returns an error of the file system, fs.ErrNotExist where there is no
 // folder, and [ErrKey] without Verifiers where the folder has no key, as one
@@ -72,7 +74,7 @@ func VerifyFS(ctx context.Context, fsys vfs.FS, dir string, o *VerifyOptions) (R
 	if o == nil {
 		o = &VerifyOptions{}
 	}
-	v := verification{checker: &checker{}, trusted: o.Verifiers}
+	v := verification{trusted: o.Verifiers}
 	if v.trusted == nil {
 		pair, err := folderKey(fsys, dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -90,16 +92,35 @@ func VerifyFS(ctx context.Context, fsys vfs.FS, dir string, o *VerifyOptions) (R
 		}
 		v.trusted, v.report.FolderKey = note.VerifierList(key), true
 	}
-	err := v.run(ctx, fsys, dir, o.Anchors)
-	v.finish()
-	return v.report, err
+	for try := 1; ; try++ {
+		w := v
+		w.checker = &checker{}
+		err := w.run(ctx, fsys, dir, o.Anchors)
+		if try < maxTries && errors.Is(err, ErrMissing) && w.moved(fsys, dir) {
+			continue
+		}
+		w.finish()
+		return w.report, err
+	}
 }
+
+// maxTries is how often a trail is followed of which files are rotated meanwhile: each
+// time takes as long as the whole.
+const maxTries = 10
 
 // verification is one run of Verify.
 type verification struct {
 	*checker
 	trusted note.Verifiers
 	report  Report
+	names   []string // of the files, when it began
+}
+
+// moved reports whether the trail has other files than when v began: it was rotated, or
+// retention deleted one. Nothing is missing then because it was looked for elsewhere.
+func (v *verification) moved(fsys vfs.FS, dir string) bool {
+	names, _ := readOrder(fsys, dir) // what went wrong leaves none
+	return !slices.Equal(names, v.names)
 }
 
 func (v *verification) run(ctx context.Context, fsys vfs.FS, dir string, anchors [][]byte) error {
@@ -123,8 +144,7 @@ func (v *verification) run(ctx context.Context, fsys vfs.FS, dir string, anchors
 		known = append(known, p)
 	}
 	v.expect(known)
-	names, err := readOrder(fsys, dir)
-	if err != nil {
+	if v.names, err = readOrder(fsys, dir); err != nil {
 		return err
 	}
 	folder, err := rotation.OpenFolderFS(fsys, dir)
@@ -132,7 +152,7 @@ func (v *verification) run(ctx context.Context, fsys vfs.FS, dir string, anchors
 		return fmt.Errorf("audit: %w", err)
 	}
 	defer folder.Close()
-	for _, name := range names {
+	for _, name := range v.names {
 		if err := v.file(ctx, fsys, folder, dir, name); err != nil {
 			return err
 		}
