@@ -446,9 +446,6 @@ func (f *Folder) Delete(ctx context.Context, file string) error {
 	if n.log == f.kept {
 		return fmt.Errorf("delete %q: %w", file, ErrKept)
 	}
-	if n.active() {
-		return fmt.Errorf("delete %q: %w", file, ErrActive)
-	}
 	found := false
 	for _, ext := range []string{"", gzipExt, zstdExt} {
 		info, err := f.at().Lstat(n.base + ext)
@@ -458,8 +455,11 @@ func (f *Folder) Delete(ctx context.Context, file string) error {
 			return fmt.Errorf("delete %q: %w", file, err)
 		}
 	}
-	if !found {
+	switch {
+	case !found:
 		return fmt.Errorf("delete %q: %w", file, ErrNotFound)
+	case n.active():
+		return fmt.Errorf("delete %q: %w", file, ErrActive)
 	}
 	if err := removeForms(f.at().Remove, n.base); err != nil {
 		return fmt.Errorf("delete %q: %w", file, err)

@@ -257,6 +257,7 @@ func TestDelete(t *testing.T) {
 	var deleted []string
 	d.OnDelete(func(n string) { deleted = append(deleted, n) })
 	require.ErrorIs(t, d.Delete(t.Context(), "user.log"), rotation.ErrActive)
+	require.ErrorIs(t, d.Delete(t.Context(), "absent.log"), rotation.ErrNotFound)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, d.Delete(ended, name), context.Canceled)
