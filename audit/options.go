@@ -88,6 +88,17 @@ const (
 	maxMaxValue    = 16_384
 )
 
+// Validate returns an error that wraps [ErrOptions] or [ErrEvent] for options that
+// Open refuses whatever lies in the folder. nil options are valid.
+func (o *Options) Validate() error {
+	c, err := o.complete()
+	if err != nil {
+		return err
+	}
+	_, err = newCatalogue(c.Events)
+	return err
+}
+
 // complete returns a checked copy with defaults filled in.
 func (o *Options) complete() (Options, error) {
 	var c Options

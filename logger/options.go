@@ -225,6 +225,9 @@ func (o *Options) complete() (Options, error) {
 		files[name] = rule
 	}
 	c.Files = files
+	if err := c.Audit.Validate(); err != nil {
+		return bad("Audit", "cannot be used: %v", err)
+	}
 
 	if c.CloseTimeout == 0 {
 		c.CloseTimeout = defaultCloseTimeout
