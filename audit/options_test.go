@@ -311,6 +311,7 @@ func TestLostKey(t *testing.T) {
 	require.NoError(t, mem.Remove(dir+"/audit.key"))
 	r, err = audit.OpenHosted(dir, nil, audit.Host{FS: mem})
 	require.ErrorIs(t, err, audit.ErrKey)
+	require.ErrorContains(t, err, "restore it from a copy", "what to do")
 	_, err = flow(r, "f")
 	require.ErrorIs(t, err, audit.ErrUnavailable)
 	require.NoError(t, r.Close())

@@ -93,7 +93,8 @@ func (r *Recorder) keys() (note.Signer, note.Verifiers, error) {
 			return nil, nil, err
 		}
 		if active || published || len(sealed) > 0 {
-			return nil, nil, fmt.Errorf("%w: %s is gone, and the trail is not", ErrKey, keyName)
+			return nil, nil, fmt.Errorf("%w: %s is gone, and the trail is not; restore it from a copy, or keep all of audit* elsewhere and begin another trail",
+				ErrKey, keyName)
 		}
 		if pair, err = makeFolderKey(r.fs, r.dir); err != nil {
 			return nil, nil, err
