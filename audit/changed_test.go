@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -106,5 +108,58 @@ func TestChangedBySomebodyElse(t *testing.T) {
 				require.NoError(t, err)
 			})
 		}
+	}
+}
+
+// Somebody puts an older state of the folder in the place of the trail, or takes it away:
+// what was acknowledged is missing, and the Recorder that did so does not go on without it.
+func TestOlderStateBySomebodyElse(t *testing.T) {
+	files := []string{"audit.log", "audit.checkpoint"}
+	for what, older := range map[string]int{"of no record": 0, "of one record": 1, "nothing": -1} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				r, err := hosted(mem, audit.Options{})
+				require.NoError(t, err)
+				defer func() { require.NoError(t, r.Close()) }()
+				var states []map[string][]byte
+				for range 3 {
+					time.Sleep(2 * time.Second) // audit.checkpoint is the newest
+					synctest.Wait()
+					state := map[string][]byte{}
+					for _, name := range files {
+						state[name] = content(t, mem, name)
+					}
+					states = append(states, state)
+					_, err = flow(r, "one")
+					require.NoError(t, err)
+				}
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				newest := content(t, mem, "audit.log")
+				for _, name := range files {
+					if older < 0 {
+						require.NoError(t, mem.Remove(dir+"/"+name))
+					} else {
+						put(t, mem, name, states[older][name])
+					}
+				}
+
+				_, err = flow(r, "two")
+				require.ErrorIs(t, err, audit.ErrDamaged)
+				for range 2 {
+					require.ErrorIs(t, r.Reopen(t.Context()), audit.ErrDamaged)
+					_, err = flow(r, "two")
+					require.ErrorIs(t, err, audit.ErrUnavailable)
+				}
+				put(t, mem, "audit.log", newest)
+				require.NoError(t, r.Reopen(t.Context()))
+				_, err = flow(r, "two")
+				require.NoError(t, err)
+				require.NoError(t, r.Close())
+				_, err = verify(t, mem)
+				require.NoError(t, err)
+			})
+		})
 	}
 }

@@ -26,6 +26,8 @@ type Recorder struct {
 
 	opening sync.Mutex // held while the trail is opened or closed
 	closed  bool       // guarded by opening
+	left    Checkpoint // how far the trail came that failed last; guarded by opening
+	leftBy  string     // who signed that; guarded by opening
 	state   atomic.Pointer[state]
 	dropped atomic.Int64
 	holds   holds
@@ -94,9 +96,12 @@ func OpenHosted(dir string, options *Options, h Host) (*Recorder, error) {
 }
 
 // Reopen opens the trail again after it has failed, with the same checks as
-// [Open]. Of a trail that has not failed it does nothing. A failed write or sync
-// is never tried again by itself: what is on the disk is only known once it was
-// read back.
+// [Open], and only if every record is there that this Recorder acknowledged. Of a
+// trail that has not failed it does nothing. A failed write or sync is never tried
+// again by itself: what is on the disk is only known once it was read back.
+//
+// Where somebody has put an older state of the folder there on purpose, another
+// Recorder goes on from it, as after a restart.
 func (r *Recorder) Reopen(ctx context.Context) error {
 	if r == nil {
 		return ErrClosed
@@ -115,6 +120,7 @@ func (r *Recorder) Reopen(ctx context.Context) error {
 		}
 		r.state.Store(&state{err: failed})
 		_ = s.trail.close() // it has failed, and said so
+		r.left, r.leftBy = *s.trail.latest.Load(), s.trail.signer.Name()
 	}
 	s, err := r.open(ctx)
 	if err != nil {
@@ -150,7 +156,7 @@ func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
 		err = r.holds.load(r.fs, r.dir)
 	}
 	if err == nil {
-		err = t.openActive(ctx)
+		err = t.openActive(ctx, r.acknowledged(t.signer.Name()))
 	}
 	if err != nil {
 		if errors.Is(err, ErrDamaged) {
@@ -165,6 +171,14 @@ func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// acknowledged returns how far the trail of a signer came that failed before, if one did.
+func (r *Recorder) acknowledged(signer string) []Checkpoint {
+	if r.left.Size == 0 || r.leftBy != signer { // with another key another trail began
+		return nil
+	}
+	return []Checkpoint{r.left}
 }
 
 // announce writes the records that a trail begins with after it was opened.

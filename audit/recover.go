@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/steplog/steplog/internal/vfs"
 )
@@ -21,13 +22,13 @@ type recovery struct {
 }
 
 // openActive brings the trail to its last commit and leaves it ready to be
-// written. It changes nothing when it finds damage.
-func (t *trail) openActive(ctx context.Context) error {
+// written. It changes nothing when it finds damage. The trail is compared with
+// anchors, and with what was published.
+func (t *trail) openActive(ctx context.Context, anchors []Checkpoint) error {
 	published, err := publishedCheckpoint(t.fs, t.dir)
 	if err != nil {
 		return err
 	}
-	var anchors []Checkpoint
 	if published != nil {
 		p, err := OpenCheckpoint(published, t.trusted)
 		if err != nil {
@@ -90,7 +91,7 @@ func (t *trail) resolve(anchors []Checkpoint) error {
 			return err
 		}
 		return t.fs.SyncDir(t.dir)
-	case len(sealed) > 0 || len(anchors) > 0 && anchors[0].Size > 0:
+	case len(sealed) > 0 || slices.ContainsFunc(anchors, func(a Checkpoint) bool { return a.Size > 0 }):
 		return &DamageError{File: activeName, Err: fmt.Errorf("%w: %s", ErrMissing, activeName)}
 	}
 	// A trail begins with a checkpoint of no records.
