@@ -40,9 +40,14 @@ type DamageError struct {
 	From int64
 }
 
-// Error says what was done to which file.
+// Error says what was done to which file, and how that is avoided.
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("rotation: %s was %s by somebody else: %d bytes", e.Name, e.Damage, e.Bytes)
+	bytes := "are no longer in it"
+	if e.Damage == Grown {
+		bytes = "in it are not its own"
+	}
+	return fmt.Sprintf("rotation: %s was %s by somebody else: %d bytes %s; what is written now is safe; while it is open no other program may rotate or change it",
+		e.Name, e.Damage, e.Bytes, bytes)
 }
 
 // watch looks at the active file on each tick.

@@ -19,6 +19,17 @@ import (
 // tick is longer than damage may go unnoticed.
 const tick = 200 * time.Millisecond
 
+func TestDamageSaysWhatToDo(t *testing.T) {
+	const advice = "; what is written now is safe; while it is open no other program may rotate or change it"
+	for damage, want := range map[rotation.Damage]string{
+		rotation.Removed:   "rotation: user.log was removed by somebody else: 8 bytes are no longer in it",
+		rotation.Truncated: "rotation: user.log was truncated by somebody else: 8 bytes are no longer in it",
+		rotation.Grown:     "rotation: user.log was grown by somebody else: 8 bytes in it are not its own",
+	} {
+		require.EqualError(t, &rotation.DamageError{Name: "user.log", Damage: damage, Bytes: 8}, want+advice)
+	}
+}
+
 func TestDamage(t *testing.T) {
 	// What stands in the active file when somebody gets at it: "old" was there
 	// at the last look, "new" was written after it.
