@@ -55,7 +55,7 @@ type entry struct {
 func (c catalogue) complete(ctx context.Context, e Entry, process Actor) (entry, error) {
 	known, ok := c[e.Event.Name]
 	if !ok {
-		return entry{}, fmt.Errorf("%w: %.80q", ErrEvent, e.Event.Name)
+		return entry{}, fmt.Errorf("%w: %.80q is not in the catalogue, to which Options.Events adds", ErrEvent, e.Event.Name)
 	}
 	e.Event = known
 	if e.Outcome == "" {

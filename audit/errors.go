@@ -20,12 +20,12 @@ var (
 	ErrLocked = errors.New("audit: the trail is written by another process")
 	// ErrEvent is returned for an event that the catalogue does not have, and by
 	// Open for one that cannot be added to it.
-	ErrEvent = errors.New("audit: no such event")
+	ErrEvent = errors.New("audit: not an event that can be recorded")
 	// ErrEntry is returned for an entry with a value that cannot be.
 	ErrEntry = errors.New("audit: not a valid entry")
 	// ErrHold is returned for a hold that selects nothing or whose id is taken,
 	// and for the release of one that is not there.
-	ErrHold = errors.New("audit: no such hold")
+	ErrHold = errors.New("audit: not a hold that can be placed or released")
 	// ErrOptions is returned by Open for options that cannot be used together.
 	ErrOptions = errors.New("audit: invalid option")
 	// ErrKey is returned when the key that signs or checks a trail is absent or

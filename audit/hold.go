@@ -125,7 +125,7 @@ func (r *Recorder) Release(ctx context.Context, id string) error {
 	defer r.holds.mu.Unlock()
 	i := slices.IndexFunc(r.holds.list, func(o Hold) bool { return o.ID == id })
 	if i < 0 {
-		return fmt.Errorf("%w: %.80q", ErrHold, id)
+		return fmt.Errorf("%w: there is none with the id %.80q", ErrHold, id)
 	}
 	h := r.holds.list[i]
 	_, err := r.Record(ctx, Entry{Event: HoldReleased, Target: Target{Type: "hold", ID: h.ID}, FlowID: h.FlowID, Before: h})

@@ -136,6 +136,7 @@ func TestEntries(t *testing.T) {
 	require.NoError(t, err)
 	_, err = r.Record(t.Context(), audit.Entry{Event: audit.Event{Name: "shop.unknown"}})
 	require.ErrorIs(t, err, audit.ErrEvent)
+	require.ErrorContains(t, err, `"shop.unknown" is not in the catalogue, to which Options.Events adds`)
 	_, err = r.Record(t.Context(), audit.Entry{Event: own, Outcome: "perhaps"})
 	require.ErrorIs(t, err, audit.ErrEntry)
 

@@ -380,7 +380,7 @@ func TestOptions(t *testing.T) {
 		"Level": {Level: 6}, "Mode": {Mode: 2}, "RingBytes": {RingBytes: 1}, "RingBytes is 1073741824, outside": {RingBytes: 1 << 30}, "CaptureBytes": {CaptureBytes: 255},
 		"MaskKeys": {MaskKeys: []string{""}}, "IndexFields": {IndexFields: []string{"a", ""}}, "Rule": {Rule: rotation.Rule{MaxFiles: -1}},
 		"Files": {Files: map[string]logger.FileRule{"A": {}}},
-		"Audit": {Audit: &audit.Options{Timeout: -1}}, "Audit cannot be used: audit: no such event: the name": {Audit: &audit.Options{Events: []audit.Event{{Name: "copied"}}}},
+		"Audit": {Audit: &audit.Options{Timeout: -1}}, "Audit cannot be used: audit: not an event that can be recorded: the name": {Audit: &audit.Options{Events: []audit.Event{{Name: "copied"}}}},
 	} {
 		t.Run("R6.10 library: options that cannot be used are refused by name, "+name, func(t *testing.T) {
 			_, err := logger.Open(t.TempDir(), &o)
