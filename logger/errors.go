@@ -9,7 +9,7 @@ import (
 var (
 	// ErrLocked is returned by [Open] while another process, or another Store of
 	// this one, writes the folder. Use query.Open to read beside it.
-	ErrLocked = errors.New("logger: the folder is written by another process")
+	ErrLocked = errors.New("logger: the folder is written by another process, or by another store of this one; query.Open reads beside it")
 	// ErrOptions is returned by [Open] for options that cannot be used. The
 	// error says which one and why; nothing was opened.
 	ErrOptions = errors.New("logger: invalid options")

@@ -360,7 +360,7 @@ func TestClose(t *testing.T) {
 		require.NoError(t, err)
 		_, err = logger.Open(dir, nil)
 		require.ErrorIs(t, err, logger.ErrLocked)
-		require.EqualError(t, err, "open "+dir+": logger: the folder is written by another process", "said once")
+		require.EqualError(t, err, "open "+dir+": logger: the folder is written by another process, or by another store of this one; query.Open reads beside it", "said once")
 		require.NoError(t, store.Close())
 		openDir(t, dir, nil)
 	})
