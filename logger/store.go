@@ -235,6 +235,12 @@ func (s *Store) Sync(ctx context.Context) error {
 // and returns [ErrTimeout] then. No goroutine of the store is left after it
 // returned nil. Closing twice is fine and returns the first error.
 //
+// Of lumberjack, which writes the files, a goroutine stays for each file that was
+// open at once: it cannot be stopped, and the next store uses it. Tests for leaks
+// pass it over by goleak.IgnoreTopFunction with
+// "gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun", and in a bubble of
+// testing/synctest only a store in memory, [OpenMemory], can be opened.
+//
 // Runs that are open stay open in the files: the next Open decides about them.
 // Logging after Close does nothing but count: Stats shows it as dropped.
 func (s *Store) Close() error {
