@@ -37,6 +37,10 @@ func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stder
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "verify [flags] FOLDER checks a folder of logs, or a copy of one, and its audit trail.\nExit status: 0 when all is intact, 1 when something is not, 2 when it could not be checked.")
+		flags.PrintDefaults()
+	}
 	key := flags.String("key", "", "the `key` that checks the trail; by default that in the folder")
 	prove := flags.Int64("prove", -1, "the `seq` of the record to prove; by default the newest")
 	var anchors [][]byte

@@ -69,6 +69,11 @@ func TestVerify(t *testing.T) {
 	require.Contains(t, said, "no audit trail was checked")
 	require.Contains(t, said, "-key")
 
+	status, _, said = verify("-h")
+	require.Equal(t, exitUnchecked, status, "nothing was checked")
+	require.Contains(t, said, "verify [flags] FOLDER")
+	require.Contains(t, said, "Exit status: 0")
+
 	for _, args := range [][]string{{}, {copied}, {"-key", "x", copied}, {"-anchor", "none", copied}, {"-key", key, t.TempDir() + "/none"}} {
 		status, _, said = verify(args...)
 		require.Equal(t, exitUnchecked, status, "%v: %s", args, said)
