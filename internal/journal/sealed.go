@@ -76,7 +76,7 @@ func (j *Journal) indexFor(seg *tables.Segment, data string) *sidecar.Index {
 	if err != nil {
 		var corrupt *sidecar.CorruptError
 		if errors.As(err, &corrupt) || errors.Is(err, errFault) {
-			j.problem(fmt.Errorf("%s: %w", rotation.PlainName(data)+sidecar.Ext, err))
+			j.sidecarProblem(rotation.PlainName(data), err)
 		}
 		return nil
 	}
@@ -86,6 +86,11 @@ func (j *Journal) indexFor(seg *tables.Segment, data string) *sidecar.Index {
 	return x
 }
 
+// sidecarProblem reports that the sidecar of a closed file cannot be used.
+func (j *Journal) sidecarProblem(file string, err error) {
+	j.problem(fmt.Errorf("%s, which is made again from the text: %w", file+sidecar.Ext, err))
+}
+
 // adoptIndex has a sidecar take the place of whatever is known of a closed file.
 // false means that it cannot be used.
 func (j *Journal) adoptIndex(seg *tables.Segment, data string, x *sidecar.Index) bool {
@@ -93,7 +98,7 @@ func (j *Journal) adoptIndex(seg *tables.Segment, data string, x *sidecar.Index)
 	j.tables.Forget(j.tables.ClearRows(seg))
 	j.readers.drop(seg)
 	if err := j.tables.Adopt(seg, x); err != nil {
-		j.problem(fmt.Errorf("%s: %w", rotation.PlainName(data)+sidecar.Ext, err))
+		j.sidecarProblem(rotation.PlainName(data), err)
 		return false
 	}
 	return true
@@ -210,7 +215,7 @@ func (j *Journal) Recheck() (damaged bool) {
 			return x.CheckAll()
 		}()
 		if err != nil {
-			j.problem(fmt.Errorf("%s: %w", seg.Name()+sidecar.Ext, err))
+			j.sidecarProblem(seg.Name(), err)
 			j.damaged.Store(seg.Name(), true)
 			j.suspect(seg)
 			damaged = true
