@@ -176,7 +176,7 @@ func (s *Store) append(f *file, o *runs.Owner, e *line.Entry, fields []zap.Field
 	}
 	buf.b = s.encoder.Append(buf.b[:0], e, fields)
 	encoded = true
-	seq, err = log.Append(o, journal.Meta{Time: e.Time, Level: e.Level, Kind: e.Kind, Lifecycle: e.Lifecycle}, buf.b)
+	seq, err = log.Append(o, journal.Meta{Time: e.Time, Level: e.Level, Kind: e.Kind, Lifecycle: e.Lifecycle, Message: e.MessageCode}, buf.b)
 	if cap(buf.b) <= keepBuffer {
 		s.buffers.Put(buf)
 	}

@@ -117,7 +117,8 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		runs:   map[string]*Run{},
 		stop:   make(chan struct{}),
 	}
-	s.encoder = line.NewEncoder(line.Options{Mask: s.masker})
+	messages := line.NewMessages()
+	s.encoder = line.NewEncoder(line.Options{Mask: s.masker, Messages: messages})
 	s.buffers.New = func() any { return &buffer{b: make([]byte, 0, 1024)} }
 	s.tree = levels.NewTree(o.Level, s.settingChanged)
 
@@ -137,8 +138,8 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		FS: fs, Rule: o.Rule, Rules: rules,
 		Mode: o.Mode.journal(), RingBytes: o.RingBytes, MaxWait: o.MaxWait,
 		SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,
-		IndexFields: o.IndexFields,
-		Clock:       s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen, OnRetain: s.retained,
+		IndexFields: o.IndexFields, Messages: messages,
+		Clock: s.now, OnProblem: s.problems.pass, KeepOpen: s.keepOpen, OnRetain: s.retained,
 	})
 	if err != nil {
 		s.problems.finish()

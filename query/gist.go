@@ -178,6 +178,11 @@ func (s *scan) worthReading(rows []tables.Row) bool {
 func (s *scan) learn(v *view, g *gist, i, at int, rows []tables.Row) {
 	s.turn(v)
 	for k := g.told - at; k < len(rows) && !s.over(); k++ {
+		if text, told := s.j.Message(&rows[k]); told && g.asked < gistAsked {
+			g.told++
+			g.add(g.code(text), nil)
+			continue
+		}
 		var raw []byte
 		if rows[k].Len <= gistLine {
 			var err error
@@ -202,7 +207,7 @@ func (s *scan) tell(g *gist, raw []byte) {
 	if raw != nil && !rough(raw) {
 		if text, begin, told := messageOf(raw); told {
 			// No object is before it.
-			g.add(g.code(text), raw[begin+len(text)+1:])
+			g.add(g.codeOf(text), raw[begin+len(text)+1:])
 			return
 		}
 	}
@@ -211,7 +216,7 @@ func (s *scan) tell(g *gist, raw []byte) {
 		g.lines = append(g.lines, gistOfLine{end: uint32(len(g.values))})
 		return
 	}
-	g.add(g.code([]byte(s.rec.Message)), s.rec.Details)
+	g.add(g.code(s.rec.Message), s.rec.Details)
 }
 
 // add adds the next line, with its message and the part that holds its values.
@@ -224,18 +229,25 @@ func (g *gist) add(message uint16, rest []byte) {
 	g.lines = append(g.lines, gistOfLine{uint32(len(g.values)), message, valued})
 }
 
+// codeOf is code for a text that is not kept.
+func (g *gist) codeOf(text []byte) uint16 {
+	if code := g.codes[string(text)]; code != 0 {
+		return code
+	}
+	return g.code(string(text))
+}
+
 // code returns the number of a message, 0 of one that is too long.
-func (g *gist) code(text []byte) uint16 {
+func (g *gist) code(text string) uint16 {
 	if len(text) > gistMessage {
 		return 0
 	}
-	code := g.codes[string(text)]
+	code := g.codes[text]
 	if code == 0 {
-		key := string(text)
-		m := line.StripANSI(key)
+		m := line.StripANSI(text)
 		g.messages = append(g.messages, message{m, line.Fold(m)})
 		code = uint16(len(g.messages))
-		g.codes[key] = code
+		g.codes[text] = code
 	}
 	return code
 }

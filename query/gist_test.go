@@ -123,7 +123,9 @@ func pageOf(t *testing.T, e *query.Engine) query.Page[query.Record] {
 // values have been asked for some times.
 func TestRememberedOnce(t *testing.T) {
 	t.Parallel()
-	j := openIndexed(t, t.TempDir(), rotation.Rule{}, func(err error) { t.Error(err) })
+	j, err := journal.Open(t.TempDir(), journal.Options{OnProblem: func(err error) { t.Error(err) }}) // nobody tells it messages
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, j.Close()) })
 	e := query.New(query.OverJournal(j))
 	g := querytest.NewGenerator(77)
 	read := func(f query.Filter, found bool) int64 {
@@ -148,6 +150,36 @@ func TestRememberedOnce(t *testing.T) {
 		require.Less(t, read(value, false), int64(150*(n+1)))
 		require.Less(t, read(query.Filter{Search: "row"}, true), int64(10))
 	}
+}
+
+// A line whose row tells the message is not read for it, before values are asked for.
+func TestMessageWithoutLine(t *testing.T) {
+	t.Parallel()
+	j := openIndexed(t, t.TempDir(), rotation.Rule{}, func(err error) { t.Error(err) })
+	e := query.New(query.OverJournal(j))
+	entry := querytest.NewGenerator(79).Entries(1)
+	for range 500 {
+		appendEntries(t, j, entry)
+	}
+	ask := func(f query.Filter) query.Page[query.Record] {
+		t.Helper()
+		page, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+		require.NoError(t, err)
+		return page
+	}
+	message := ask(query.Filter{}).Items[0].Message
+	for range 2 {
+		page := ask(query.Filter{Search: message})
+		require.Equal(t, query.Total{N: 500, Exact: true}, page.Total)
+		require.Less(t, page.Stats.Lines, int64(10))
+		page = ask(query.Filter{Search: "nowhere"})
+		require.Equal(t, query.Total{Exact: true}, page.Total)
+		require.Zero(t, page.Stats.Lines)
+	}
+	for range 3 {
+		require.Zero(t, ask(query.Filter{Where: query.Eq("sku", "nowhere")}).Total.N)
+	}
+	require.Equal(t, int64(500), ask(query.Filter{Search: message}).Total.N)
 }
 
 // Rows that cannot match by who logged them, when and how are not looked at.

@@ -39,7 +39,7 @@ func asked(n int) int {
 func openIndexed(t *testing.T, dir string, rule rotation.Rule, onProblem func(error)) *journal.Journal {
 	t.Helper()
 	j, err := journal.Open(dir, journal.Options{Rule: rule, KeepOpen: func(*runs.Run) bool { return true },
-		IndexFields: []string{"sku", "a.b", "tags", "nested"}, OnProblem: onProblem})
+		IndexFields: []string{"sku", "a.b", "tags", "nested"}, Messages: messageCodes, OnProblem: onProblem})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })
 	return j

@@ -25,17 +25,22 @@ import (
 	"github.com/steplog/steplog/rotation"
 )
 
+// messageCodes gives codes to those of all tests.
+var messageCodes = line.NewMessages()
+
 // openJournal opens a folder for writing; nil is the real file system.
 func openJournal(t testing.TB, fsys vfs.FS, dir string, rule rotation.Rule) *journal.Journal {
 	t.Helper()
 	j, err := journal.Open(dir, journal.Options{FS: fsys, Rule: rule, KeepOpen: func(*runs.Run) bool { return true },
-		OnProblem: func(err error) { t.Error(err) }})
+		Messages: messageCodes, OnProblem: func(err error) { t.Error(err) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })
 	return j
 }
 
 // appendEntries stores entries as a logger would.
+//
+// Most rows tell what their messages are, as in a folder that was asked lately.
 func appendEntries(t testing.TB, j *journal.Journal, entries []querytest.Entry) {
 	for _, e := range entries {
 		var rec line.Record
@@ -48,7 +53,7 @@ func appendEntries(t testing.TB, j *journal.Journal, entries []querytest.Entry) 
 			t.Error(err)
 			return
 		}
-		meta := journal.Meta{Time: rec.Time, Level: rec.Level, Kind: rec.Kind}
+		meta := journal.Meta{Time: rec.Time, Level: rec.Level, Kind: rec.Kind, Message: messageCodes.Code(rec.Message)}
 		if rec.Kind == line.KindRun || rec.Kind == line.KindStep {
 			meta.Lifecycle = &rec.Lifecycle
 		}

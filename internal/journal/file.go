@@ -349,6 +349,8 @@ func (f *File) write(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 		Len:    uint32(size - 1),
 		Level:  int8(m.Level),
 		Kind:   m.Kind,
+
+		Message: m.Message,
 	}, o, m.Lifecycle)
 	return seq, nil
 }

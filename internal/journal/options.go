@@ -80,6 +80,8 @@ type Options struct {
 	// OnRetain hears of each closed file that a rule deleted, after that. It is
 	// called by a goroutine of the log's and must not wait. nil is fine.
 	OnRetain func(name string)
+	// Messages are those that have the codes that Meta tells, nil for none.
+	Messages *line.Messages
 	// KeepOpen decides on open about each run without an end: true keeps it
 	// open because it goes on elsewhere. nil ends them all as failed.
 	KeepOpen func(*runs.Run) bool
@@ -91,4 +93,5 @@ type Meta struct {
 	Level     zapcore.Level
 	Kind      line.Kind
 	Lifecycle *line.Lifecycle // run and step records: what the line says
+	Message   uint16          // the code of the message among Options.Messages, 0 where it has none
 }

@@ -34,6 +34,9 @@ const (
 	// it took goes by before the next.
 	burstMost = 250 * time.Millisecond
 	burstPart = 1 << 14
+	// As long after the last question during a burst, messages get codes, so that lines
+	// without an index need not be read for those of the next.
+	messagesFor = 10 * time.Second
 )
 
 // Bursting reports whether so many records come in that to wait for their index
@@ -65,9 +68,15 @@ func (j *Journal) keepIndexing() {
 		<-j.stop
 		cancel()
 	})
+	var quiet <-chan time.Time
 	for {
 		select {
 		case <-j.indexAsked:
+			j.askMessages(true)
+		case <-quiet:
+			quiet = nil
+			j.askMessages(false)
+			continue
 		case <-j.stop:
 			return
 		}
@@ -79,7 +88,22 @@ func (j *Journal) keepIndexing() {
 			more, _ = j.indexSome(ctx) // an error is that ctx ended
 			pause(ctx, time.Since(began))
 		}
+		quiet = time.After(messagesFor)
 	}
+}
+
+func (j *Journal) askMessages(on bool) {
+	if m := j.opts.Messages; m != nil {
+		m.Ask(on)
+	}
+}
+
+// Message returns the message of a row whose line need not be read for it.
+func (j *Journal) Message(row *tables.Row) (text string, told bool) {
+	if row.Message == 0 || j.opts.Messages == nil {
+		return "", false
+	}
+	return j.opts.Messages.Text(row.Message), true
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -82,7 +82,7 @@ func (f *File) put(o *runs.Owner, m *Meta, body []byte, sum uint64) (uint64, err
 	var row tables.Row
 	row.Seq, row.Time = seq, line.Nanoseconds(m.Time)
 	row.Offset, row.Len = uint32(f.size), uint32(size-1)
-	row.Level, row.Kind = int8(m.Level), m.Kind
+	row.Level, row.Kind, row.Message = int8(m.Level), m.Kind, m.Message
 	j.tables.Publish(f.seg, &row, o, m.Lifecycle)
 	f.size += size
 	f.records++

@@ -31,14 +31,16 @@ const (
 
 // Options configure an [Encoder]. The zero value is ready to use.
 type Options struct {
-	Mask    *mask.Masker // hides secrets; nil hides nothing
-	MaxLine int          // bytes of a line without its newline; 0 means [MaxLine], and it is kept within [MinLine] and MaxLine
+	Mask     *mask.Masker // hides secrets; nil hides nothing
+	Messages *Messages    // give codes to messages; nil for none
+	MaxLine  int          // bytes of a line without its newline; 0 means [MaxLine], and it is kept within [MinLine] and MaxLine
 }
 
 // Encoder writes records as lines. It is safe for concurrent use.
 type Encoder struct {
-	mask    *mask.Masker
-	maxBody int
+	mask     *mask.Masker
+	messages *Messages
+	maxBody  int
 
 	keys    keyCache
 	second  secondCache
@@ -53,7 +55,7 @@ func NewEncoder(o Options) *Encoder {
 		size = MaxLine
 	}
 	size = min(max(size, MinLine), MaxLine)
-	e := &Encoder{mask: o.Mask, maxBody: size - maxPrefix}
+	e := &Encoder{mask: o.Mask, maxBody: size - maxPrefix, messages: o.Messages}
 	e.keys.init()
 	return e
 }
@@ -147,7 +149,10 @@ func (e *Encoder) body(dst []byte, en *Entry, fields []zap.Field) []byte {
 	}
 	b[len(b)-1] = '}' // in place of the last comma: a body has its level at least
 	if len(b)-st.start > e.maxBody {
-		b = e.shrink(b, st.start)
+		return e.shrink(b, st.start)
+	}
+	if m := e.messages; m != nil && m.asked.Load() && !st.secrets && en.Message != "" {
+		en.MessageCode = m.Code(en.Message)
 	}
 	return b
 }

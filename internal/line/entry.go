@@ -25,4 +25,8 @@ type Entry struct {
 	Err            error // becomes the error key; error fields then go to details
 	Truncated      bool  // a value among the fields was cut before it came here
 	Lifecycle      *Lifecycle
+
+	// MessageCode is told by [Encoder.Append]: the code of the message, see [Messages], 0
+	// where it has none or the line does not hold it as it is.
+	MessageCode uint16
 }

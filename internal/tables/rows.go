@@ -11,6 +11,10 @@ type Row struct {
 	Owner  uint32 // index of its identity, see [runs.View.Owner]
 	Level  int8   // a zapcore.Level
 	Kind   line.Kind
+
+	// Message is the code of the message, see [line.Messages], 0 where nobody told. It is
+	// good as long as the process.
+	Message uint16
 }
 
 // chunkRows is how many rows are allocated at a time: 32 KiB, so that no append
@@ -94,7 +98,7 @@ func (r *Rows) add(row *Row) {
 	to := &r.chunks[r.n/chunkRows][r.n%chunkRows]
 	to.Seq, to.Time = row.Seq, row.Time
 	to.Offset, to.Len, to.Owner = row.Offset, row.Len, row.Owner
-	to.Level, to.Kind = row.Level, row.Kind
+	to.Level, to.Kind, to.Message = row.Level, row.Kind, row.Message
 	r.n++
 }
 
