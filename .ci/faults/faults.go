@@ -191,6 +191,8 @@ var faults = []fault{
 	{"the mask is left out of values", inLine,
 		"func (e *Encoder) value(b []byte, s string, st *state) []byte {\n\tif st.secrets {", "func (e *Encoder) value(b []byte, s string, st *state) []byte {\n\tif false {",
 		inLine, "^TestMasking$"},
+	{"a message tells a secret by its code", inLine,
+		"m.asked.Load() && !st.secrets && ", "m.asked.Load() && ", inLine, "^TestMessages$"},
 	{"values of secret keys are shown", inLine,
 		"\treturn b, hidden || st.hide\n", "\treturn b, st.hide\n", inLine, "^TestMasking$"},
 	{"times that a sidecar rounds are taken for exact", inQuery,
