@@ -149,6 +149,8 @@ type request struct {
 	who   Principal
 	view  view // what who may see
 	wrote bool // the status is out, or may be
+	// control is of an answer that is streamed, else nil.
+	control *http.ResponseController
 }
 
 // endpoint does for a route what all have in common.
@@ -167,6 +169,9 @@ func (a *api) endpoint(rt route) http.Handler {
 		}()
 		if err := q.serve(rt); err != nil {
 			q.fail(err)
+		}
+		if q.control != nil {
+			writing(q.control, writeTimeout) // what net/http holds back until now
 		}
 	})
 }

@@ -37,6 +37,7 @@ func (q *request) download() error {
 		return err
 	}
 
+	out := q.deadlined()
 	var whole spool
 	defer whole.Close()
 	name, kind := "log-"+strconv.FormatUint(id, 10)+".zip", "application/zip"
@@ -64,7 +65,7 @@ func (q *request) download() error {
 	q.w.Header().Set("Content-Length", strconv.FormatInt(whole.Size(), 10))
 	q.w.WriteHeader(http.StatusOK)
 	q.wrote = true
-	_, err = io.Copy(q.deadlined(), text)
+	_, err = io.Copy(out, text)
 	return err
 }
 

@@ -14,23 +14,38 @@ const (
 	maxPart      = 128 << 10
 )
 
-// deadlined returns a writer to the client that gives each write a deadline of
-// its own in place of the server's WriteTimeout, which is meant for short
-// answers.
-func (q *request) deadlined() io.Writer {
-	return &deadlined{w: q.w, control: http.NewResponseController(q.w)}
+// stream returns the control of an answer that is written piece by piece. The server's
+// WriteTimeout, which is meant for short answers, does not hold for it.
+//
+// A deadline is there only while something is written: HTTP/2 ends a stream when its
+// deadline passes, also while nobody writes. Where the server has none to set, its own
+// holds.
+func (q *request) stream() *http.ResponseController {
+	q.control = http.NewResponseController(q.w)
+	idle(q.control)
+	return q.control
 }
+
+// writing gives the writes that follow their time.
+func writing(c *http.ResponseController, d time.Duration) { _ = c.SetWriteDeadline(time.Now().Add(d)) }
+
+// idle takes the deadline away until something is written again.
+func idle(c *http.ResponseController) { _ = c.SetWriteDeadline(time.Time{}) }
+
+// deadlined returns a writer to the client that gives each write a deadline of its
+// own.
+func (q *request) deadlined() io.Writer { return &deadlined{w: q.w, control: q.stream()} }
 
 type deadlined struct {
 	w       io.Writer
 	control *http.ResponseController
 }
 
-// Write writes each part with a new deadline. Where the server has none to set,
-// its own holds.
+// Write writes each part with a new deadline.
 func (d *deadlined) Write(p []byte) (n int, err error) {
+	defer idle(d.control)
 	for part := range slices.Chunk(p, maxPart) {
-		_ = d.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+		writing(d.control, writeTimeout)
 		k, err := d.w.Write(part)
 		if n += k; err != nil {
 			return n, err

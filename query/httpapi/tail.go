@@ -89,7 +89,7 @@ func (q *request) tail() error {
 
 	ctx, cancel := context.WithCancel(q.ctx)
 	defer cancel()
-	s := sse{control: http.NewResponseController(q.w), out: bufio.NewWriterSize(q.w, tailBuffer)}
+	s := sse{control: q.stream(), out: bufio.NewWriterSize(q.w, tailBuffer)}
 	// What was there when the tail began, and what comes then, join at one number.
 	snapshot, err := q.view.newest(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ type sse struct {
 // begin sends the headers. Something between server and handler that cannot
 // flush would keep every event back: that is said while it can be.
 func (s *sse) begin(q *request) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(tailTimeout)) // the server's own is for short answers
+	s.deadline()
 	h := q.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
@@ -241,8 +241,8 @@ func (s *sse) comment(text string) {
 	}
 }
 
-// deadline gives the next write its time.
-func (s *sse) deadline() { _ = s.control.SetWriteDeadline(time.Now().Add(tailTimeout)) }
+// deadline gives what is written until the next flush its time.
+func (s *sse) deadline() { writing(s.control, tailTimeout) }
 
 func (s *sse) flush() {
 	if s.err != nil {
@@ -251,6 +251,7 @@ func (s *sse) flush() {
 	s.deadline()
 	s.keep(s.out.Flush())
 	s.keep(s.control.Flush())
+	idle(s.control)
 }
 
 func (s *sse) keep(err error) {

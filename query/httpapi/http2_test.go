@@ -1,0 +1,101 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/steplog/steplog/logger"
+	"github.com/steplog/steplog/query"
+)
+
+// pipes is a listener without a network, for servers in a bubble of synctest.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	c, more := <-p
+	if !more {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// dial connects to it.
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	p <- there
+	return here, nil
+}
+
+// piped serves h over HTTP/1.1 and HTTP/2 without TLS, and returns what to dial and a
+// client that speaks HTTP/2.
+func piped(t *testing.T, h http.Handler, writeTimeout time.Duration) (pipes, *http.Client) {
+	t.Helper()
+	var protocols, second http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	second.SetUnencryptedHTTP2(true)
+	server, at := &http.Server{Handler: h, Protocols: &protocols, WriteTimeout: writeTimeout}, make(pipes)
+	go func() { _ = server.Serve(at) }()
+	transport := &http.Transport{Protocols: &second, DialContext: at.dial}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+		synctest.Wait()
+	})
+	return at, &http.Client{Transport: transport}
+}
+
+// TestHTTP2 is about the deadline of a stream of HTTP/2: it ends the stream, also while
+// nobody writes.
+func TestHTTP2(t *testing.T) {
+	for _, writeTimeout := range []time.Duration{0, 5 * time.Second} {
+		t.Run(fmt.Sprint("a tail without anything to tell goes on, server's timeout ", writeTimeout), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := logger.OpenMemory(nil)
+				defer store.Close()
+				_, client := piped(t, handler(t, store.Query(), store, nil), writeTimeout)
+				answer, err := client.Get("http://logs.example.com/tail?service=orders")
+				require.NoError(t, err)
+				defer answer.Body.Close()
+				require.Equal(t, "HTTP/2.0", answer.Proto)
+				time.Sleep(10 * time.Minute)
+				store.Server("edge-1").Service("orders").Info("still there")
+				lines := bufio.NewScanner(answer.Body)
+				for lines.Scan() && !strings.Contains(lines.Text(), "still there") {
+				}
+				require.NoError(t, lines.Err())
+			})
+		})
+		t.Run(fmt.Sprint("an export that finds little is whole, server's timeout ", writeTimeout), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := uint64(0)
+				h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {
+					time.Sleep(time.Minute)
+					asked++
+					line := `{"seq":1,"message":"` + strings.Repeat("x", 10_000) + `"}`
+					return query.Result[query.Record]{AsOf: 9, More: asked < 5, Items: []query.Record{{Seq: asked, Raw: []byte(line)}}}, nil
+				}, nil)
+				_, client := piped(t, h, writeTimeout)
+				answer, err := client.Get("http://logs.example.com/export")
+				require.NoError(t, err)
+				defer answer.Body.Close()
+				text, err := io.ReadAll(answer.Body)
+				require.NoError(t, err)
+				require.Equal(t, fmt.Sprint(strings.Count(string(text), "\n")), answer.Trailer.Get("Steplog-Records"))
+				require.Equal(t, "true", answer.Trailer.Get("Steplog-Whole"))
+			})
+		})
+	}
+}
