@@ -127,10 +127,12 @@ func (q *request) json(v any) error {
 	return q.answer(body)
 }
 
-// answer answers with what is JSON already.
+// answer answers with what is JSON already. A page may be long, and who does not read it
+// must not keep its place.
 func (q *request) answer(body []byte) error {
 	q.wrote = true
-	send(q.w, http.StatusOK, body)
+	header(q.w, http.StatusOK, len(body))
+	_, _ = q.deadlined().Write(body) // a client that has gone hears nothing
 	return nil
 }
 
@@ -145,9 +147,14 @@ func encode(v any) ([]byte, error) {
 }
 
 func send(w http.ResponseWriter, status int, body []byte) {
+	header(w, status, len(body))
+	_, _ = w.Write(body) // a client that has gone hears nothing
+}
+
+// header begins an answer of size bytes of JSON.
+func header(w http.ResponseWriter, status, size int) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(size))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that has gone hears nothing
 }

@@ -149,7 +149,7 @@ type request struct {
 	who   Principal
 	view  view // what who may see
 	wrote bool // the status is out, or may be
-	// control is of an answer that is streamed, else nil.
+	// control is of an answer that is written piece by piece, else nil.
 	control *http.ResponseController
 }
 

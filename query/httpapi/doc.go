@@ -38,7 +38,7 @@
 //
 // A question is given [Options.Timeout], and [Options.MaxQueries] are answered
 // at a time; who waits too long for a place gets 503 with Retry-After. Live
-// tails are 64 in all and 8 for one principal. Streams write with a deadline for
-// each part, so that somebody who does not read holds nothing for long. Memory
+// tails are 64 in all and 8 for one principal. Answers are written with a deadline
+// for each part, so that somebody who does not read holds nothing for long. Memory
 // does not grow with an answer that is streamed.
 package httpapi

@@ -16,6 +16,7 @@ import (
 
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/query/httpapi"
 )
 
 // pipes is a listener without a network, for servers in a bubble of synctest.
@@ -95,6 +96,35 @@ func TestHTTP2(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, fmt.Sprint(strings.Count(string(text), "\n")), answer.Trailer.Get("Steplog-Records"))
 				require.Equal(t, "true", answer.Trailer.Get("Steplog-Whole"))
+			})
+		})
+	}
+}
+
+// TestAnswerThatNobodyReads: it does not keep its place for ever.
+func TestAnswerThatNobodyReads(t *testing.T) {
+	for _, path := range []string{"/entries", "/logs", "/files/user.log"} {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := logger.OpenMemory(nil)
+				defer store.Close()
+				_, run := store.Server("edge-1").Service("orders").Operation("flow-1").Start(t.Context())
+				for range 100 {
+					run.Info(strings.Repeat("x", 1000))
+				}
+				run.End(nil)
+				at, client := piped(t, handler(t, store.Query(), store, func(o *httpapi.Options) { o.MaxQueries = 1 }), 0)
+				conn, err := at.dial(t.Context(), "", "")
+				require.NoError(t, err)
+				defer conn.Close()
+				_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: logs.example.com\r\n\r\n", path)
+				require.NoError(t, err)
+				synctest.Wait()
+				time.Sleep(time.Minute)
+				answer, err := client.Get("http://logs.example.com" + path)
+				require.NoError(t, err)
+				defer answer.Body.Close()
+				require.Equal(t, http.StatusOK, answer.StatusCode)
 			})
 		})
 	}

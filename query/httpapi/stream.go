@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// A stream is written in parts of at most maxPart bytes, and each may take as long
+// An answer is written in parts of at most maxPart bytes, and each may take as long
 // as writeTimeout. A client that takes longer does not read.
 const (
 	writeTimeout = 30 * time.Second
 	maxPart      = 128 << 10
 )
 
-// stream returns the control of an answer that is written piece by piece. The server's
-// WriteTimeout, which is meant for short answers, does not hold for it.
+// stream returns the control of an answer that is written piece by piece, for which the
+// server's WriteTimeout does not hold.
 //
 // A deadline is there only while something is written: HTTP/2 ends a stream when its
 // deadline passes, also while nobody writes. Where the server has none to set, its own
