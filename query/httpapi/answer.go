@@ -50,14 +50,15 @@ func fail(w http.ResponseWriter, f *failure) {
 	send(w, f.status, body)
 }
 
-// fail answers with an error, or ends the connection when an answer has begun.
+// fail answers with an error, or ends the connection when an answer has begun or the
+// request was given up: without an answer net/http would send an empty one with 200.
 func (q *request) fail(err error) {
 	if q.wrote {
 		panic(http.ErrAbortHandler)
 	}
 	f := q.failure(err)
 	if f == nil {
-		return // nobody is there to read it
+		panic(http.ErrAbortHandler)
 	}
 	fail(q.w, f)
 }
@@ -70,13 +71,16 @@ var paramOf = map[string]string{
 	"field": "field", "limit": "limit", "width": "interval", "Project": "project", "Projects": "", "IP": "ip",
 }
 
-// failure says how an error is answered; nil when the client has gone.
+// failure says how an error is answered; nil when the request was given up, by a client
+// that has gone or a server that ends.
 func (q *request) failure(err error) *failure {
 	var f *failure
 	var invalid *query.InvalidError
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.Is(err, context.DeadlineExceeded):
+		return &failure{status: http.StatusServiceUnavailable, message: "The query took too long: narrow the time range."}
 	case q.r.Context().Err() != nil:
 		return nil
 	case errors.As(err, &invalid):
@@ -89,8 +93,6 @@ func (q *request) failure(err error) *failure {
 		return notFound("There is no such file.")
 	case errors.Is(err, query.ErrNotFound):
 		return notFound("There is no record with this id.")
-	case errors.Is(err, context.DeadlineExceeded):
-		return &failure{status: http.StatusServiceUnavailable, message: "The query took too long: narrow the time range."}
 	case errors.Is(err, query.ErrChanging):
 		return &failure{status: http.StatusServiceUnavailable, retry: 1, message: "Files were deleted while they were read; try again."}
 	case errors.Is(err, query.ErrClosed):

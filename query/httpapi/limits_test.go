@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,4 +188,34 @@ func TestEngineThatLeaks(t *testing.T) {
 	do(t, h, http.MethodGet, "/entries", "")
 	require.Equal(t, []string{"mine"}, asked.Projects)
 	require.NotContains(t, do(t, h, http.MethodGet, "/export", "").body, "secret")
+}
+
+// TestGivenUp: who cannot be answered any more is not told that there is nothing.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	h := over(t, func(ctx context.Context, _ query.Filter) (query.Result[query.Record], error) {
+		<-ctx.Done()
+		return query.Result[query.Record]{}, ctx.Err()
+	}, nil)
+	ask := func(ctx context.Context) (*http.Response, error) {
+		at := httptest.NewUnstartedServer(h)
+		at.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+		at.Start()
+		defer at.Close()
+		return at.Client().Get(at.URL + "/logs")
+	}
+	t.Run("a server that ends", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := ask(ctx)
+		require.Error(t, err)
+	})
+	t.Run("a middleware that gives a request its own time", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		answer, err := ask(ctx)
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+	})
 }
