@@ -53,14 +53,17 @@ func fail(w http.ResponseWriter, f *failure) {
 // fail answers with an error, or ends the connection when an answer has begun or the
 // request was given up: without an answer net/http would send an empty one with 200.
 func (q *request) fail(err error) {
-	if q.wrote {
-		panic(http.ErrAbortHandler)
-	}
 	f := q.failure(err)
-	if f == nil {
+	if q.wrote || f == nil {
 		panic(http.ErrAbortHandler)
 	}
 	fail(q.w, f)
+}
+
+// problem tells of an error that a client is not told of.
+func (q *request) problem(err error) *failure {
+	q.options.OnProblem(fmt.Errorf("httpapi: %s %s: %w", q.r.Method, q.r.URL.Path, err))
+	return &failure{status: http.StatusInternalServerError, message: "Something went wrong inside."}
 }
 
 // paramOf are the names of parameters for the fields that package query names.
@@ -100,8 +103,7 @@ func (q *request) failure(err error) *failure {
 	case errors.Is(err, query.ErrUnsupported):
 		return &failure{status: http.StatusNotImplemented, message: "The engine behind this API cannot answer that."}
 	}
-	q.options.OnProblem(fmt.Errorf("httpapi: %s %s: %w", q.r.Method, q.r.URL.Path, err))
-	return &failure{status: http.StatusInternalServerError, message: "Something went wrong inside."}
+	return q.problem(err)
 }
 
 func orWord(param, word string) string {

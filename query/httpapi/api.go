@@ -162,10 +162,10 @@ func (a *api) endpoint(rt route) http.Handler {
 			if cause == nil {
 				return
 			}
-			if cause == http.ErrAbortHandler || q.wrote {
-				panic(http.ErrAbortHandler) // the answer is not whole, and the client must see that
+			if cause == http.ErrAbortHandler {
+				panic(cause) // the answer is not whole, and the client must see that
 			}
-			q.fail(fmt.Errorf("panic: %v", cause))
+			q.fail(q.problem(fmt.Errorf("panic: %v", cause)))
 		}()
 		if err := q.serve(rt); err != nil {
 			q.fail(err)

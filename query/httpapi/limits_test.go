@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,5 +220,50 @@ func TestGivenUp(t *testing.T) {
 		require.NoError(t, err)
 		defer answer.Body.Close()
 		require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+	})
+}
+
+// broken is a writer that panics after the first bytes.
+type broken struct {
+	*httptest.ResponseRecorder
+	wrote bool
+}
+
+func (b *broken) Write(p []byte) (int, error) {
+	if b.wrote {
+		panic("no")
+	}
+	b.wrote = true
+	return b.ResponseRecorder.Write(p)
+}
+
+// TestWhatGoesWrongOnTheWay: what breaks an answer off that has begun is told, for nobody
+// else will say it.
+func TestWhatGoesWrongOnTheWay(t *testing.T) {
+	t.Parallel()
+	t.Run("a panic", func(t *testing.T) {
+		t.Parallel()
+		var heard error
+		h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {
+			line := []byte(`{"seq":1,"message":"` + strings.Repeat("x", 1<<20) + `"}`)
+			return query.Result[query.Record]{AsOf: 1, Items: []query.Record{{Seq: 1, Raw: line}}}, nil
+		}, func(o *httpapi.Options) { o.OnProblem = func(err error) { heard = err } })
+		require.PanicsWithValue(t, http.ErrAbortHandler, func() {
+			h.ServeHTTP(&broken{ResponseRecorder: httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, "/entries", nil))
+		})
+		require.ErrorContains(t, heard, "panic: no")
+	})
+	t.Run("a zip with a file that is damaged", func(t *testing.T) {
+		t.Parallel()
+		var heard error
+		s, dir := folder(t, func(o *httpapi.Options) { o.OnProblem = func(err error) { heard = err } })
+		packed := s.closed(t, 0, 300)
+		file := filepath.Join(dir, packed)
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		clear(text[len(text)/2 : len(text)/2+200])
+		require.NoError(t, os.WriteFile(file, text, 0o600))
+		require.PanicsWithValue(t, http.ErrAbortHandler, func() { do(t, s, http.MethodGet, "/files/download?name="+packed, "") })
+		require.ErrorContains(t, heard, packed)
 	})
 }

@@ -44,8 +44,8 @@ type Options struct {
 	// each CPU, and 8 at least. Exports and downloads have as many places of
 	// their own, so that slow readers do not keep questions out.
 	MaxQueries int
-	// OnProblem hears of errors that are answered with 500, and of panics. It may
-	// be called from any goroutine.
+	// OnProblem hears of errors that are answered with 500 or break an answer off,
+	// and of panics. It may be called from any goroutine.
 	OnProblem func(error)
 }
 
