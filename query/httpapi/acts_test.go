@@ -60,7 +60,9 @@ func TestTakingOutIsAudited(t *testing.T) {
 	for _, target := range []string{"/logs", "/entries", "/logs/" + id, "/files/user.log", "/audit", "/access", "/runs/run-1/steps", "/files", "/settings", "/stats"} {
 		ask(target) // looking is not kept
 	}
-	require.Equal(t, http.StatusOK, do(t, s, http.MethodHead, "/export", "").status) // takes nothing
+	for _, target := range []string{"/export", "/logs/download?projectId=p-1&flowId=flow-1&id=" + id, "/files/download", "/files/user.log/content"} {
+		require.Equal(t, http.StatusOK, do(t, s, http.MethodHead, target, "").status, "%s takes nothing", target)
+	}
 
 	var got []string
 	for _, r := range s.trail(t) {

@@ -51,7 +51,11 @@ func (q *request) download() error {
 		into, finish = encoder, encoder.Close
 		name, kind = name+".b64", "text/plain; charset=us-ascii"
 	}
-	if err := export.Zip(q.ctx, into, q.engine, id); err != nil {
+	ctx := q.ctx
+	if q.r.Method == http.MethodHead {
+		ctx = query.PartOf(ctx) // it takes nothing, and is not told of
+	}
+	if err := export.Zip(ctx, into, q.engine, id); err != nil {
 		return err
 	}
 	if err := finish(); err != nil {

@@ -114,7 +114,11 @@ func (q *request) fileContent() error {
 	if err := q.fileAllowed(name); err != nil {
 		return err
 	}
-	file, err := q.store.Files().DownloadStored(q.ctx, name)
+	open := func() (io.ReadSeekCloser, error) { return q.store.Files().DownloadStored(q.ctx, name) }
+	if q.r.Method == http.MethodHead { // takes nothing
+		open = func() (io.ReadSeekCloser, error) { return q.store.Files().OpenStored(name) }
+	}
+	file, err := open()
 	if err != nil {
 		return err
 	}
