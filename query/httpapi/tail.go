@@ -95,13 +95,15 @@ func (q *request) tail() error {
 	if err != nil {
 		return err
 	}
-	var earlier []query.Record
-	if backfill > 0 {
-		page, err := q.view.Records(query.PartOf(ctx), f, query.Paging{Limit: backfill, AsOf: snapshot})
-		if err != nil {
-			return err
-		}
-		earlier = page.Items
+	// No id here is that large yet: the client comes from a folder that was there before
+	// this one, and all that is here is new to it.
+	anew := after > snapshot
+	if anew {
+		after, backfill = 0, maxBackfill
+	}
+	earlier, err := q.earlier(ctx, f, backfill, snapshot)
+	if err != nil {
+		return err
 	}
 	options := query.TailOptions{After: after}
 	if after == 0 {
@@ -119,8 +121,11 @@ func (q *request) tail() error {
 	}
 	q.wrote = true
 	s.comment(fmt.Sprintf("retry: %d\n\n", tailRetryMilli))
-	for _, r := range slices.Backward(earlier) {
-		s.record(query.Tailed{Record: r})
+	for _, t := range earlier {
+		if !anew {
+			t.Missed = 0 // they were not asked for
+		}
+		s.record(t)
 	}
 	if after == 0 && snapshot > 0 {
 		s.comment(fmt.Sprintf("id: %d\n\n", snapshot))
@@ -130,6 +135,22 @@ func (q *request) tail() error {
 		q.failure(err) // it reports what nobody else will hear of
 	}
 	return nil
+}
+
+// earlier returns the newest n records up to a snapshot, oldest first, and with the first
+// how many there are before it.
+func (q *request) earlier(ctx context.Context, f query.Filter, n int, snapshot uint64) ([]query.Tailed, error) {
+	if n == 0 || snapshot == 0 {
+		return nil, nil
+	}
+	page, err := q.view.Records(query.PartOf(ctx), f, query.Paging{Limit: n, AsOf: snapshot})
+	all := make([]query.Tailed, 0, len(page.Items))
+	missed := page.Total.N - int64(len(page.Items))
+	for _, r := range slices.Backward(page.Items) {
+		all = append(all, query.Tailed{Record: r, Missed: missed})
+		missed = 0
+	}
+	return all, err
 }
 
 // sse writes server-sent events; after an error it writes no more.

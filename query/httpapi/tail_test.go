@@ -195,6 +195,26 @@ func TestTail(t *testing.T) {
 		require.Equal(t, event{name: "gap", data: `{"missed":500}`}, l.next())
 		require.Equal(t, "many", l.message())
 	})
+	t.Run("R6.6 http: resumes in a folder that was made anew, where numbers are smaller", func(t *testing.T) {
+		fresh := serve(t, nil)
+		at := live(t, fresh)
+		log, url := fresh.Server("edge-1").Service("orders").Logger, at.URL+"/tail?service=orders"
+		early := listen(t, url, "Last-Event-ID", "5000000")
+		log.Info("new 1")
+		require.Equal(t, "new 1", early.message())
+		l := listen(t, url, "Last-Event-ID", "5000000")
+		require.Equal(t, "new 1", l.message(), "all that is there is new to who comes from another folder")
+		log.Info("new 2")
+		require.Equal(t, "new 2", l.message())
+		l.close()
+		for range 1100 {
+			log.Info("many")
+		}
+		require.Equal(t, "many", listen(t, url, "Last-Event-ID", l.id).message())
+		many := listen(t, url, "Last-Event-ID", "5000000")
+		require.Equal(t, event{name: "gap", data: `{"missed":102}`}, many.next())
+		require.Equal(t, "many", many.message())
+	})
 	t.Run("HEAD ends at once", func(t *testing.T) {
 		require.Equal(t, "text/event-stream", do(t, s, http.MethodHead, "/tail", "").header.Get("Content-Type"))
 	})
