@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -96,13 +99,33 @@ func (q *request) viewFile() error {
 		return err
 	}
 	q.store.Files().Viewed(q.ctx, name)
-	if text == nil {
-		text = []string{}
+	return q.lines(name, text)
+}
+
+// lines answers with lines of a file. They may be megabytes, and several times as many
+// as one document of JSON: each is encoded when it is sent.
+func (q *request) lines(name string, text []string) error {
+	page, err := encode(success{"success", struct {
+		Name  string            `json:"name"`
+		Lines []json.RawMessage `json:"lines"`
+	}{name, []json.RawMessage{hole}}})
+	if err != nil {
+		return err
 	}
-	return q.success(struct {
-		Name  string   `json:"name"`
-		Lines []string `json:"lines"`
-	}{name, text})
+	begin, end, _ := bytes.Cut(page, hole)
+	q.w.Header().Set("Content-Type", "application/json")
+	q.wrote = true
+	out := bufio.NewWriterSize(q.deadlined(), maxPart)
+	line := json.NewEncoder(out)
+	_, _ = out.Write(begin) // Flush returns the first error
+	for i, s := range text {
+		if i > 0 {
+			_ = out.WriteByte(',')
+		}
+		_ = line.Encode(s)
+	}
+	_, _ = out.Write(end)
+	return out.Flush()
 }
 
 // fileContent serves a file as it is stored: a compressed one stays compressed.

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -169,6 +171,26 @@ func TestFiles(t *testing.T) {
 		refusal(t, http.StatusForbidden, del("/files/audit.log"))
 		refusal(t, http.StatusForbidden, del("/files/audit-2026-01-01T00-00-00.000.log.gz"))
 	})
+}
+
+// TestViewIsSentLineByLine: when the first lines are sent, the others are not JSON yet.
+func TestViewIsSentLineByLine(t *testing.T) {
+	s := serve(t, nil)
+	log := s.Server("edge-1").To("email")
+	for range 4000 {
+		log.Info(strings.Repeat(`"`, 1000))
+	}
+	text := len(do(t, s, http.MethodGet, "/files/email.log/content", "").body)
+	allocated := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.TotalAlloc
+	}
+	before, then := allocated(), uint64(0)
+	w := &leaver{ResponseRecorder: httptest.NewRecorder(), began: func() { then = allocated() }}
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/files/email.log?head=4000", nil))
+	require.Less(t, then-before, uint64(2*text))
+	require.Len(t, decode(t, w.Body.String())["data"].(map[string]any)["lines"], 4000)
 }
 
 // TestOnlyLogs: no name leads out of the folder, or to what is no log.
