@@ -66,6 +66,11 @@ func TestAPIList(t *testing.T) {
 		require.Equal(t, []string{}, messages(t, "/logs?startDate=2023-10-27T10:30:01.000000001Z&endDate=2023-10-27T10:35:14.999999999Z"))
 		require.Equal(t, []string{product}, messages(t, "/logs?startDate=2023-10-27T12:30:01+02:00&endDate=2023-10-27T12:30:01%2B02:00"), "a + that became a blank")
 	})
+	t.Run("R3.1 http: nothing was logged before the year 1, which is a date like any other", func(t *testing.T) {
+		require.Equal(t, []string{}, messages(t, "/logs?endDate=0001-01-01T00:00:00Z"))
+		require.NotEmpty(t, messages(t, "/logs?startDate=0001-01-01T00:00:00Z"))
+		s.refused(t, http.StatusBadRequest, "/logs?startDate=2023-10-27T10:30:01Z&endDate=0001-01-01T00:00:00Z")
+	})
 	t.Run("R3.1 http: limit 50 by default, offset 0, newest first", func(t *testing.T) {
 		for i := range 60 {
 			s.Server("edge-1").Service("many").Info(fmt.Sprint("m", i))

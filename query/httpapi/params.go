@@ -176,6 +176,8 @@ func (p *params) date(name string) time.Time {
 	}
 	if err != nil {
 		p.wrong(bad(name, "Invalid date format for '%s'. Please use ISO 8601 format (YYYY-MM-DDTHH:MM:SSZ).", name))
+	} else if t.IsZero() {
+		t = t.Add(1) // a filter takes the zero time for none
 	}
 	return t
 }
