@@ -148,6 +148,7 @@ func TestFiles(t *testing.T) {
 		require.Equal(t, 300, strings.Count(all[strings.TrimSuffix(packed, ".gz")], "\n"))
 		some := open("/files/download?name=email.log&name=" + packed)
 		require.Len(t, some, 2)
+		s.refused(t, http.StatusBadRequest, "/files/download?name...=email.log")
 		s.refused(t, http.StatusNotFound, "/files/download?name=nothing.log")
 		s.refused(t, http.StatusNotFound, "/files/download?name=email.log&name=..%2Fx")
 	})

@@ -49,7 +49,7 @@ func (q *request) params(known ...string) *params {
 	p.values = values
 	for _, name := range sortedNames(values) {
 		family, _, numbered := strings.Cut(name, ".")
-		if !slices.Contains(known, name) && !(numbered && slices.Contains(known, family+".N")) {
+		if strings.HasSuffix(name, "...") || !slices.Contains(known, name) && !(numbered && slices.Contains(known, family+".N")) {
 			p.err = bad(name, "There is no parameter '%.80s' here.", name)
 			return p
 		}
