@@ -69,7 +69,11 @@ type foundStep struct {
 func (b *journalBackend) Steps(ctx context.Context, f StepFilter, w Window) (Result[SubLog], error) {
 	return again(ctx, b, func(snap *journal.Snapshot) (Result[SubLog], error) {
 		p := newHistoryPage[SubLog](&w, snap.AsOf)
-		c := stepCollector{snap: snap, q: newStepQuestion(snap, &f), w: &w, asOf: p.AsOf}
+		q := newStepQuestion(snap, &f)
+		if done, err := b.stepsInTurn(ctx, snap, q, p); done || err != nil {
+			return p.Result, err
+		}
+		c := stepCollector{snap: snap, q: q, w: &w, asOf: p.AsOf}
 		if err := c.collect(ctx); err != nil {
 			return p.Result, err
 		}

@@ -53,6 +53,7 @@ type journalBackend struct {
 	// tellers are *runs.Teller that nobody uses.
 	tellers sync.Pool
 	kept    keptLogs
+	stopped stoppedSteps
 }
 
 // Close closes the journal of a Backend that opened it itself.

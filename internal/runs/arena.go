@@ -71,8 +71,8 @@ func (a *arena) add(c *chunkOfArena) uint32 {
 	return uint32(len(a.chunks) - 1)
 }
 
-// get returns the bytes at a place. They are valid until the next put or drop,
-// and must not be changed.
+// get returns the bytes at a place. They must not be changed, and never do: what is
+// dropped or moved stays as it was for who has it.
 func (a *arena) get(p place) []byte {
 	b := a.chunks[p.chunk].b[p.at:]
 	size := binary.LittleEndian.Uint32(b[4:])

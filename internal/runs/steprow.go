@@ -27,15 +27,9 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 	}
 	if r := h.live[run.slot]; r != nil {
 		for i, st := range r.steps {
-			if st.Seq > v.AsOf {
-				continue
+			if st.Seq <= v.AsOf {
+				rows = append(rows, h.liveStepRow(row.root, r, st, i))
 			}
-			root := row.root
-			if st.Identity.RootRun != r.Identity.RootRun {
-				root = h.hash(rootOf(st.Identity))
-			}
-			rows = append(rows, StepRow{Seq: st.Seq, Started: line.Nanoseconds(st.Started), Class: st.state.class(0), Scope: st.Identity,
-				Root: root, Action: st.Identity.Action, Place: i})
 		}
 		return rows
 	}
@@ -46,17 +40,30 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 	st := pastStep{start: &start, state: &state}
 	for i := range p.steps {
 		p.next(&st)
-		if st.seq > v.AsOf {
-			continue
+		if st.seq <= v.AsOf {
+			rows = append(rows, h.stepRow(&p, &st, i))
 		}
-		root := row.root
-		if st.ownRelatives {
-			if root = h.hashKept(p.id); st.relatives[0] != nil {
-				root = h.hashKept(st.relatives[0])
-			}
-		}
-		rows = append(rows, StepRow{Seq: st.seq, Started: st.started, Class: st.state.class(0), Scope: &st.scope.identity,
-			Root: root, Action: st.action, Place: i})
 	}
 	return rows
+}
+
+// stepRow returns what filters ask of a step of a run that is over.
+func (h *history) stepRow(p *pastRun, s *pastStep, place int) StepRow {
+	root := p.row.root
+	if s.ownRelatives {
+		if root = h.hashKept(p.id); s.relatives[0] != nil {
+			root = h.hashKept(s.relatives[0])
+		}
+	}
+	return StepRow{Seq: s.seq, Started: s.started, Class: s.state.class(0), Scope: &s.scope.identity, Root: root,
+		Action: s.action, Place: place}
+}
+
+// liveStepRow is stepRow for one of a run that goes on, which has the hash of a root.
+func (h *history) liveStepRow(root uint32, r *Run, s *Step, place int) StepRow {
+	if s.Identity.RootRun != r.Identity.RootRun {
+		root = h.hash(rootOf(s.Identity))
+	}
+	return StepRow{Seq: s.Seq, Started: line.Nanoseconds(s.Started), Class: s.state.class(0), Scope: s.Identity, Root: root,
+		Action: s.Identity.Action, Place: place}
 }

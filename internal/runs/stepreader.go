@@ -1,0 +1,117 @@
+package runs
+
+import "time"
+
+// StepReader reads the steps that a run has, one after the other, in the order in which
+// they started. A copy of it goes on from where it stands. It is for one goroutine at a
+// time.
+type StepReader struct {
+	run  Told // without its state
+	h    *history
+	ref  Ref
+	root uint32
+	row  StepRow
+	told Told
+
+	live  *Run // nil for one that is over
+	steps []*Step
+
+	kept []byte // of one that is over: they never change
+	past pastRun
+	step pastStep
+}
+
+// ReadSteps returns what reads the steps of a run, those after the view among them; nil
+// when it was removed meanwhile.
+func (v *View) ReadSteps(run *Row) *StepReader {
+	h := v.history
+	v.table.mu.Lock()
+	defer v.table.mu.Unlock()
+	row := *h.row(run.slot)
+	if !row.used || row.seq != run.Seq {
+		return nil
+	}
+	r := &StepReader{h: h, ref: run.Ref(), root: row.root}
+	r.row.Place = -1
+	if row.past == (place{}) {
+		r.live = h.live[run.slot]
+		r.steps = r.live.steps[:len(r.live.steps):len(r.live.steps)]
+		r.run.Start = r.live.Start
+		return r
+	}
+	r.kept = h.past.get(row.past)
+	r.past = h.openIDs(&row, r.kept)
+	r.past.open(&r.run.Start, &r.run.State)
+	r.run.Run = textOfID(r.past.id)
+	ids := r.past.relatives.texts()
+	r.run.RootRun, r.run.ParentRun, r.run.ParentStep = ids[0], ids[1], ids[2]
+	return r
+}
+
+// Over reports whether the run was over when r began with it.
+func (r *StepReader) Over() bool { return r.live == nil }
+
+// Same reports whether r still reads what is known of its run: one that is over is as it
+// was when r began with it, one that goes on may have further steps.
+func (v *View) Same(r *StepReader) bool {
+	h := v.history
+	v.table.mu.Lock()
+	defer v.table.mu.Unlock()
+	row := h.row(r.ref.slot)
+	switch {
+	case h != r.h || !row.used || row.seq != r.ref.Seq:
+		return false
+	case row.past == place{}:
+		return r.live != nil && r.live == h.live[r.ref.slot]
+	}
+	// Nothing else can lie where these bytes are as long as r has them.
+	return r.live == nil && &h.past.get(row.past)[0] == &r.kept[0]
+}
+
+// Run tells of the run, without its state.
+func (r *StepReader) Run() *Told { return &r.run }
+
+// Next returns what filters ask of the next step, nil after the last. It holds until the
+// next call.
+func (r *StepReader) Next() *StepRow {
+	place := r.row.Place + 1
+	if r.live != nil {
+		if place == len(r.steps) {
+			return nil
+		}
+		t := r.live.t
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		r.row = r.h.liveStepRow(r.root, r.live, r.steps[place], place)
+		return &r.row
+	}
+	if place == r.past.steps {
+		return nil
+	}
+	s := &r.step
+	s.start, s.state = &r.told.Start, &r.told.State
+	r.past.next(s)
+	r.row = r.h.stepRow(&r.past, s, place)
+	return &r.row
+}
+
+// Place is that of the step that Next returned among the steps of its run.
+func (r *StepReader) Place() int { return r.row.Place }
+
+// Told tells of the step that Next returned; see [Told] for how long it holds.
+func (r *StepReader) Told() *Told {
+	to, s, run := &r.told, &r.step, &r.run
+	if r.live != nil {
+		r.steps[r.row.Place].Tell(to)
+		return to
+	}
+	to.State.settle()
+	to.Seq, to.Scope, to.Started = s.seq, &s.scope.identity, time.Unix(0, s.started).UTC()
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = run.Run, run.RootRun, run.ParentRun, run.ParentStep
+	if s.ownRelatives {
+		own := s.relatives.texts()
+		to.RootRun, to.ParentRun, to.ParentStep = own[0], own[1], own[2]
+	}
+	to.Step, to.Action, to.ActionName, to.Attempt = textOfID(s.id), s.action, s.actionName, s.attempt
+	return to
+}
