@@ -220,6 +220,7 @@ func (l *Log) errors(ctx context.Context) iter.Seq2[Error, error] {
 		}
 		f := query.Filter{Run: l.run, Step: l.step,
 			Kinds: []query.Kind{query.KindLine, query.KindEvent, query.KindStep, query.KindRun}}
+		var failed map[string]bool
 		for r, err := range l.engine.All(ctx, f) {
 			if err != nil {
 				yield(Error{}, err)
@@ -227,7 +228,7 @@ func (l *Log) errors(ctx context.Context) iter.Seq2[Error, error] {
 			}
 			e, found, err := makeError(&r)
 			if found && err == nil {
-				found, err = l.holds(ctx, &r)
+				found, err = l.holds(ctx, &r, &failed)
 			}
 			if (found || err != nil) && !yield(e, err) || err != nil {
 				return
@@ -261,8 +262,9 @@ func makeError(r *query.Record) (Error, bool, error) {
 }
 
 // holds reports whether the failure that r tells of still stands: an end that
-// the library wrote because nobody else did is replaced by a later one.
-func (l *Log) holds(ctx context.Context, r *query.Record) (bool, error) {
+// the library wrote because nobody else did is replaced by a later one. failed are the
+// steps that failed, once that was asked.
+func (l *Log) holds(ctx context.Context, r *query.Record, failed *map[string]bool) (bool, error) {
 	if r.Kind != query.KindStep && r.Kind != query.KindRun {
 		return true, nil
 	}
@@ -274,8 +276,30 @@ func (l *Log) holds(ctx context.Context, r *query.Record) (bool, error) {
 		page, err := l.engine.MainLogs(ctx, query.RunFilter{Run: r.Run}, query.Paging{Limit: 1})
 		return err == nil && len(page.Items) > 0 && page.Items[0].Status == query.StatusFailed, err
 	}
-	page, err := l.engine.SubLogs(ctx, query.StepFilter{Run: r.Run, Step: r.Step}, query.Paging{Limit: 1})
-	return err == nil && len(page.Items) > 0 && page.Items[0].Status == query.StatusFailed, err
+	if *failed == nil {
+		*failed, err = l.failedSteps(ctx)
+	}
+	return (*failed)[r.Step], err
+}
+
+// failedSteps returns the ids of the steps that failed: all at once, because a question
+// about one looks through its run.
+func (l *Log) failedSteps(ctx context.Context) (map[string]bool, error) {
+	failed := make(map[string]bool)
+	paging := query.Paging{Limit: query.MaxLimit, Oldest: true}
+	for {
+		page, err := l.engine.SubLogs(ctx, query.StepFilter{Run: l.run, Step: l.step, Statuses: []int{query.StatusFailed}}, paging)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			failed[page.Items[i].Step] = true
+		}
+		if page.Next == "" {
+			return failed, nil
+		}
+		paging.Cursor = page.Next
+	}
 }
 
 // steps yields the steps of a run, oldest first, and notes the place of each.
