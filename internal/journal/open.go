@@ -247,7 +247,25 @@ func (j *Journal) load(believed, clean bool) error {
 			return err
 		}
 	}
-	return j.loadAhead()
+	if err := j.loadAhead(); err != nil {
+		return err
+	}
+	j.loadClosed(infos)
+	return nil
+}
+
+// loadClosed opens the logs that have closed files but no active one, so that those are
+// sealed and deleted by the rule though nobody logs. Where that fails, whoever logs next
+// tries again.
+func (j *Journal) loadClosed(infos []rotation.Info) {
+	for _, info := range infos {
+		if info.Log == fileAudit || (*j.fileTable.Load())[info.Log] != nil {
+			continue
+		}
+		if _, err := j.open(info.Log); err != nil {
+			j.problem(err)
+		}
+	}
 }
 
 // loadAhead opens the logs that have no active file but one that a rotation had
