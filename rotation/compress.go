@@ -52,6 +52,7 @@ func (f *File) compressNext() bool {
 		f.problem(fmt.Errorf("compress: %w", err))
 		return false
 	}
+	f.keep.forget(files)
 	now := time.Now()
 	for _, s := range files {
 		plain := s.ext == "" && format != 0

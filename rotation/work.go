@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,6 +16,22 @@ type keeper struct {
 	failed map[string]time.Time
 	// sealed holds files of which Seal has nothing more to do.
 	sealed map[string]bool
+}
+
+// forget forgets files that are gone, once there may be more of them than of those that
+// are there.
+func (k *keeper) forget(there []*stored) {
+	if max(len(k.done), len(k.failed), len(k.sealed)) <= 2*len(there) {
+		return
+	}
+	is := make(map[string]bool, len(there))
+	for _, s := range there {
+		is[s.base] = true
+	}
+	gone := func(base string) bool { return !is[base] }
+	maps.DeleteFunc(k.done, func(base string, _ bool) bool { return gone(base) })
+	maps.DeleteFunc(k.failed, func(base string, _ time.Time) bool { return gone(base) })
+	maps.DeleteFunc(k.sealed, func(base string, _ bool) bool { return gone(base) })
 }
 
 // work looks after the closed files.
