@@ -73,9 +73,9 @@ type Options struct {
 	// the file reads it again from Damage.From on.
 	OnDamage func(*DamageError)
 	// OnProblem hears of each problem that no caller is told: of the work in
-	// the background, of rotations that failed and were put off, and of each
-	// *DamageError when it is noticed. It may be called from any goroutine,
-	// also while Write runs.
+	// the background, of rotations that failed and were put off, once until one
+	// succeeds, and of each *DamageError when it is noticed. It may be called from
+	// any goroutine, also while Write runs.
 	OnProblem func(error)
 	// Seal, if set, makes the closed form of a file in place of the File. It is
 	// for the other packages of this module; see [Closed].
@@ -116,6 +116,7 @@ type File struct {
 	shut     bool       // text is closed, because it could be neither moved nor opened again
 	newest   time.Time  // of the closed files' names
 	retryAt  time.Time  // a failed rotation is not tried before
+	putOff   bool       // the last one failed, which was told
 	checked  int64      // this many bytes were seen in the file under path
 	damage   *DamageError
 	lookedAt time.Time // when Write last looked
@@ -361,7 +362,10 @@ func (f *File) makeRoom(n int64) error {
 	if now := time.Now(); !now.Before(f.retryAt) {
 		if err = f.rotate(); err != nil {
 			f.retryAt = now.Add(retryEvery)
-			f.problem(err)
+			if !f.putOff { // once, not on each try
+				f.problem(err)
+			}
+			f.putOff = true
 		}
 	}
 	if f.size.Load()+n > maxFileBytes {
@@ -422,7 +426,9 @@ func (f *File) Rotate() error {
 	if f.size.Load() == 0 {
 		return nil
 	}
-	return f.rotate()
+	err := f.rotate()
+	f.putOff = err != nil
+	return err
 }
 
 // Close syncs what was written, stops the goroutines of the File and waits for

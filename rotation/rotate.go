@@ -36,7 +36,7 @@ func (f *File) rotate() error {
 	}
 	f.newest = at
 	f.newNames = true
-	f.sick, f.damage = nil, nil
+	f.sick, f.damage, f.putOff = nil, nil, false
 	f.pin("")
 	f.size.Store(0)
 	f.checked = 0

@@ -283,11 +283,11 @@ func (f *File) writeBlock() error {
 // fails the file grows on, and so it does if there is nothing in it any more
 // because somebody emptied it.
 func (f *File) nextText() {
-	before := f.textTurns
+	before, failed := f.textTurns, f.turnErr != nil
 	f.turning = true
 	f.turnErr = f.text.Rotate()
 	f.turning = false
-	if f.turnErr != nil {
+	if f.turnErr != nil && !failed { // once, not on each try
 		f.j.problem(f.turnErr)
 	}
 	if f.textTurns == before {

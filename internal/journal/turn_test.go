@@ -260,3 +260,33 @@ func TestRotateWhileTheRingIsSaved(t *testing.T) {
 	require.Equal(t, []string{"user 1", "user 2"}, messages(t, f.Journal, "user"))
 	require.Equal(t, []string{"first 1", "first 2"}, messages(t, f.Journal, "first"))
 }
+
+// A file that cannot be rotated grows on, and the host hears of that once until it could
+// be rotated, though it is tried again every second.
+func TestRotationThatFailsIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for _, ring := range []journal.Mode{journal.ModeJournal, journal.ModeWrite} {
+		synctest.Test(t, func(t *testing.T) {
+			var failing atomic.Bool
+			f := open(t, vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+				if failing.Load() && op.Kind == vfs.OpRenameNew {
+					return syscall.EACCES
+				}
+				return nil
+			}), system("one"), func(o *journal.Options) { o.Mode, o.Rule.MaxBytes = ring, 300 })
+			said := 0
+			for i := range 90 {
+				failing.Store(i/30 != 1)
+				m := fmt.Sprint("message ", i)
+				f.sayAll("user", []string{m, m, m})
+				time.Sleep(500 * time.Millisecond)
+				said++
+			}
+			require.Len(t, f.problems, 2)
+			for _, err := range f.problems {
+				require.ErrorIs(t, err, syscall.EACCES)
+			}
+			require.Len(t, messages(t, f.Journal, "user"), 3*said)
+		})
+	}
+}
