@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 )
 
 // ErrSettings is returned when JSON is not the settings of a tree. An unknown
@@ -99,10 +100,8 @@ func parse(data []byte) (map[Scope]explicit, error) {
 			}
 			set.level = &l
 		}
-		if set == (explicit{}) {
-			continue
-		}
 		settings[scope] = set
 	}
+	maps.DeleteFunc(settings, func(_ Scope, set explicit) bool { return set == (explicit{}) })
 	return settings, nil
 }
