@@ -150,7 +150,7 @@ func reason(o query.Outcome, err error) string {
 	case err != nil:
 		return cutReason(err.Error())
 	case o == query.Panicked:
-		return "it panicked"
+		return "it panicked, or its goroutine was ended"
 	default:
 		return ""
 	}
@@ -190,21 +190,27 @@ func (c callers) functions() (caller, its string) {
 }
 
 // unwound reports whether an exported End, with these callers, is called by a
-// deferred function that runs because of a panic, or is deferred itself. Without
-// this, defer func() { run.End(err) }() would take a panic, during which err is
-// nil, for a success. What such a function starts itself, to clean up, did not
-// panic, and neither did what others do that it calls: those end in their own way.
+// deferred function that runs because of a panic, or of runtime.Goexit, as
+// testing's FailNow calls it, or is deferred itself. Without this,
+// defer func() { run.End(err) }() would take either, during which err is nil, for
+// a success. What such a function starts itself, to clean up, did not panic, and
+// neither did what others do that it calls: those end in their own way.
 func (x *execution) unwound(end callers) bool {
-	const panicking = "runtime.gopanic"
 	caller, its := end.functions()
-	if caller == panicking {
+	if unwinds(caller) {
 		return true
 	}
-	if its != panicking {
+	if !unwinds(its) {
 		return false
 	}
 	starter, under := x.by.functions()
-	return starter != caller || under != panicking
+	return starter != caller || under != its
+}
+
+// unwinds reports whether a function is one of those that run deferred functions because
+// nothing returns.
+func unwinds(function string) bool {
+	return function == "runtime.gopanic" || function == "runtime.Goexit"
 }
 
 // sixLevels are the levels in the order of [line.Levels].

@@ -262,8 +262,8 @@ func (r *Run) Output(out any) {
 // as failed. Steps that are open end as failed; one that ends later on its own
 // replaces that. Ending twice is fine: the first end stands.
 //
-// In a deferred function that runs because of a panic, with a nil err, the run
-// ends as panicked, so that
+// In a deferred function that runs because of a panic, or of runtime.Goexit, with a
+// nil err, the run ends as panicked, so that
 //
 //	defer func() { run.End(err) }()
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -114,6 +115,27 @@ func TestRunLife(t *testing.T) {
 		}()
 		all := mainLogs(t, store, query.RunFilter{})
 		require.Equal(t, query.Succeeded, all[len(all)-1].Outcome)
+	})
+	t.Run("R2.8 library: a goroutine that is ended is no success", func(t *testing.T) {
+		store := openMemory(t, nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			ctx, flow := operation(store).Start(t.Context(), logger.ID("ended"))
+			defer func() { flow.End(nil) }()
+			_, step := logger.StartStep(ctx, "work")
+			defer step.End(nil, nil)
+			defer func() {
+				_, undo := logger.StartStep(ctx, "undo")
+				undo.End(nil, nil)
+			}()
+			runtime.Goexit() // as testing's FailNow does
+		}()
+		<-done
+		m := mainLog(t, store, "ended")
+		require.Equal(t, query.Panicked, m.Outcome)
+		require.Equal(t, query.Panicked, m.SubLogs[0].Outcome)
+		require.Equal(t, query.Succeeded, m.SubLogs[1].Outcome)
 	})
 	t.Run("R2.8 library: what cleans up after a panic ends as it says", func(t *testing.T) {
 		for name, recovers := range map[string]bool{"the panic goes on": false, "the panic was recovered": true} {
