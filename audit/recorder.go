@@ -122,7 +122,7 @@ func (r *Recorder) Reopen(ctx context.Context) error {
 		_ = s.trail.close() // it has failed, and said so
 		r.left, r.leftBy = *s.trail.latest.Load(), s.trail.signer.Name()
 	}
-	s, err := r.open(ctx)
+	s, err := r.open(orBackground(ctx))
 	if err != nil {
 		r.state.Store(&state{err: unavailable(err)})
 		return err
@@ -196,14 +196,22 @@ func (r *Recorder) announce(ctx context.Context, s *state) error {
 // Record records one act. When it returns without an error the record is on the
 // disk and under a signature, and the receipt says which. It waits for that
 // until the context ends, or for Options.Timeout when the context has no
-// deadline.
+// deadline. A nil context is one that never ends.
 //
 // An error that wraps [ErrUnavailable] means that the act is not known to be
 // recorded, so it should not be done. [ErrEvent] and [ErrEntry] say that the
 // entry is wrong. A value that cannot be compared is no error: the record says
 // so in place of the diff.
 func (r *Recorder) Record(ctx context.Context, e Entry) (Receipt, error) {
-	return r.record(ctx, e, nil, 0)
+	return r.record(orBackground(ctx), e, nil, 0)
+}
+
+// orBackground returns ctx, or, of a caller that has none, one that never ends.
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
 }
 
 // record records an entry; prepared, when it is not nil, is the same with its
@@ -294,6 +302,7 @@ func (r *Recorder) Do(ctx context.Context, e Entry, act func() error) error {
 	if act == nil {
 		return fmt.Errorf("%w: there is no act to do", ErrEntry)
 	}
+	ctx = orBackground(ctx)
 	intended := e
 	intended.Outcome, intended.Before, intended.After = Intent, nil, nil
 	receipt, err := r.record(ctx, intended, nil, 0)
@@ -415,7 +424,7 @@ func (r *Recorder) Rotate(ctx context.Context) error {
 	if s.trail == nil {
 		return s.err
 	}
-	return s.trail.sealNow(ctx)
+	return s.trail.sealNow(orBackground(ctx))
 }
 
 // Checkpoint returns the newest checkpoint, which covers everything that was

@@ -302,3 +302,18 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 63, receipt.Seq)
 }
+
+// Who has no context waits as long as one without an end does.
+func TestNoContext(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir, nil)
+	var none context.Context
+	_, err := r.Record(none, audit.Entry{Event: audit.FlowUpdated})
+	require.NoError(t, err)
+	require.NoError(t, r.Do(none, audit.Entry{Event: audit.FlowUpdated}, func() error { return nil }))
+	require.NoError(t, r.Hold(none, audit.Hold{ID: "h", FlowID: "f"}))
+	require.NoError(t, r.Release(none, "h"))
+	require.Len(t, records(t, dir), 6)
+	require.NoError(t, r.Rotate(none))
+	require.NoError(t, r.Reopen(none))
+}
