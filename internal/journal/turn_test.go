@@ -282,11 +282,13 @@ func TestRotationThatFailsIsToldOnce(t *testing.T) {
 				time.Sleep(500 * time.Millisecond)
 				said++
 			}
+			require.Len(t, messages(t, f.Journal, "user"), 3*said)
+			failing.Store(false)
+			require.NoError(t, f.Close())
 			require.Len(t, f.problems, 2)
 			for _, err := range f.problems {
 				require.ErrorIs(t, err, syscall.EACCES)
 			}
-			require.Len(t, messages(t, f.Journal, "user"), 3*said)
 		})
 	}
 }
