@@ -128,16 +128,18 @@ func (q *request) json(v any) error {
 	if err != nil {
 		return err
 	}
-	return q.answer(body)
+	q.answer(body)
+	return nil
 }
 
 // answer answers with what is JSON already. A page may be long, and who does not read it
-// must not keep its place.
-func (q *request) answer(body []byte) error {
+// must not keep its place. A client that has gone hears nothing: ok is false then, and the
+// server may still read body.
+func (q *request) answer(body []byte) (ok bool) {
 	q.wrote = true
 	header(q.w, http.StatusOK, len(body))
-	_, _ = q.deadlined().Write(body) // a client that has gone hears nothing
-	return nil
+	_, err := q.deadlined().Write(body)
+	return err == nil
 }
 
 // encode leaves HTML's characters escaped: text that was logged may end up in

@@ -56,12 +56,11 @@ func (q *request) filled(v any, holes, size int, put func(dst []byte, n int) ([]
 	if err != nil {
 		return err
 	}
-	err = q.answer(body)
-	if cap(body) <= maxRoom {
+	if q.answer(body) && cap(body) <= maxRoom {
 		*room = body
 		q.rooms.Put(room)
 	}
-	return err
+	return nil
 }
 
 // maxRoom bounds the memory that is kept for the next page.
