@@ -70,7 +70,7 @@ func exists(fsys vfs.FS, dir, name string) (bool, error) {
 // publishedCheckpoint reads audit.checkpoint as it stands there; nil when there
 // is none.
 func publishedCheckpoint(fsys vfs.FS, dir string) ([]byte, error) {
-	text, err := readSmall(fsys, filepath.Join(dir, checkpointName))
+	text, err := vfs.ReadWhole(fsys, filepath.Join(dir, checkpointName), maxSmallFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -58,7 +58,7 @@ type holdsFile struct {
 func (h *holds) load(fsys vfs.FS, dir string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	text, err := readSmall(fsys, filepath.Join(dir, holdsName))
+	text, err := vfs.ReadWhole(fsys, filepath.Join(dir, holdsName), maxSmallFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		h.list = nil
 		return nil

@@ -5,9 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -41,7 +39,7 @@ type keyPair struct{ signer, verifier string }
 
 // folderKey reads audit.key. The error wraps fs.ErrNotExist when there is none.
 func folderKey(fsys vfs.FS, dir string) (keyPair, error) {
-	text, err := readSmall(fsys, filepath.Join(dir, keyName))
+	text, err := vfs.ReadWhole(fsys, filepath.Join(dir, keyName), maxSmallFile)
 	if err != nil {
 		return keyPair{}, err
 	}
@@ -68,7 +66,7 @@ func makeFolderKey(fsys vfs.FS, dir string) (keyPair, error) {
 // folderHMAC reads or makes audit.hmac.
 func folderHMAC(fsys vfs.FS, dir string) ([]byte, error) {
 	path := filepath.Join(dir, hmacName)
-	text, err := readSmall(fsys, path)
+	text, err := vfs.ReadWhole(fsys, path, maxSmallFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		key := make([]byte, hmacBytes)
 		rand.Read(key) // never fails
@@ -82,18 +80,4 @@ func folderHMAC(fsys vfs.FS, dir string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s does not hold %d bytes", ErrKey, hmacName, hmacBytes)
 	}
 	return key, nil
-}
-
-// readSmall reads one of the trail's small files.
-func readSmall(fsys vfs.FS, path string) (text []byte, err error) {
-	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	text, err = io.ReadAll(io.LimitReader(f, maxSmallFile+1))
-	if err == nil && len(text) > maxSmallFile {
-		err = fmt.Errorf("audit: %s is longer than %d bytes", path, maxSmallFile)
-	}
-	return text, err
 }

@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"github.com/steplog/steplog/internal/vfs"
@@ -178,7 +176,7 @@ func namesOf(set levels.Set) []string {
 
 // restoreSettings puts kept settings in force. A folder without any is fine.
 func (s *Store) restoreSettings() error {
-	text, err := readAll(s.fs, s.settingsPath())
+	text, err := vfs.ReadWhole(s.fs, s.settingsPath(), maxSettings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -189,19 +187,6 @@ func (s *Store) restoreSettings() error {
 		return fmt.Errorf("logger: kept settings: %s: %w", s.settingsPath(), err)
 	}
 	return nil
-}
-
-func readAll(fsys vfs.FS, path string) ([]byte, error) {
-	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSettings+1))
-	if err == nil && len(text) > maxSettings {
-		err = fmt.Errorf("longer than %d bytes", maxSettings)
-	}
-	return text, err
 }
 
 // applySettings takes over what was kept. On an error nothing is changed but,

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,10 +59,12 @@ var errNumbers = errors.New("journal: the file of reserved numbers is damaged")
 // readNumbers reads what an earlier process left; false when there is none. Next is 0 of
 // a file that is damaged.
 func readNumbers(fsys vfs.FS, dir string) (f numbersFile, found bool, err error) {
-	raw, err := readFile(fsys, filepath.Join(dir, numbersName), 1<<10)
+	raw, err := vfs.ReadWhole(fsys, filepath.Join(dir, numbersName), 1<<10)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return f, false, nil
+	case errors.Is(err, vfs.ErrLong):
+		return f, true, nil
 	case err != nil:
 		return f, false, fmt.Errorf("read reserved numbers: %w", err)
 	case json.Unmarshal(raw, &f) != nil:
@@ -220,14 +221,4 @@ func overwrite(fsys vfs.FS, name string, text []byte) error {
 		}
 	}
 	return errors.Join(err, f.Close())
-}
-
-// readFile reads a small file of at most limit bytes.
-func readFile(fsys vfs.FS, name string, limit int64) ([]byte, error) {
-	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -265,6 +265,7 @@ func TestNumbersAreDamaged(t *testing.T) {
 		{"cut to nothing", "", 1},
 		{"no JSON", "\x00\x00\x00", 1},
 		{"no number", `{"version":1}`, 1},
+		{"a megabyte", `{"version":1,"next":1048577,"boot":"one"}` + strings.Repeat(" ", 1<<20), 1},
 		{"whole", `{"version":1,"next":1048577,"boot":"one"}`, 0},
 		{"gone", "gone", 0},
 	} {

@@ -44,9 +44,12 @@ type registryFile struct {
 // errTable.
 func openRegistry(fsys vfs.FS, private string) (*registry, error) {
 	r := &registry{fs: fsys, path: filepath.Join(private, registryName)}
-	raw, err := readFile(fsys, r.path, 16<<20)
+	raw, err := vfs.ReadWhole(fsys, r.path, 16<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
+	}
+	if errors.Is(err, vfs.ErrLong) {
+		return r, fmt.Errorf("%w: %w", errTable, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the file table: %w", err)

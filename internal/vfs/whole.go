@@ -2,12 +2,34 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
 
 // tempExt is what the name of a file has behind it while it is being made.
 const tempExt = ".tmp"
+
+// ErrLong says that a file is longer than any that was written.
+var ErrLong = errors.New("too long")
+
+// ReadWhole reads a small file. The error wraps [ErrLong] when it has more than limit bytes,
+// and fs.ErrNotExist when there is none.
+func ReadWhole(fsys FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrLong, name, limit)
+	}
+	return content, nil
+}
 
 // WriteWhole replaces a small file so that it appears whole or not at all, and durably:
 // temporary, sync, rename, sync of the folder. It has access for the owner only. After an

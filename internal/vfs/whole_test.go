@@ -44,3 +44,26 @@ func TestWriteWhole(t *testing.T) {
 		require.ErrorIs(t, err, fs.ErrNotExist, fmt.Sprint(n))
 	}
 }
+
+func TestReadWhole(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	require.NoError(t, mem.MkdirAll("d", 0o700))
+	_, err := vfs.ReadWhole(mem, "d/file", 3)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, vfs.WriteWhole(mem, "d/file", []byte("abc")))
+	content, err := vfs.ReadWhole(mem, "d/file", 3)
+	require.NoError(t, err)
+	require.Equal(t, "abc", string(content))
+	content, err = vfs.ReadWhole(mem, "d/file", 2)
+	require.ErrorIs(t, err, vfs.ErrLong)
+	require.Empty(t, content)
+	broken := vfs.Inject(mem, func(op vfs.Op) error {
+		if op.Kind == vfs.OpRead {
+			return syscall.EIO
+		}
+		return nil
+	})
+	_, err = vfs.ReadWhole(broken, "d/file", 3)
+	require.ErrorIs(t, err, syscall.EIO)
+}
