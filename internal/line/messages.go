@@ -42,10 +42,10 @@ type messageSlot struct {
 	missed atomic.Uint32 // hash of the message that was last not known
 }
 
-// knownMessage is a message that has a code. It is immutable.
+// knownMessage is a message and its code. It is immutable.
 type knownMessage struct {
 	text string
-	code uint16
+	code uint16 // 0 for one that gets none
 }
 
 // NewMessages returns Messages that nobody asks yet.
@@ -85,22 +85,28 @@ func (m *Messages) missed(slot *messageSlot, text string) uint16 {
 		slot.missed.Store(hash)
 		return 0
 	}
+	k := m.know(text)
+	slot.known.Store(k)
+	return k.code
+}
+
+// know gives a message a code, or finds that it gets none, which is so for good.
+func (m *Messages) know(text string) *knownMessage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	code := m.codes[text]
-	if code == 0 {
-		list := *m.list.Load()
-		if len(list) == mostMessages || !readsAs(text) {
-			return 0
-		}
-		text = strings.Clone(text)
-		code = uint16(len(list))
-		list = append(list, text)
-		m.list.Store(&list)
-		m.codes[text] = code
+	list := *m.list.Load()
+	if code := m.codes[text]; code != 0 {
+		return &knownMessage{list[code], code}
 	}
-	slot.known.Store(&knownMessage{(*m.list.Load())[code], code})
-	return code
+	text = strings.Clone(text)
+	if len(list) == mostMessages || !readsAs(text) {
+		return &knownMessage{text: text}
+	}
+	code := uint16(len(list))
+	list = append(list, text)
+	m.list.Store(&list)
+	m.codes[text] = code
+	return &knownMessage{text, code}
 }
 
 // readsAs reports whether a text is read from a line as it was logged: what is not UTF-8

@@ -82,6 +82,28 @@ func TestManyMessages(t *testing.T) {
 	require.Equal(t, "first", m.Text(first))
 }
 
+// A message that comes again and again costs nothing more, whether it has a code or gets
+// none.
+func TestMessagesAllocations(t *testing.T) {
+	m := line.NewMessages()
+	again := func(text string) {
+		t.Helper()
+		for range 2 {
+			m.Code(text)
+		}
+		require.Zero(t, testing.AllocsPerRun(100, func() { m.Code(text) }), text)
+	}
+	again("connected")
+	again("not \xff UTF-8")
+	again(strings.Repeat("x", 1025))
+	for i := range 10_000 {
+		m.Code(fmt.Sprint("message ", i))
+		m.Code(fmt.Sprint("message ", i))
+	}
+	require.Zero(t, m.Code("one too many"))
+	again("one too many")
+}
+
 // All callers get the same codes.
 func TestMessagesTogether(t *testing.T) {
 	t.Parallel()
