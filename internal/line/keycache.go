@@ -92,10 +92,11 @@ func idOf(key string) (id keyID) {
 	return id
 }
 
+// hash returns a number of which the top bits tell ids apart.
+func (id keyID) hash() uint64 { return (id.x ^ bits.RotateLeft64(id.y, 29)) * 0x9e3779b97f4a7c15 }
+
 // slot returns where a key would be kept.
-func (c *keyCache) slot(id keyID) *atomic.Pointer[keyEntry] {
-	return &c.slots[(id.x^bits.RotateLeft64(id.y, 29))*0x9e3779b97f4a7c15>>(64-keyBits)]
-}
+func (c *keyCache) slot(id keyID) *atomic.Pointer[keyEntry] { return &c.slots[id.hash()>>(64-keyBits)] }
 
 // put keeps an entry if its slot is free, or has turned away enough others.
 func (c *keyCache) put(slot *atomic.Pointer[keyEntry], k *keyEntry) {

@@ -3,7 +3,6 @@ package line
 import (
 	"encoding/json"
 	"hash/maphash"
-	"math/bits"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,7 +69,8 @@ func (m *Messages) Text(code uint16) string { return (*m.list.Load())[code] }
 // before others that are looked for in the same place, if it can be read from a line.
 func (m *Messages) Code(text string) uint16 {
 	id := idOf(text)
-	slot := &m.slots[(id.x^bits.RotateLeft64(id.y, 29)+uint64(len(text)))*0x9e3779b97f4a7c15>>(64-messageBits)]
+	id.x += uint64(len(text))
+	slot := &m.slots[id.hash()>>(64-messageBits)]
 	if k := slot.known.Load(); k != nil && k.text == text {
 		return k.code
 	}
