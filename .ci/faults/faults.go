@@ -55,6 +55,8 @@ var faults = []fault{
 		"if !f.found && f.log == Usage {", "if f.log == \"\" {", inJournal, "^TestDeletedAndKilled$"},
 	{"of what a full disk left in the ring, what the text has is written again", inJournal,
 		"case i < written[fr.file]:\n\t\t\tf.writtenTo = end", "case i < written[fr.file]:", inJournal, "^TestOpenOnDiskFullForOne$"},
+	{"a writer gives one sign of life and no more", inJournal,
+		"\t\t\tcase <-tick.C:\n\t\t\tcase <-end:", "\t\t\tcase <-end:", inJournal, "^TestReaderBesideAStuckDisk$"},
 	{"a full ring has no room to say what was dropped", inJournal,
 		"return r.size - min(r.size/64, 16<<10)", "return r.size", inJournal, "^TestCloseOnFullDisk$"},
 	{"in mode write a full disk keeps a folder shut", inJournal,

@@ -55,10 +55,6 @@ func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 // are rotated and deleted under the reader.
 const maxPasses = 20
 
-// aliveFor is how long after its last sign of life a writer counts as one. It
-// gives one every [tickEvery].
-const aliveFor = 2 * time.Second
-
 // snapshot takes in what is new and returns what every file is known to have.
 //
 // A writer with a ring moves records file by file, not in the order of seq. It

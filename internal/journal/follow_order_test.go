@@ -3,7 +3,9 @@ package journal_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -71,6 +73,50 @@ func TestReaderSeesNoGaps(t *testing.T) {
 		requireComplete(t, r.Snapshot())
 		require.Equal(t, uint64(24), r.Snapshot().AsOf)
 	})
+}
+
+// A disk that takes one file of two and then hangs makes no writer that is gone: readers
+// show what is complete until it answers. In real time: who waits for a mutex stops a
+// test's clock.
+func TestReaderBesideAStuckDisk(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	var stuck atomic.Bool
+	reached, free := make(chan struct{}), make(chan struct{})
+	f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+		if op.Kind == vfs.OpWrite && filepath.Base(op.Name) == "user.log" && stuck.CompareAndSwap(true, false) {
+			close(reached)
+			<-free
+		}
+		return nil
+	}), func(o *journal.Options) { o.SyncEvery = 10 * time.Millisecond })
+	answer := sync.OnceFunc(func() { close(free) })
+	t.Cleanup(answer)
+	f.sayAll("email", numbered(2))
+	f.sayAll("user", numbered(2))
+	require.NoError(t, f.Flush())
+	r, err := journal.OpenReader(mem, dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close() })
+	stuck.Store(true)
+	for {
+		f.sayAll("user", numbered(1))
+		f.sayAll("email", numbered(1))
+		select {
+		case <-reached:
+		default:
+			continue
+		}
+		break
+	}
+	newest := f.Snapshot().AsOf
+	long, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	require.ErrorIs(t, r.Wait(long, newest-1), context.DeadlineExceeded)
+	requireComplete(t, r.Snapshot())
+	answer()
+	require.NoError(t, r.Wait(t.Context(), newest-1))
+	requireComplete(t, r.Snapshot())
 }
 
 // A reader beside a writer of many files that rotate: each snapshot is complete.

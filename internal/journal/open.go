@@ -53,6 +53,8 @@ func Open(dir string, o Options) (*Journal, error) {
 	go j.reportProblems()
 	if j.ring != nil {
 		go j.pump()
+	} else {
+		j.endBeat()
 	}
 	j.sayLeft()
 	j.noteGaps()
@@ -72,6 +74,7 @@ func (j *Journal) recover(private string) (err error) {
 	if err := j.openRingFile(private, left.Clean); err != nil {
 		return err
 	}
+	j.endBeat = j.beat()
 	if err := j.openDropped(private); err != nil {
 		return err
 	}
@@ -301,9 +304,7 @@ func (j *Journal) abandon() {
 	for _, f := range *j.fileTable.Load() {
 		f.text.Close()
 	}
-	if j.mapping != nil {
-		j.mapping.Unmap()
-	}
+	_ = j.unmapRing()
 	_ = j.unmapDropped()
 	j.readers.closeAll()
 	if j.folder != nil {

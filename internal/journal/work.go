@@ -104,7 +104,6 @@ func (j *Journal) work() {
 	for {
 		select {
 		case <-tick.C:
-			j.seen()
 			j.keepPrivate()
 			j.sayLost()
 			j.reserveAhead()
@@ -118,17 +117,6 @@ func (j *Journal) work() {
 			return
 		}
 	}
-}
-
-// seen tells other processes that somebody writes.
-func (j *Journal) seen() {
-	var err error
-	j.tailMu.RLock()
-	if j.ring != nil && !j.unmapped {
-		err = guarded(func() { j.ring.setAlive(time.Now().UnixNano()) })
-	}
-	j.tailMu.RUnlock()
-	j.touched(err)
 }
 
 // sayLost writes the records that say what was dropped, where nobody logs since
@@ -281,6 +269,9 @@ func (j *Journal) closeWriter() error {
 
 // unmapRing lets go of the ring once nobody copies from it.
 func (j *Journal) unmapRing() error {
+	if j.endBeat != nil {
+		j.endBeat()
+	}
 	j.drainMu.Lock()
 	defer j.drainMu.Unlock()
 	j.tailMu.Lock()
@@ -289,6 +280,8 @@ func (j *Journal) unmapRing() error {
 		return nil
 	}
 	j.unmapped = true
-	_ = guarded(func() { j.ring.setAlive(0) }) // readers see within two seconds that nobody writes
+	if j.ring != nil {
+		_ = guarded(func() { j.ring.setAlive(0) }) // readers need not wait to see that nobody writes
+	}
 	return j.mapping.Unmap()
 }
