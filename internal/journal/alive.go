@@ -8,7 +8,7 @@ import (
 const (
 	// beatEvery is how often a writer gives a sign of life.
 	beatEvery = 200 * time.Millisecond
-	// aliveFor is how long after its last one a writer counts as gone.
+	// aliveFor is how long after its last one a writer may count as gone.
 	aliveFor = 2 * time.Second
 )
 

@@ -67,8 +67,9 @@ const maxPasses = 20
 // after the other, so a later file may show a record whose predecessor in an
 // earlier file was not there yet when that was read. After a second pass
 // everything up to the newest seq of the first is complete. The same is done
-// where the writer is gone or stuck, and nothing changes: what a process that
-// died left in the ring is not shown before another one has written it.
+// where the writer is gone, and nothing changes: what a process that died left in the
+// ring is not shown before another one has written it. A process that was stopped has
+// its lock.
 func (w *follower) snapshot(j *Journal) *Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,7 +137,7 @@ func (w *follower) published(j *Journal) (uint64, bool) {
 		}
 		if seq, alive, ok := written(header); ok {
 			since := time.Since(time.Unix(0, alive))
-			return seq, -aliveFor < since && since < aliveFor
+			return seq, -aliveFor < since && since < aliveFor || alive != 0 && vfs.Locked(j.fs, j.privatePath(lockName))
 		}
 	}
 	return 0, false

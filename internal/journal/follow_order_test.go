@@ -76,8 +76,8 @@ func TestReaderSeesNoGaps(t *testing.T) {
 }
 
 // A disk that takes one file of two and then hangs makes no writer that is gone: readers
-// show what is complete until it answers. In real time: who waits for a mutex stops a
-// test's clock.
+// show what is complete until it answers. The same holds of a process that was stopped.
+// In real time: who waits for a mutex stops a test's clock.
 func TestReaderBesideAStuckDisk(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()
@@ -113,6 +113,8 @@ func TestReaderBesideAStuckDisk(t *testing.T) {
 	long, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	require.ErrorIs(t, r.Wait(long, newest-1), context.DeadlineExceeded)
+	requireComplete(t, r.Snapshot())
+	f.Stop()
 	requireComplete(t, r.Snapshot())
 	answer()
 	require.NoError(t, r.Wait(t.Context(), newest-1))

@@ -346,6 +346,14 @@ func (m *Mem) Lock(name string) (io.Closer, error) {
 	return f, nil
 }
 
+// locked reports whether the lock that stands on a file is held.
+func (m *Mem) locked(name string) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n, err := m.lookup(name)
+	return err == nil && n != nil && n.locked
+}
+
 // Map gives the memory that is the file's content; see [FS]. All mappings of a
 // file share it; while one exists, none larger than the first can be made.
 func (m *Mem) Map(f File, size int) (Mapping, error) {

@@ -21,6 +21,29 @@ func (f osFile) Sync() error {
 	return nil
 }
 
+// showLock has others see that a lock is held, or not any more: flock(2) has no way to
+// ask, fcntl(2) has for its own locks on open files. The lock is flock's, with or
+// without this.
+func showLock(f *os.File, held bool) {
+	of := unix.Flock_t{Type: unix.F_UNLCK}
+	if held {
+		of.Type = unix.F_WRLCK
+	}
+	_ = control(f, func(fd uintptr) error { return unix.FcntlFlock(fd, unix.F_OFD_SETLK, &of) })
+}
+
+// locked asks for what showLock shows.
+func (osFS) locked(name string) bool {
+	f, err := openFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	of := unix.Flock_t{Type: unix.F_RDLCK}
+	err = control(f, func(fd uintptr) error { return unix.FcntlFlock(fd, unix.F_OFD_GETLK, &of) })
+	return err == nil && of.Type != unix.F_UNLCK
+}
+
 func allocate(f *os.File, size int64, keepSize bool) error {
 	var mode uint32
 	if keepSize {

@@ -46,9 +46,11 @@ func TestOSLockIsGivenBackWhileAProcessStarts(t *testing.T) {
 	}
 	require.Positive(t, inherited)
 	defer syscall.Close(inherited)
+	require.True(t, vfs.Locked(vfs.OS(), name))
 	_, err = vfs.OS().Lock(name)
 	require.ErrorIs(t, err, vfs.ErrLocked)
 	require.NoError(t, held.Close())
+	require.False(t, vfs.Locked(vfs.OS(), name))
 	again, err := vfs.OS().Lock(name)
 	require.NoError(t, err)
 	require.NoError(t, again.Close())

@@ -59,10 +59,14 @@ func lockFile(f *os.File) error {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return ErrLocked
 	}
+	if err == nil {
+		showLock(f, true)
+	}
 	return err
 }
 
 func unlockFile(f *os.File) error {
+	showLock(f, false)
 	return control(f, func(fd uintptr) error {
 		return again(func() error { return unix.Flock(int(fd), unix.LOCK_UN) })
 	})

@@ -139,6 +139,14 @@ func Populate(m Mapping, from, to int) {
 	}
 }
 
+// Locked reports whether somebody holds the lock that name stands for, as [FS.Lock] made
+// it, without taking it or making its file. It is false on a file system that cannot
+// tell; all but Linux and [NewMem] cannot, nor does [Inject].
+func Locked(fsys FS, name string) bool {
+	l, ok := fsys.(interface{ locked(name string) bool })
+	return ok && l.locked(name)
+}
+
 // MapRead maps the first size bytes of f, for reading only:
 // writing to them ends the process. f must be open for reading and at least as
 // large, and must not be cut while it is mapped. The mapping outlives f. It

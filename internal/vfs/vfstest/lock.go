@@ -20,12 +20,17 @@ func lockTests() []test {
 			other, err := e.Lock(e.path("other"))
 			require.NoError(e, err)
 			require.NoError(e, first.Close())
+			require.False(e, vfs.Locked(e.FS, e.path("lock")))
 			second, err := e.Lock(e.path("lock"))
 			require.NoError(e, err)
+			tells := vfs.Locked(e.FS, e.path("other"))
+			require.Equal(e, tells, vfs.Locked(e.FS, e.path("lock")))
+			require.Equal(e, tells, vfs.Locked(e.FS, e.path("lock")), "asking changes nothing")
 			_, err = e.Lock(e.path("lock"))
 			require.ErrorIs(e, err, vfs.ErrLocked)
 			require.NoError(e, second.Close())
 			require.NoError(e, other.Close())
+			require.False(e, vfs.Locked(e.FS, e.path("lock")) || vfs.Locked(e.FS, e.path("none")))
 			require.Equal(e, []string{"lock", "other"}, e.names())
 		}},
 		{"a lock leaves its file as it is", func(e *env) {
