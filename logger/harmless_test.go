@@ -215,7 +215,7 @@ func TestBadValues(t *testing.T) {
 	cycle := map[string]any{}
 	cycle["self"] = cycle
 	for name, v := range map[string]any{
-		"methods that panic": hostile{}, "typed nil": typedNil, "cycle": cycle, "channel": make(chan int), "function": func() {},
+		"methods that panic": hostile{}, "an error that panics with itself": hostileItself{}, "typed nil": typedNil, "cycle": cycle, "channel": make(chan int), "function": func() {},
 		"NaN": math.NaN(), "infinity": math.Inf(1), "text that is none": "\xff\x00\x1b\u2028", "nil": nil,
 		"key that panics": map[hostileKey]int{{}: 1}, "far-off time": time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC),
 	} {
@@ -236,6 +236,10 @@ func TestBadValues(t *testing.T) {
 		})
 	}
 }
+
+type hostileItself struct{}
+
+func (h hostileItself) Error() string { panic(h) }
 
 type hostileKey struct{}
 

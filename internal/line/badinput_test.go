@@ -22,6 +22,10 @@ func (panics) String() string               { panic("String") }
 func (panics) Error() string                { panic("Error") }
 func (panics) MarshalJSON() ([]byte, error) { panic("MarshalJSON") }
 
+type panicsWithItself struct{}
+
+func (p panicsWithItself) Error() string { panic(p) }
+
 type panicsText struct{ A int }
 
 func (panicsText) MarshalText() ([]byte, error) { panic(errors.New("MarshalText")) }
@@ -190,6 +194,8 @@ func TestBadInput(t *testing.T) {
 		{"MarshalLogArray panics", zap.Array("k", zapcore.ArrayMarshalerFunc(func(zapcore.ArrayEncoder) error { panic("array") })), `"k":"<panic: array>"`},
 		{"map key panics", zap.Any("k", map[panicKey]int{{1}: 2}), `"k":{"<panic: key>":2}`},
 		{"panic with a value that panics", zap.Array("k", zapcore.ArrayMarshalerFunc(func(zapcore.ArrayEncoder) error { panic(panics{}) })), `"k":"<panic: `},
+		{"Error panics with itself", zap.NamedError("k", panicsWithItself{}), `"error":{"message":"<panic: a line_test.panicsWithItself>"}`},
+		{"value panics with itself", zap.Any("k", []any{panicsWithItself{}}), `"k":[{"message":"<panic: a line_test.panicsWithItself>"}]`},
 		{"panic with nil", zap.Array("k", zapcore.ArrayMarshalerFunc(func(zapcore.ArrayEncoder) error { panic(nil) })), `"k":"<panic: `},
 		{"marshaler fails", zap.Any("k", []any{fails{}}), `"k":[{}]`},
 		{"object fails", zap.Object("k", fails{}), `"k":{},"kError":"no object"`},

@@ -3,7 +3,6 @@ package line
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -352,7 +351,7 @@ func (e *Encoder) appendFailed(b []byte, en *Entry, reason any) []byte {
 	b = append(b, en.Identity...)
 	b = e.fixed(b, `"message":`, escapedHead(en.Message, MinLine/4), &st)
 	b = append(b, `"truncated":true,"details":{"$panic":`...)
-	b = e.text(b, escapedHead(fmt.Sprint(reason), 256), "", &st)
+	b = e.text(b, escapedHead(panicReason(reason), 256), "", &st)
 	return append(b, '}', '}')
 }
 

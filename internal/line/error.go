@@ -1,6 +1,7 @@
 package line
 
 import (
+	"fmt"
 	"reflect"
 
 	"go.uber.org/zap"
@@ -222,4 +223,15 @@ func panicText(v, r any) string {
 		return "<nil>"
 	}
 	return "<panic: " + panicReason(r) + ">"
+}
+
+// panicReason is the beginning of the text of what was panicked with, whose own methods
+// may panic.
+func panicReason(r any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T", r)
+		}
+	}()
+	return cutText(fmt.Sprint(r), 256)
 }

@@ -319,5 +319,3 @@ func (w *walker) stringer(s fmt.Stringer) {
 	}
 	w.text(text)
 }
-
-func panicReason(r any) string { return cutText(fmt.Sprint(r), 256) }
