@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
@@ -103,7 +102,7 @@ func (x *execution) finish(l *Logger, o query.Outcome, err error, state runs.Sta
 	x.total(&lc)
 	lc.Started = x.started
 	lc.Duration = max(now.Sub(x.started), 0)
-	lc.Outcome, lc.Reason, lc.Implied = o.String(), reason(o, err), false
+	lc.Outcome, lc.Reason, lc.Implied = o.String(), x.store.reason(o, err), false
 	level := levels.Info
 	if o.Failure() {
 		level = levels.Error
@@ -145,10 +144,10 @@ func ended(o query.Outcome, err error) query.Outcome {
 const maxReason = 4 << 10
 
 // reason says in one text why something ended as it did.
-func reason(o query.Outcome, err error) string {
+func (s *Store) reason(o query.Outcome, err error) string {
 	switch {
 	case err != nil:
-		return cutReason(err.Error())
+		return s.cutReason(err.Error())
 	case o == query.Panicked:
 		return "it panicked, or its goroutine was ended"
 	default:
@@ -156,15 +155,11 @@ func reason(o query.Outcome, err error) string {
 	}
 }
 
-func cutReason(s string) string {
-	if len(s) <= maxReason {
-		return s
+func (s *Store) cutReason(text string) string {
+	if len(text) <= maxReason {
+		return text
 	}
-	n := maxReason
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
+	return s.head(text, maxReason) + "…"
 }
 
 // callers are the program counters of the function that called an exported one

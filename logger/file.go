@@ -197,9 +197,10 @@ func (s *Store) hide(l *line.Lifecycle) {
 }
 
 // panicked reports what the host's code panicked with, and returns it as an
-// error.
+// error. Problems are shown to others, by the health of the HTTP API.
 func (s *Store) panicked(what string, p any) error {
-	err := fmt.Errorf("%w: %s: %s", ErrPanicked, what, panicText(p))
+	text, _ := s.masker.Mask(panicText(p))
+	err := fmt.Errorf("%w: %s: %s", ErrPanicked, what, text)
 	s.problem(err)
 	return err
 }

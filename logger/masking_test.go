@@ -1,6 +1,7 @@
 package logger_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -83,6 +84,12 @@ func TestSecretsByKey(t *testing.T) {
 	})
 }
 
+// panicking panics with a text.
+type panicking struct{ text string }
+
+func (p panicking) String() string               { panic(p.text) }
+func (p panicking) MarshalJSON() ([]byte, error) { panic(p.text) }
+
 type headers struct {
 	Authorization string
 }
@@ -144,6 +151,34 @@ func TestSecretsByValue(t *testing.T) {
 			require.NotContains(t, string(r.Raw), "sesame")
 			require.True(t, strings.HasPrefix(r.Message, "***x"), "%.20s", r.Message)
 		}
+	})
+	t.Run("R6.2 library: reasons and the texts of panics are cut within no secret", func(t *testing.T) {
+		secret := strings.Repeat("sesame-", 20)
+		store := openMemory(t, nil)
+		require.NoError(t, store.AddSecret(secret))
+		for _, length := range []int{256, 4096} {
+			for before := length - len(secret) - 10; before < length; before += 7 {
+				text := strings.Repeat("é", before/2) + secret
+				ctx, run := operation(store).Start(t.Context())
+				_, step := logger.StartStep(ctx, "a")
+				run.Info("m", zap.Stringer("k", panicking{text}))
+				step.End(panicking{text}, errors.New(text))
+				run.End(errors.New(text + secret))
+			}
+		}
+		all := host(t, store)
+		for _, r := range all {
+			require.NotContains(t, string(r.Raw), "sesame")
+			require.NotContains(t, string(r.Raw), "\\ufffd")
+		}
+		require.Contains(t, string(all[len(all)-1].Raw), `é***…"`)
+	})
+	t.Run("R6.2 library: what a hook panics with is hidden in problems", func(t *testing.T) {
+		store := openMemory(t, &logger.Options{TraceIDs: func(context.Context) (string, string) { panic("open sesame") }})
+		require.NoError(t, store.AddSecret("sesame"))
+		operation(store).Start(t.Context())
+		require.ErrorIs(t, store.Stats().LastProblem, logger.ErrPanicked)
+		require.ErrorContains(t, store.Stats().LastProblem, "open ***")
 	})
 	t.Run("R6.2 library: the least length is 4", func(t *testing.T) {
 		store := openMemory(t, nil)

@@ -85,26 +85,24 @@ func (w *writer) log() {
 		Time: l.store.now(), Level: w.level, Kind: l.kind, Context: l.bound, Trace: l.trace, Span: l.span,
 	}
 	var fields []zap.Field
+	e.Message = string(text)
 	if size > maxWritten {
-		text = l.store.cutWritten(text)
+		e.Message = l.store.head(e.Message, maxWritten)
 		e.Truncated = true
 		fields = []zap.Field{zap.Int64("bytes", size)}
 	}
-	e.Message = string(text)
 	l.write(&e, fields)
 }
 
-// cutWritten cuts the beginning of a line between runes. The secrets in it are hidden
-// first: of one that was cut nobody could tell any more what it is.
-func (s *Store) cutWritten(text []byte) []byte {
-	if s.masker.HasSecrets() {
-		text = []byte(s.masker.Head(string(text), maxWritten))
-	}
-	text = text[:min(len(text), maxWritten)]
-	for n := len(text) - 1; n >= 0 && n > len(text)-utf8.UTFMax; n-- {
-		if utf8.RuneStart(text[n]) {
-			if !utf8.FullRune(text[n:]) {
-				text = text[:n]
+// head is the beginning of a text, of at most n bytes, that ends between runes. The
+// secrets in it are hidden first: of one that was cut nobody could tell any more what it
+// is.
+func (s *Store) head(text string, n int) string {
+	text = s.masker.Head(text, n)
+	for i := len(text) - 1; i >= 0 && i > len(text)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRuneInString(text[i:]) {
+				text = text[:i]
 			}
 			break
 		}

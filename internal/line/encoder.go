@@ -349,9 +349,10 @@ func (e *Encoder) appendFailed(b []byte, en *Entry, reason any) []byte {
 	st := e.newState()
 	b = e.head(b, en)
 	b = append(b, en.Identity...)
-	b = e.fixed(b, `"message":`, escapedHead(en.Message, MinLine/4), &st)
+	message, _ := e.mask.Mask(en.Message)
+	b = e.fixed(b, `"message":`, escapedHead(message, MinLine/4), &st)
 	b = append(b, `"truncated":true,"details":{"$panic":`...)
-	b = e.text(b, escapedHead(panicReason(reason), 256), "", &st)
+	b = e.text(b, escapedHead(e.panicReason(reason), 256), "", &st)
 	return append(b, '}', '}')
 }
 

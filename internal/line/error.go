@@ -210,7 +210,7 @@ func is(err, target error, left *int) bool {
 func (e *Encoder) errorText(err error) (text string) {
 	defer func() {
 		if r := recover(); r != nil {
-			text = panicText(err, r)
+			text = e.panicText(err, r)
 		}
 	}()
 	return err.Error()
@@ -218,20 +218,22 @@ func (e *Encoder) errorText(err error) (text string) {
 
 // panicText says what became of a value whose method panicked: "<nil>" for a nil
 // pointer, whose methods may be expected to, else the panic's text.
-func panicText(v, r any) string {
+func (e *Encoder) panicText(v, r any) string {
 	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
 		return "<nil>"
 	}
-	return "<panic: " + panicReason(r) + ">"
+	return "<panic: " + e.panicReason(r) + ">"
 }
 
 // panicReason is the beginning of the text of what was panicked with, whose own methods
-// may panic.
-func panicReason(r any) (text string) {
+// may panic. The secrets in it are hidden first: of one that was cut nobody could tell
+// any more what it is.
+func (e *Encoder) panicReason(r any) (text string) {
 	defer func() {
 		if recover() != nil {
 			text = fmt.Sprintf("a %T", r)
 		}
 	}()
-	return cutText(fmt.Sprint(r), 256)
+	text, _ = e.mask.Mask(fmt.Sprint(r))
+	return cutText(text, 256)
 }

@@ -138,7 +138,7 @@ func (w *walker) try(v any, write func()) (failure string) {
 	defer func() {
 		if r := recover(); r != nil {
 			w.b, w.frame, w.path = w.b[:size], at, w.path[:depth]
-			failure = panicText(v, r)
+			failure = w.e.panicText(v, r)
 		}
 	}()
 	leave, ok := w.e.EnterForeign()
