@@ -105,7 +105,10 @@ func TestSecretsByValue(t *testing.T) {
 		"base64 for URLs":         base64.URLEncoding.EncodeToString([]byte(secret)),
 		"URL-escaped in a query":  url.QueryEscape(secret),
 		"URL-escaped in a path":   url.PathEscape(secret),
+		"URL-escaped by RFC 3986": strings.ReplaceAll(url.QueryEscape(secret), "+", "%20"),
+		"a URL with a password":   (&url.URL{Scheme: "postgres", User: url.UserPassword("me", secret), Host: "db"}).String(),
 		"JSON-escaped":            jsonText(secret),
+		"JSON-escaped in ASCII":   strings.ReplaceAll(jsonText(secret), "ö", `\u00f6`),
 		"in the middle of a text": "before " + secret + " after",
 	} {
 		t.Run("R6.2 library: masked by registered value, "+name, func(t *testing.T) {

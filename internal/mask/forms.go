@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"net/url"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // forms returns every text that a secret may occur as, each of at least
@@ -39,13 +40,53 @@ func encodings(all []string, s string) []string {
 	add(base64.RawStdEncoding.EncodeToString([]byte(s)))
 	add(base64.URLEncoding.EncodeToString([]byte(s)))
 	add(base64.RawURLEncoding.EncodeToString([]byte(s)))
-	for _, form := range []string{url.QueryEscape(s), url.PathEscape(s)} {
+	for _, kept := range keptInURLs {
+		form := percent(s, kept)
+		add(form)
+		add(lowerHex(form))
+		form = strings.ReplaceAll(form, "%20", "+")
 		add(form)
 		add(lowerHex(form))
 	}
-	add(quoted(s, false))
-	add(quoted(s, true))
+	for _, form := range []string{quoted(s, false), quoted(s, true)} {
+		for _, digits := range []string{"", "0123456789abcdef", "0123456789ABCDEF"} {
+			form := onlyASCII(form, digits)
+			add(form)
+			add(strings.ReplaceAll(form, "/", `\/`))
+		}
+	}
 	return all
+}
+
+// keptInURLs are the characters that an escaped text has as they are, beside letters,
+// digits and -_. Everybody has a set of their own.
+var keptInURLs = [...]string{ // immutable
+	"~",                         // RFC 3986, and url.QueryEscape
+	"",                          // urlencode of PHP
+	"*",                         // forms of browsers and of Java
+	"~!*'()",                    // encodeURIComponent
+	"~!*'();/?:@&=+$,#",         // encodeURI
+	"~/",                        // quote of Python
+	"~$&+=:@",                   // url.PathEscape
+	"~$&+,/:;=@",                // the path of a url.URL
+	"~$&+,;=",                   // the password of a url.URL
+	"~!$%&()*+,/:;=?@[\\]^`{|}", // the query of a browser
+	"~!$%&'()*+,",               // the password of a browser's URL
+}
+
+// percent escapes s for a URL, all but letters, digits, -_. and the kept ones.
+func percent(s, kept string) string {
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' || strings.IndexByte(kept, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return b.String()
 }
 
 // aligned returns those characters of the base64 text of s, when some number of
@@ -68,6 +109,25 @@ func lowerHex(s string) string {
 		}
 	}
 	return string(b)
+}
+
+// onlyASCII escapes what stands in a JSON string outside ASCII, as encoders for old readers
+// do, with the given hexadecimal digits; none of them changes nothing.
+func onlyASCII(s, digits string) string {
+	if digits == "" || ascii(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+			continue
+		}
+		for _, u := range utf16.AppendRune(nil, r) {
+			b.Write([]byte{'\\', 'u', digits[u>>12], digits[u>>8&15], digits[u>>4&15], digits[u&15]})
+		}
+	}
+	return b.String()
 }
 
 // quoted returns s as it stands inside a JSON string, with <, > and & escaped or

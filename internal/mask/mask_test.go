@@ -153,6 +153,9 @@ func TestForms(t *testing.T) {
 				require.Equal(t, "***", hide(url.QueryEscape(part)))
 				require.Equal(t, "***", hide(url.PathEscape(part)))
 				require.Equal(t, "***", hide(strings.ToLower(url.QueryEscape(part[:0]))+url.QueryEscape(part)))
+				require.Equal(t, "me:***@host", hide((&url.URL{User: url.UserPassword("me", part), Host: "host"}).String()[2:]))
+				require.Equal(t, "***", hide((&url.URL{Path: "/" + part}).EscapedPath()[1:]))
+				require.Equal(t, "***", hide(strings.ReplaceAll(url.QueryEscape(part), "+", "%20")))
 				plain, err := json.Marshal(part)
 				require.NoError(t, err)
 				require.Equal(t, `"***"`, hide(string(plain)))
@@ -167,6 +170,26 @@ func TestForms(t *testing.T) {
 				}
 			})
 		}
+	}
+	// What others make of a text, by their own programs.
+	const odd = `pä"s/wö +&'!~*()[\]^$,;:=@?#%{|}<>😀`
+	for name, form := range map[string]string{
+		"encodeURIComponent":       "p%C3%A4%22s%2Fw%C3%B6%20%2B%26'!~*()%5B%5C%5D%5E%24%2C%3B%3A%3D%40%3F%23%25%7B%7C%7D%3C%3E%F0%9F%98%80",
+		"encodeURI":                "p%C3%A4%22s/w%C3%B6%20+&'!~*()%5B%5C%5D%5E$,;:=@?#%25%7B%7C%7D%3C%3E%F0%9F%98%80",
+		"the query of a browser":   "p%C3%A4%22s/w%C3%B6%20+&%27!~*()[\\]^$,;:=@?%23%{|}%3C%3E%F0%9F%98%80",
+		"a form of a browser":      "p%C3%A4%22s%2Fw%C3%B6+%2B%26%27%21%7E*%28%29%5B%5C%5D%5E%24%2C%3B%3A%3D%40%3F%23%25%7B%7C%7D%3C%3E%F0%9F%98%80",
+		"quote of Python":          "p%C3%A4%22s/w%C3%B6%20%2B%26%27%21~%2A%28%29%5B%5C%5D%5E%24%2C%3B%3A%3D%40%3F%23%25%7B%7C%7D%3C%3E%F0%9F%98%80",
+		"urlencode of PHP":         "p%C3%A4%22s%2Fw%C3%B6+%2B%26%27%21%7E%2A%28%29%5B%5C%5D%5E%24%2C%3B%3A%3D%40%3F%23%25%7B%7C%7D%3C%3E%F0%9F%98%80",
+		"json.dumps of Python":     `p\u00e4\"s/w\u00f6 +&'!~*()[\\]^$,;:=@?#%{|}<>\ud83d\ude00`,
+		"json_encode of PHP":       `p\u00e4\"s\/w\u00f6 +&'!~*()[\\]^$,;:=@?#%{|}<>\ud83d\ude00`,
+		"JSON with capital digits": `p\u00E4\"s/w\u00F6 +&'!~*()[\\]^$,;:=@?#%{|}<>\uD83D\uDE00`,
+	} {
+		t.Run("R6.2 mask: "+name, func(t *testing.T) {
+			m := mask.New(nil)
+			require.NoError(t, m.AddSecret(odd))
+			s, _ := m.Mask("x" + form + "y")
+			require.Equal(t, "x***y", s)
+		})
 	}
 	t.Run("R6.2 mask: lower-case percent escapes", func(t *testing.T) {
 		m := mask.New(nil)
