@@ -69,6 +69,12 @@ func TestSecretsByKey(t *testing.T) {
 		run.Info("m", zap.String("password", "hidden-3"), zap.Any("conf", map[string]any{"db_password": "hidden-4", "port": 1}),
 			zap.Namespace("auth"), zap.String("accessToken", "hidden-5"))
 		run.With(zap.String("secret", "hidden-6")).Info("bound")
+		leak := errors.New("hidden-9")
+		run.Error("error", zap.NamedError("password", leak))
+		run.Error("namespace", zap.Namespace("credentials"), zap.Error(leak))
+		run.With(zap.NamedError("token", leak)).With(zap.Namespace("secrets")).Error("bound", zap.Error(leak))
+		run.Slog().WithGroup("cookies").Error("group", "err", leak)
+		run.Error("two", zap.NamedError("password", leak), zap.Error(errors.New("seen")))
 		run.Slog().Info("m", "client_secret", "hidden-7")
 		step.End(json.RawMessage(`{"cookie":"hidden-8"}`), nil)
 		run.End(nil)
@@ -76,6 +82,7 @@ func TestSecretsByKey(t *testing.T) {
 		require.NotContains(t, text, "hidden-")
 		require.GreaterOrEqual(t, strings.Count(text, `"***"`), 8)
 		require.Contains(t, text, `"port":1`)
+		require.Contains(t, text, `"error":{"message":"seen"},"details":{"password":"***"}`)
 	})
 	t.Run("R6.2 library: hosts add keys of their own", func(t *testing.T) {
 		store := openMemory(t, &logger.Options{MaskKeys: []string{"iban"}})

@@ -110,7 +110,7 @@ func (e *Encoder) With(c *Context, fields []zap.Field) *Context {
 	}
 	n.version = st.version
 	st.ns, st.hide = n.ns, n.hide
-	marks(fields, &st, !n.hasErr)
+	e.marks(fields, &st, !n.hasErr)
 	if st.skip >= 0 {
 		n.err = e.errorParts(fieldError(&fields[st.skip]))
 		n.hasErr = true

@@ -117,7 +117,7 @@ func (e *Encoder) body(dst []byte, en *Entry, fields []zap.Field) []byte {
 		st.truncated = st.truncated || c.truncated
 	}
 	hasErr := en.Err != nil || c.hasErr
-	marks(fields, &st, !hasErr)
+	e.marks(fields, &st, !hasErr)
 
 	b := e.head(dst, en)
 	b = append(b, en.Identity...)

@@ -29,16 +29,17 @@ func Topic(topic string) zap.Field {
 }
 
 // marks finds the fields that do not go under details: codes and topics, of which
-// the last counts, and, if wanted, the first error.
-func marks(fields []zap.Field, st *state, wantErr bool) {
+// the last counts, and, if wanted, the first error that is not hidden.
+func (e *Encoder) marks(fields []zap.Field, st *state, wantErr bool) {
 	for i := range fields {
-		if f := &fields[i]; f.Interface != nil {
-			mark(f, i, st, wantErr)
+		if fields[i].Interface != nil {
+			e.mark(fields, i, st, wantErr)
 		}
 	}
 }
 
-func mark(f *zap.Field, i int, st *state, wantErr bool) {
+func (e *Encoder) mark(fields []zap.Field, i int, st *state, wantErr bool) {
+	f := &fields[i]
 	switch f.Type {
 	case zapcore.StringType:
 		switch f.Interface.(type) {
@@ -48,10 +49,24 @@ func mark(f *zap.Field, i int, st *state, wantErr bool) {
 			st.topic = f.String
 		}
 	case zapcore.ErrorType:
-		if wantErr && st.skip < 0 {
+		if wantErr && st.skip < 0 && !e.hides(fields, i, st) {
 			st.skip = i
 		}
 	}
+}
+
+// hides reports whether the key of a field, or that of a namespace around it, says that
+// its value is secret.
+func (e *Encoder) hides(fields []zap.Field, i int, st *state) bool {
+	if st.hide || e.mask.Key(fields[i].Key) {
+		return true
+	}
+	for k := range i {
+		if f := &fields[k]; f.Type == zapcore.NamespaceType && e.mask.Key(f.Key) {
+			return true
+		}
+	}
+	return false
 }
 
 func marked(f *zap.Field) bool {
