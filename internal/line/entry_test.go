@@ -329,6 +329,24 @@ func TestMasking(t *testing.T) {
 		`"error":{"message":"coded ***","code":"***"},"strings":["***"],"panics":"<panic: ***>",`+
 		`"secrets":{"hidden":"***","name":"***","age":"***"}}`, string(r.Details))
 
+	t.Run("hides what stands in a time and in a complex number", func(t *testing.T) {
+		e := line.NewEncoder(line.Options{Mask: masker(t, "1980-05-17", "48213377")})
+		birth, n := time.Date(1980, 5, 17, 0, 0, 0, 0, time.UTC), complex(48213377, 1)
+		_, r := encode(t, e, &line.Entry{Time: testTime}, zap.Time("t", birth), zap.Complex128("c", n), zap.Complex64("c", complex64(n)),
+			zap.Any("any", []any{birth, n}), zap.Time("far", birth.AddDate(-1e5, 0, 0)),
+			zap.Object("o", zapcore.ObjectMarshalerFunc(func(o zapcore.ObjectEncoder) error {
+				o.AddTime("t", birth)
+				o.AddComplex128("c", n)
+				return o.AddArray("a", zapcore.ArrayMarshalerFunc(func(a zapcore.ArrayEncoder) error {
+					a.AppendTime(birth)
+					a.AppendComplex64(complex64(n))
+					return nil
+				}))
+			})))
+		require.Equal(t, `{"t":"***T00:00:00.000000000Z","c":"***+1i","c":"48213376+1i","any":["***T00:00:00.000000000Z","***+1i"],`+
+			`"far":"-98020-05-17T00:00:00.000000000Z","o":{"t":"***T00:00:00.000000000Z","c":"***+1i","a":["***T00:00:00.000000000Z","48213376+1i"]}}`,
+			string(r.Details))
+	})
 	t.Run("leaves identifiers, which records are found by", func(t *testing.T) {
 		id := line.Identity{Server: "edge " + secret}
 		_, r := encode(t, e, &line.Entry{Time: testTime, Identity: line.AppendIdentity(nil, &id)})

@@ -3,6 +3,7 @@ package line
 import (
 	"encoding/base64"
 	"math"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -127,19 +128,25 @@ func (e *Encoder) fieldValue(b []byte, f *zap.Field, st *state) []byte {
 	case zapcore.DurationType:
 		b = appendDuration(b, time.Duration(f.Integer))
 	case zapcore.TimeType:
-		return appendUnix(b, f.Integer)
+		b = appendUnix(b, f.Integer)
 	default:
 		return e.complexField(b, f, st)
 	}
+	return e.masked(b, start, st)
+}
+
+// masked returns b with the secrets hidden in the number, or the time, at its end.
+func (e *Encoder) masked(b []byte, start int, st *state) []byte {
 	if st.secrets && e.mask.Contains(b[start:]) {
-		b = e.maskNumber(b, start)
+		return e.maskNumber(b, start)
 	}
 	return b
 }
 
-// maskNumber replaces the number at the end of b by its masked text.
+// maskNumber replaces the number, or the text that needs no escapes, at the end of b by
+// its masked text.
 func (e *Encoder) maskNumber(b []byte, start int) []byte {
-	s, changed := e.mask.Mask(string(b[start:]))
+	s, changed := e.mask.Mask(strings.Trim(string(b[start:]), `"`))
 	if !changed {
 		return b
 	}
@@ -151,15 +158,15 @@ func (e *Encoder) complexField(b []byte, f *zap.Field, st *state) []byte {
 	switch f.Type {
 	case zapcore.Complex128Type:
 		if c, ok := f.Interface.(complex128); ok {
-			return appendComplex(b, c, 64)
+			return e.masked(appendComplex(b, c, 64), len(b), st)
 		}
 	case zapcore.Complex64Type:
 		if c, ok := f.Interface.(complex64); ok {
-			return appendComplex(b, complex128(c), 32)
+			return e.masked(appendComplex(b, complex128(c), 32), len(b), st)
 		}
 	case zapcore.TimeFullType:
 		if t, ok := f.Interface.(time.Time); ok {
-			return appendTime(b, t)
+			return e.masked(appendTime(b, t), len(b), st)
 		}
 	case zapcore.BinaryType:
 		if p, ok := f.Interface.([]byte); ok {

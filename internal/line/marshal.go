@@ -62,14 +62,14 @@ func (o *objectEncoder) AddBool(key string, v bool) {
 
 func (o *objectEncoder) AddComplex128(key string, v complex128) {
 	if o.member(key) {
-		o.w.b = appendComplex(o.w.b, v, 64)
+		o.w.masked(appendComplex(o.w.b, v, 64))
 		o.w.comma()
 	}
 }
 
 func (o *objectEncoder) AddComplex64(key string, v complex64) {
 	if o.member(key) {
-		o.w.b = appendComplex(o.w.b, complex128(v), 32)
+		o.w.masked(appendComplex(o.w.b, complex128(v), 32))
 		o.w.comma()
 	}
 }
@@ -210,14 +210,14 @@ func (a *arrayEncoder) AppendString(v string) {
 
 func (a *arrayEncoder) AppendComplex128(v complex128) {
 	if a.element() {
-		a.w.b = appendComplex(a.w.b, v, 64)
+		a.w.masked(appendComplex(a.w.b, v, 64))
 		a.w.comma()
 	}
 }
 
 func (a *arrayEncoder) AppendComplex64(v complex64) {
 	if a.element() {
-		a.w.b = appendComplex(a.w.b, complex128(v), 32)
+		a.w.masked(appendComplex(a.w.b, complex128(v), 32))
 		a.w.comma()
 	}
 }

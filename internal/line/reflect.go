@@ -81,9 +81,9 @@ func (w *walker) reflect(v reflect.Value) {
 	case reflect.Float64:
 		w.float(v.Float(), 64)
 	case reflect.Complex64:
-		w.b = appendComplex(w.b, v.Complex(), 32)
+		w.masked(appendComplex(w.b, v.Complex(), 32))
 	case reflect.Complex128:
-		w.b = appendComplex(w.b, v.Complex(), 64)
+		w.masked(appendComplex(w.b, v.Complex(), 64))
 	case reflect.String:
 		w.text(v.String())
 	case reflect.Interface:

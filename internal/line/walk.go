@@ -171,7 +171,7 @@ func (w *walker) over() bool        { return len(w.b) > w.limit }
 func (w *walker) cut(marker string) { w.raw(marker); w.st.truncated = true }
 
 func (w *walker) binary(p []byte)           { w.b = w.e.binary(w.b, p, &w.st) }
-func (w *walker) time(t time.Time)          { w.b = appendTime(w.b, t) }
+func (w *walker) time(t time.Time)          { w.masked(appendTime(w.b, t)) }
 func (w *walker) float(f float64, bits int) { w.masked(appendFloat(w.b, f, bits)) }
 func (w *walker) int(n int64)               { w.masked(appendInt(w.b, n)) }
 func (w *walker) uint(n uint64)             { w.masked(appendUint(w.b, n)) }
@@ -185,14 +185,8 @@ func (w *walker) bool(v bool) {
 	}
 }
 
-// masked takes b, which is w.b and a number after it.
-func (w *walker) masked(b []byte) {
-	start := len(w.b)
-	w.b = b
-	if w.st.secrets && w.e.mask.Contains(b[start:]) {
-		w.b = w.e.maskNumber(b, start)
-	}
-}
+// masked takes b, which is w.b and a number, or a time, after it.
+func (w *walker) masked(b []byte) { w.b = w.e.masked(b, len(w.b), &w.st) }
 
 // open begins a container, if it may be nested deeper. The frame that it returns
 // is for close.
