@@ -78,12 +78,20 @@ func (e *Encoder) walkField(b []byte, f *zap.Field, st *state) []byte {
 		w.any(f.Interface)
 		return w.release(st)
 	}
-	if f.Interface != nil { // the field's type does not say what it holds
+	switch {
+	case f.Interface != nil: // the field's type does not say what it holds
 		w.any(f.Interface)
-	} else {
+	case holdsAny(f.Type):
+		w.raw("null")
+	default:
 		w.text(fmt.Sprintf("<unknown field type %d>", f.Type))
 	}
 	return w.release(st)
+}
+
+// holdsAny reports whether fields of a type hold an interface, which may be nil.
+func holdsAny(t zapcore.FieldType) bool {
+	return t == zapcore.ArrayMarshalerType || t == zapcore.ObjectMarshalerType || t == zapcore.StringerType || t == zapcore.ErrorType
 }
 
 // withError adds what a marshaler returned as a member beside its value, as zap
