@@ -107,7 +107,9 @@ func (r *Recorder) Hold(ctx context.Context, h Hold) error {
 	if slices.ContainsFunc(r.holds.list, func(o Hold) bool { return o.ID == h.ID }) {
 		return fmt.Errorf("%w: the id %.80q is taken", ErrHold, h.ID)
 	}
-	if err := r.holds.write(r.fs, r.dir, append(slices.Clone(r.holds.list), h)); err != nil {
+	kept := h // beside the trail, where nothing else hides secrets
+	kept.Reason, _ = r.mask.Mask(h.Reason)
+	if err := r.holds.write(r.fs, r.dir, append(slices.Clone(r.holds.list), kept)); err != nil {
 		return err
 	}
 	_, err := r.Record(ctx, Entry{Event: HoldPlaced, Target: Target{Type: "hold", ID: h.ID},

@@ -78,7 +78,7 @@ func TestCanary(t *testing.T) {
 		require.Panics(t, func() {
 			_ = store.Audit().Do(ctx, audit.Entry{Event: audit.FlowDeleted}, func() error { panic(canary) })
 		})
-		require.NoError(t, store.Audit().Hold(ctx, audit.Hold{ID: "h", FlowID: "f", Reason: "r"}))
+		require.NoError(t, store.Audit().Hold(ctx, audit.Hold{ID: "h", FlowID: "f", Reason: "because " + canary}))
 		request := httptest.NewRequest("GET", "/p/"+canary+"?q="+canary, nil)
 		for _, key := range []string{"User-Agent", "Referer", "X-Request-Id"} {
 			request.Header.Set(key, canary)
