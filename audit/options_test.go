@@ -113,6 +113,11 @@ func TestLocked(t *testing.T) {
 	open(t, dir, nil)
 }
 
+// itself panics with itself when it is asked what it says.
+type itself struct{}
+
+func (i itself) Error() string { panic(i) }
+
 // Checkpoints are heard of once what they cover is durable, the last one too.
 func TestOnCheckpoint(t *testing.T) {
 	mem := vfs.NewMem()
@@ -192,14 +197,14 @@ func TestSignerPanics(t *testing.T) {
 func TestHooksPanic(t *testing.T) {
 	heard := make(chan error, 10)
 	r, err := hosted(vfs.NewMem(), audit.Options{
-		OnCheckpoint: func([]byte) { panic("checkpoint") },
+		OnCheckpoint: func([]byte) { panic(itself{}) },
 		OnProblem:    func(err error) { heard <- err; panic("problem") },
 	})
 	require.NoError(t, err)
 	_, err = flow(r, "f")
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
-	require.ErrorContains(t, <-heard, "Options.OnCheckpoint panicked: checkpoint")
+	require.ErrorContains(t, <-heard, "Options.OnCheckpoint panicked: a audit_test.itself")
 }
 
 func TestSignerFails(t *testing.T) {

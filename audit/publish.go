@@ -66,7 +66,7 @@ func (t *trail) publishAll() {
 func (t *trail) callHook(text []byte) {
 	defer func() {
 		if p := recover(); p != nil {
-			t.problem(fmt.Errorf("audit: Options.OnCheckpoint panicked: %v", p))
+			t.problem(fmt.Errorf("audit: Options.OnCheckpoint panicked: %s", panicText(p)))
 		}
 	}()
 	t.hook(append([]byte(nil), text...))
