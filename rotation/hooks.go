@@ -25,9 +25,19 @@ func guard[T any](name string, hook func(T), problem func(error)) func(T) {
 	return func(v T) {
 		defer func() {
 			if p := recover(); p != nil && problem != nil {
-				problem(fmt.Errorf("rotation: %s panicked: %v", name, p))
+				problem(fmt.Errorf("rotation: %s panicked: %s", name, panicText(p)))
 			}
 		}()
 		hook(v)
 	}
+}
+
+// panicText is the text of what was panicked with, whose own methods may panic.
+func panicText(p any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T", p)
+		}
+	}()
+	return fmt.Sprint(p)
 }

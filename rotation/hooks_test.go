@@ -11,13 +11,18 @@ import (
 	"github.com/steplog/steplog/rotation"
 )
 
+// itself panics with itself when it is asked what it says.
+type itself struct{}
+
+func (i itself) Error() string { panic(i) }
+
 func TestHooksThatPanic(t *testing.T) {
 	fsys := vfs.NewMem()
 	var mu sync.Mutex
 	told := map[string]bool{}
 	f, err := rotation.OpenFS(fsys, "logs/user.log", &rotation.Options{
 		Rule:     rotation.Rule{MaxFiles: 1},
-		OnClose:  func(rotation.Info) { panic("closed") },
+		OnClose:  func(rotation.Info) { panic(itself{}) },
 		OnRemove: func(string) { panic("removed") },
 		OnDamage: func(*rotation.DamageError) { panic("damaged") },
 		OnProblem: func(err error) {
@@ -37,7 +42,7 @@ func TestHooksThatPanic(t *testing.T) {
 	}
 	write(t, f, "one")
 	require.NoError(t, f.Rotate())
-	require.True(t, heard("rotation: OnClose panicked: closed")())
+	require.True(t, heard("rotation: OnClose panicked: a rotation_test.itself")())
 	write(t, f, "two")
 	require.NoError(t, f.Rotate())
 	require.Eventually(t, heard("rotation: OnRemove panicked: removed"), 30*time.Second, time.Millisecond)
