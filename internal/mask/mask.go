@@ -47,8 +47,9 @@ func (m *Masker) Key(name string) bool { return m != nil && m.keys.has(name) }
 
 // AddSecret hides value from now on, wherever it occurs: as it is, in base64 (both
 // alphabets, whatever stands before it), escaped for any part of a URL, and escaped for
-// JSON, by the rules of Go and of other languages. White space around it does not count. Of a value of several lines each line of
-// at least [MinSecret] bytes is hidden too, because output comes line by line.
+// JSON, by the rules of Go and of other languages. White space around it does not count.
+// Of a value of several lines each line of at least [MinSecret] bytes is hidden too,
+// because output comes line by line.
 //
 // It returns [ErrTooShort] for a value under MinSecret bytes. A value cannot be
 // taken back.
