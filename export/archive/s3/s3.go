@@ -48,12 +48,13 @@ func (b *Bucket) Put(ctx context.Context, name string, r io.Reader) error {
 	if err := archive.CheckName(name); err != nil {
 		return err
 	}
+	r = broken{r}
 	// An empty object has to say so: a body of unknown length is sent in parts,
 	// and there would be none.
 	var first [1]byte
 	n, err := io.ReadFull(r, first[:])
 	length := int64(-1)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		length = 0
 	} else if err != nil {
 		return err
@@ -61,6 +62,19 @@ func (b *Bucket) Put(ctx context.Context, name string, r io.Reader) error {
 	_, err = b.client.PutObject(ctx, b.name, name, io.MultiReader(bytes.NewReader(first[:n]), r), length,
 		minio.PutObjectOptions{PartSize: partBytes, ContentType: "application/octet-stream"})
 	return err
+}
+
+// broken is a reader whose errors are not those that the client takes for an end: it
+// would store what came before io.ErrUnexpectedEOF as the whole object.
+type broken struct{ r io.Reader }
+
+// Read wraps each error but the end.
+func (b broken) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("s3: read: %w", err)
+	}
+	return n, err
 }
 
 // Get opens an object.
