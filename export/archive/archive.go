@@ -90,17 +90,20 @@ func Files(ctx context.Context, b Bucket, folder *rotation.Folder, prefix string
 	var made []string
 	for _, info := range infos {
 		name := prefix + info.Name
-		if info.Active || stored[name] {
+		if info.Active {
 			continue
 		}
-		err := putFile(ctx, b, folder, info.Name, name)
-		if errors.Is(err, rotation.ErrNotFound) {
-			continue
+		if !stored[name] {
+			err := putFile(ctx, b, folder, info.Name, name)
+			if errors.Is(err, rotation.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return made, err
+			}
+			made = append(made, name)
 		}
-		if err != nil {
-			return made, err
-		}
-		made = append(made, name)
+		// Also of one that an earlier call stored and then could not do this for.
 		if plain := rotation.PlainName(name); plain != name && stored[plain] {
 			if err := b.Delete(ctx, plain); err != nil {
 				return made, fmt.Errorf("archive: delete %s: %w", plain, err)

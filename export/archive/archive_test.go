@@ -22,6 +22,7 @@ import (
 	"github.com/steplog/steplog/internal/leak"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leak.Options()...) }
@@ -92,6 +93,44 @@ func TestFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, again, "each file once")
 }
+
+// TestFilesPlainAndCompressed: the bucket has no line twice in the end, whatever failed
+// on the way.
+func TestFilesPlainAndCompressed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder, err := rotation.OpenFolder(dir)
+	require.NoError(t, err)
+	defer folder.Close()
+	b, _ := bucket(t)
+	plain := filepath.Join(dir, "user-2026-11-21T02-03-04.123.log")
+	require.NoError(t, os.WriteFile(plain, []byte("{}\n"), 0o600))
+	made, err := archive.Files(t.Context(), b, folder, "")
+	require.NoError(t, err)
+	require.Equal(t, []string{filepath.Base(plain)}, made)
+
+	require.NoError(t, os.Rename(plain, plain+".gz"))
+	made, err = archive.Files(t.Context(), keeps{b}, folder, "")
+	require.ErrorIs(t, err, errKeeps)
+	require.Equal(t, []string{filepath.Base(plain) + ".gz"}, made)
+
+	made, err = archive.Files(t.Context(), b, folder, "")
+	require.NoError(t, err)
+	require.Empty(t, made)
+	var names []string
+	for o, err := range b.List(t.Context(), "") {
+		require.NoError(t, err)
+		names = append(names, o.Name)
+	}
+	require.Equal(t, []string{filepath.Base(plain) + ".gz"}, names)
+}
+
+var errKeeps = errors.New("the bucket deletes nothing now")
+
+// keeps is a bucket that deletes nothing.
+type keeps struct{ archive.Bucket }
+
+func (keeps) Delete(context.Context, string) error { return errKeeps }
 
 func TestLog(t *testing.T) {
 	t.Parallel()
