@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -121,7 +122,7 @@ func (f *Folder) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 // List yields the objects whose names begin with prefix.
 func (f *Folder) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		err := fs.WalkDir(f.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		err := fs.WalkDir(byObject{f.root.FS()}, ".", func(name string, d fs.DirEntry, err error) error {
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -147,6 +148,23 @@ func (f *Folder) List(ctx context.Context, prefix string) iter.Seq2[Object, erro
 			yield(Object{}, err)
 		}
 	}
+}
+
+// byObject reads folders in the order of the objects' names: what is in "a" comes
+// behind "a-b", because "/" does.
+type byObject struct{ fs.FS }
+
+// ReadDir reads a folder.
+func (b byObject) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(b.FS, name)
+	key := func(d fs.DirEntry) string {
+		if d.IsDir() {
+			return d.Name() + "/"
+		}
+		return d.Name()
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(key(a), key(b)) })
+	return entries, err
 }
 
 // Delete deletes an object.
