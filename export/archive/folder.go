@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Folder is a [Bucket] whose objects are files. Create one with [OpenFolder]; it
@@ -107,7 +108,7 @@ func (f *Folder) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	if info, err := f.root.Lstat(name); err != nil || !info.Mode().IsRegular() {
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
+		if err == nil || absent(err) {
 			return nil, fmt.Errorf("%w: %s", ErrNotFound, name)
 		}
 		return nil, err
@@ -172,8 +173,19 @@ func (f *Folder) Delete(ctx context.Context, name string) error {
 	if err := f.check(ctx, name); err != nil {
 		return err
 	}
-	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	info, err := f.root.Lstat(name)
+	if err == nil && info.IsDir() {
+		return nil // no object, and others may be in it
 	}
-	return nil
+	if err == nil {
+		err = f.root.Remove(name)
+	}
+	if absent(err) {
+		return nil
+	}
+	return err
 }
+
+// absent reports whether an error says that nothing is there, also because what would
+// be the folder is a file.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }

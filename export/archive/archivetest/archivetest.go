@@ -46,6 +46,12 @@ func Run(t *testing.T, b archive.Bucket) {
 	require.Equal(t, []string{"a/1", "a/2.gz"}, names("a/"))
 	require.Equal(t, []string{"a-b", "a/1", "a/2.gz", "b/c/d", "large"}, names(""), "sorted by name")
 	require.Empty(t, names("nothing"))
+	for _, name := range []string{"b", "b/c", "a/1/2"} { // the beginning of a name, and one that goes on behind its end
+		_, err := get(name)
+		require.ErrorIs(t, err, archive.ErrNotFound, name)
+		require.NoError(t, b.Delete(ctx, name), name)
+	}
+	require.Len(t, names(""), 5)
 	for o, err := range b.List(ctx, "") {
 		require.NoError(t, err)
 		require.NotEmpty(t, o.Name)
