@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,9 +52,12 @@ type reply struct {
 }
 
 func (r *receiver) RoundTrip(q *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(q.Body)
-	if err != nil {
-		return nil, err
+	var body []byte
+	if q.Body != nil {
+		var err error
+		if body, err = io.ReadAll(q.Body); err != nil {
+			return nil, err
+		}
 	}
 	r.asked, r.bodies, r.at = append(r.asked, q), append(r.bodies, body), append(r.at, time.Now())
 	a := r.answers[min(len(r.asked), len(r.answers))-1]
@@ -224,6 +228,60 @@ func TestRejected(t *testing.T) {
 		_, err := send(t, &receiver{answers: []reply{{status: 200, body: odd}}}, 1, otlp.Options{})
 		require.NoError(t, err, "an answer that cannot be read says nothing against its status")
 	}
+}
+
+// TestRedirected: records are sent on to the same receiver only, and count as taken only
+// where they were sent.
+func TestRedirected(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name      string
+		from      string
+		redirects []string // status and location
+		status    int      // of the error, 0 for none
+		asked     int
+	}{
+		{"to a page to log in", "http://collector:4318/v1/logs", []string{"302 http://collector:4318/login"}, 302, 1},
+		{"moved, the old way", "http://collector:4318/v1/logs", []string{"301 https://collector/v1/logs"}, 301, 1},
+		{"moved", "http://collector:4318/v1/logs", []string{"308 https://collector/v1/logs", "307 /v2/logs"}, 0, 3},
+		{"to somebody else", "https://collector/v1/logs", []string{"307 https://collector.example.com/v1/logs"}, 307, 1},
+		{"to where everybody can read", "https://collector/v1/logs", []string{"308 http://collector/v1/logs"}, 308, 1},
+		{"to where everybody can read, in two steps", "https://collector/v1/logs", []string{"308 /v2/logs", "308 http://collector/v1/logs"}, 308, 2},
+		{"in a circle", "http://collector/v1/logs", slices.Repeat([]string{"307 /v1/logs"}, 20), 307, 10},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := &receiver{}
+			for _, text := range test.redirects {
+				var status int
+				var to string
+				_, err := fmt.Sscan(text, &status, &to)
+				require.NoError(t, err)
+				r.answers = append(r.answers, reply{status: status, header: http.Header{"Location": {to}}})
+			}
+			r.answers = append(r.answers, reply{status: 200, body: "<html>"})
+			n, err := otlp.Send(t.Context(), test.from, some(3), &otlp.Options{Client: &http.Client{Transport: r}})
+			require.Len(t, r.asked, test.asked)
+			if test.status == 0 {
+				require.NoError(t, err)
+				require.EqualValues(t, 3, n)
+				require.Equal(t, r.bodies[0], r.bodies[test.asked-1])
+				return
+			}
+			var rejected *otlp.RejectedError
+			require.ErrorAs(t, err, &rejected)
+			require.Equal(t, test.status, rejected.Status)
+			require.EqualValues(t, 3, rejected.Records)
+			require.Contains(t, rejected.Message, "redirected to ")
+			require.Zero(t, n)
+		})
+	}
+	// A client of the host's may follow, but what arrives there without records took none.
+	r := &receiver{answers: []reply{{status: 302, header: http.Header{"Location": {"/login"}}}, {status: 200, body: "<html>"}}}
+	n, err := otlp.Send(t.Context(), "http://collector/v1/logs", some(3),
+		&otlp.Options{Client: &http.Client{Transport: r, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}})
+	require.ErrorIs(t, err, otlp.ErrRejected)
+	require.Zero(t, n)
 }
 
 func TestWriteJSON(t *testing.T) {

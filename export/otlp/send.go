@@ -90,7 +90,10 @@ type Options struct {
 // A receiver that cannot be reached, or answers 429, 502, 503 or 504, is asked
 // again with growing pauses, or those that it asks for, until
 // Options.MaxElapsed; a batch may then arrive twice, and log.record.uid tells.
-// Other refusals, whole or in part, end Send with a [*RejectedError].
+// Other refusals, whole or in part, end Send with a [*RejectedError]. So does a
+// redirect, but for one of status 307 or 308 to the same host, and not from https
+// to http: others lose the records on the way, or give them and the headers to
+// somebody else. A Client with a CheckRedirect of its own decides itself.
 //
 // It returns how many records the receiver took, and the first error: of seq,
 // of ctx, or of sending.
@@ -114,6 +117,11 @@ func Send(ctx context.Context, endpoint string, seq iter.Seq2[query.Record, erro
 	if o.Client == nil {
 		o.Client = &http.Client{Timeout: 30 * time.Second}
 	}
+	if o.Client.CheckRedirect == nil {
+		client := *o.Client
+		client.CheckRedirect = checkRedirect
+		o.Client = &client
+	}
 	s := sender{ctx: ctx, endpoint: endpoint, options: o}
 	n, err := batches(seq, o.BatchRecords, o.BatchBytes, s.send)
 	return n + s.taken, err
@@ -136,6 +144,20 @@ func checkEndpoint(endpoint string) error {
 	}
 	if u.Host == "" {
 		return fmt.Errorf("otlp: endpoint: no host: %s", like)
+	}
+	return nil
+}
+
+// maxRedirects is how many redirects a request follows, as net/http's own.
+const maxRedirects = 10
+
+// checkRedirect follows a redirect that is still the same request to the same
+// receiver, and takes any other for its answer.
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if r.Method != http.MethodPost || r.URL.Hostname() != first.Hostname() || first.Scheme == "https" && r.URL.Scheme != "https" ||
+		len(via) >= maxRedirects {
+		return http.ErrUseLastResponse
 	}
 	return nil
 }
@@ -220,7 +242,11 @@ func (s *sender) try(kind string, body []byte, count int) (time.Duration, error)
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return retryAfter(answer.Header), fmt.Errorf("otlp: the receiver answered %s", answer.Status)
 	}
-	if answer.StatusCode/100 != 2 {
+	if to := answer.Header.Get("Location"); answer.StatusCode/100 == 3 && to != "" {
+		text = []byte("redirected to " + to)
+	}
+	posted := answer.Request == nil || answer.Request.Method == http.MethodPost // else a redirect lost the records
+	if answer.StatusCode/100 != 2 || !posted {
 		return -1, &RejectedError{Records: int64(count), Status: answer.StatusCode, Message: printable(text)}
 	}
 	if err != nil {
