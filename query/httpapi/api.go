@@ -48,7 +48,7 @@ type route struct {
 func (a *api) routes() []route {
 	routes := []route{
 		{"GET /logs", LogsRead, question, (*request).logs},
-		{"GET /logs/download", LogsRead, question, (*request).download},
+		{"GET /logs/download", LogsRead, stream, (*request).download},
 		{"GET /logs/{id}", LogsRead, question, (*request).record},
 		{"GET /logs/{id}/context", LogsRead, question, (*request).context},
 		{"GET /entries", LogsRead, question, (*request).entries},

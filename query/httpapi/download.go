@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -29,7 +30,10 @@ func (q *request) download() error {
 	if err := p.done(); err != nil {
 		return err
 	}
-	log, err := document.Find(q.ctx, q.engine, id)
+	// To make the zip is a question, to send it is not.
+	ctx, cancel := context.WithTimeout(q.ctx, q.options.Timeout)
+	defer cancel()
+	log, err := document.Find(ctx, q.engine, id)
 	if errors.Is(err, query.ErrNotFound) || err == nil && (!q.view.sees(log.Project) || log.Project != project || log.Operation != flow) {
 		return notFound("There is no log with this id in this flow and project.")
 	}
@@ -51,7 +55,6 @@ func (q *request) download() error {
 		into, finish = encoder, encoder.Close
 		name, kind = name+".b64", "text/plain; charset=us-ascii"
 	}
-	ctx := q.ctx
 	if q.r.Method == http.MethodHead {
 		ctx = query.PartOf(ctx) // it takes nothing, and is not told of
 	}

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -128,4 +129,32 @@ func TestAnswerThatNobodyReads(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDownloadThatIsReadSlowly: it has no place among the questions.
+func TestDownloadThatIsReadSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := logger.OpenMemory(nil)
+		defer store.Close()
+		_, run := store.Server("edge-1").Service("orders").Operation("flow-1").Start(t.Context(), logger.Project("p-1"))
+		for range 100 {
+			run.Info(rand.Text()) // the zip is longer than what the server holds back
+		}
+		run.End(nil)
+		logs, err := store.Query().MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
+		require.NoError(t, err)
+		at, client := piped(t, handler(t, store.Query(), store, func(o *httpapi.Options) { o.MaxQueries = 1 }), 0)
+		conn, err := at.dial(t.Context(), "", "")
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = fmt.Fprintf(conn, "GET /logs/download?id=%d&projectId=p-1&flowId=flow-1 HTTP/1.1\r\nHost: logs.example.com\r\n\r\n", logs.Items[0].ID)
+		require.NoError(t, err)
+		status, err := bufio.NewReaderSize(conn, 16).ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 200 OK\r\n", status)
+		answer, err := client.Get("http://logs.example.com/entries")
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		require.Equal(t, http.StatusOK, answer.StatusCode)
+	})
 }

@@ -98,7 +98,7 @@ func FlowHandler(e *query.Engine, options *Options) (http.Handler, error) {
 	return newAPI(e, options, func(*api) []route {
 		return []route{
 			{"GET /logs", LogsRead, question, (*request).flowLogs},
-			{"GET /logs/download", LogsRead, question, (*request).download},
+			{"GET /logs/download", LogsRead, stream, (*request).download},
 		}
 	})
 }
