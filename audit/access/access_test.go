@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -365,6 +366,30 @@ func TestW3C(t *testing.T) {
 	for line := range strings.Lines(b.String()) {
 		require.True(t, strings.HasPrefix(line, "#"))
 	}
+}
+
+// TestW3CStrings: who asks cannot begin a string, in which the requests after theirs
+// would be hidden from those who read the standard's strings.
+func TestW3CStrings(t *testing.T) {
+	agents := []string{`"`, `"a" b`, `""`, "\x00\"c", " \"d", `e"f"`}
+	var b bytes.Buffer
+	require.NoError(t, access.W3C(&b, func(yield func(access.Record, error) bool) {
+		for _, agent := range agents {
+			if !yield(access.Record{Path: "/", UserAgent: agent}, nil) {
+				return
+			}
+		}
+	}))
+	r := csv.NewReader(&b)
+	r.Comma, r.Comment, r.LazyQuotes = ' ', '#', true
+	rows, err := r.ReadAll()
+	require.NoError(t, err)
+	var got []string
+	for _, row := range rows {
+		require.Len(t, row, 16)
+		got = append(got, row[12])
+	}
+	require.Equal(t, []string{"%22", `%22a"+b`, `%22"`, "%22c", `+"d`, `e"f"`}, got)
 }
 
 func TestParse(t *testing.T) {

@@ -30,8 +30,9 @@ const w3cTime = "2006-01-02 15:04:05"
 
 // W3C writes records in the W3C extended log file format
 // (https://www.w3.org/TR/WD-logfile), with a header that names the fields; times
-// are UTC, and time-taken is in seconds. Blanks in values become "+". It returns
-// the first error of seq or w.
+// are UTC, and time-taken is in seconds. Blanks in values become "+", and a quote that
+// a value begins with "%22": there it would begin a string, which ends at the next quote
+// only. It returns the first error of seq or w.
 func W3C(w io.Writer, seq iter.Seq2[Record, error]) error {
 	head := false
 	err := export(w, seq, func(b *bufio.Writer, r *Record) {
@@ -136,5 +137,8 @@ func plus(s string) string {
 		}
 		return c
 	}, s)
+	if strings.HasPrefix(s, `"`) {
+		s = "%22" + s[1:]
+	}
 	return dash(s)
 }
