@@ -122,6 +122,17 @@ func TestInformational(t *testing.T) {
 	require.Equal(t, http.StatusTeapot, b.last(t).Status)
 }
 
+// TestNoStatus: a status that is none was not sent, and is not recorded.
+func TestNoStatus(t *testing.T) {
+	for _, status := range []int{-1, 0, 99, 1000} {
+		var b book
+		h := access.New(b.add, nil).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		require.Panics(t, func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) })
+		require.True(t, b.last(t).Panic)
+		require.Equal(t, http.StatusInternalServerError, b.last(t).Status)
+	}
+}
+
 type panics struct{}
 
 func (panics) Attribute(netip.Addr) access.Attribution { panic("no such network") }

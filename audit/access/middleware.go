@@ -141,10 +141,10 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // WriteHeader notes the status. Informational ones come before the answer.
 func (x *exchange) WriteHeader(status int) {
+	x.ResponseWriter.WriteHeader(status) // panics for what is no status
 	if !x.wrote && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		x.wrote, x.record.Status = true, status
 	}
-	x.ResponseWriter.WriteHeader(status)
 }
 
 // Write counts the bytes of the answer.
