@@ -25,9 +25,11 @@ const (
 	// maxCommit bounds a commit: the lines of a batch, the last of which may go
 	// over the limit, and a checkpoint.
 	maxCommit = maxBatchBytes + MaxLine + maxPoint
-	// gatherTurns is how often the writer lets others run before it goes on without
-	// all that it knows of: a few microseconds in all.
+	// gatherTurns and gatherFor are how often and how long the writer lets others run
+	// before it goes on without all that it knows of. A turn takes a microsecond, and far
+	// more where the host has more to do than processors.
 	gatherTurns = 8
+	gatherFor   = 200 * time.Microsecond
 	// keepEvery is how often retention looks for files that became too old.
 	keepEvery = time.Hour
 	// rotateAgain is how far the file grows before a rotation that went wrong is
@@ -154,9 +156,10 @@ func (t *trail) gather(answered int) {
 	if all == 1 {
 		return
 	}
+	began := time.Now()
 	for range gatherTurns {
 		runtime.Gosched()
-		if t.waiting() >= all {
+		if t.waiting() >= all || time.Since(began) > gatherFor {
 			return
 		}
 	}
