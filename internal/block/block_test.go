@@ -251,6 +251,19 @@ func TestDamage(t *testing.T) {
 			require.Less(t, corrupt.Offset, int64(len(data)/3))
 			require.Error(t, errors.Unwrap(corrupt))
 		})
+		t.Run(f.name+" any bit at the beginning of a block", func(t *testing.T) {
+			for bit := range 8 * 32 {
+				broken := bytes.Clone(data)
+				broken[bit/8] ^= 1 << (bit % 8)
+				r, err := block.Open(bytes.NewReader(broken), int64(len(broken)))
+				if err != nil {
+					continue
+				}
+				// Some bits of a header mean nothing; the others are noticed.
+				got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+				require.True(t, err != nil || bytes.Equal(text, got), "bit %d", bit)
+			}
+		})
 		t.Run(f.name+" cut in a block", func(t *testing.T) {
 			_, err := block.Open(bytes.NewReader(data), int64(len(data)/2))
 			require.ErrorAs(t, err, &corrupt)
