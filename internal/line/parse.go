@@ -38,28 +38,9 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 	if !s.take('{') {
 		return false
 	}
-	hasSeq := false
 	ids := identifiers{from: -1}
-	more := true
-	var last *headed
-	if p != nil {
-		last = &p.headed
-	}
-	if b, n := beginning(raw, last); n > 0 {
-		r.Seq, r.Time, r.Level, r.Kind = b.seq, b.time, b.level, b.kind
-		s.i, hasSeq = n, true
-		if p != nil && p.find(raw[n:]) {
-			known := &p.known[p.last]
-			r.Identity, ids.from, ids.found = known.identity, n, true
-			ids.next(n, n+len(known.text))
-			s.i = ids.to + 1 // and the comma that find saw
-		} else {
-			s.identifiers(&r.Identity, &old, &ids)
-		}
-	} else {
-		more = !s.take('}')
-	}
-	for more {
+	hasSeq := s.head(r, &old, p, &ids)
+	for more := hasSeq || !s.take('}'); more; {
 		key, ok := s.str()
 		if !ok {
 			return false
@@ -70,35 +51,19 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 			return false
 		}
 		name := s.name(key)
-		identifier := p != nil && isIdentifier(name)
-		passed := false // over all identifiers at once
-		if identifier && ids.from < 0 {
-			ids.from = key.from - 1
-			if passed = p.find(raw[ids.from:]); passed {
-				known := &p.known[p.last]
-				r.Identity, s.i, ids.found = known.identity, ids.from+len(known.text), true
-			}
-		}
-		if passed {
-			// They are what they were.
-		} else if name == "seq" {
-			v, ok := s.skip()
-			if !ok {
-				return false
-			}
-			if r.Seq, ok = digits(v); !ok {
-				return false
-			}
+		switch {
+		case name == "seq":
+			ok = s.seq(&r.Seq)
 			hasSeq = true
-		} else if p != nil && len(p.Paths) > 0 && name == "details" {
-			if !p.details(&s, r) {
-				return false
-			}
-		} else if !parseMember(&s, name, r, &old) {
-			return false
+		case p != nil && isIdentifier(name):
+			ok = p.identifier(&s, key.from-1, name, r, &old, &ids)
+		case p != nil && len(p.Paths) > 0 && name == "details":
+			ok = p.details(&s, r)
+		default:
+			ok = parseMember(&s, name, r, &old)
 		}
-		if identifier {
-			ids.next(key.from-1, s.i)
+		if !ok {
+			return false
 		}
 		if s.i < len(raw) && raw[s.i] == ',' {
 			s.i++
@@ -123,6 +88,39 @@ func parse(raw []byte, r *Record, p *Parser) bool {
 		r.Lifecycle.Phase = r.Phase
 	}
 	return true
+}
+
+// head takes what stands up to the identifiers and those, as lines are written, each
+// with the comma behind it. It reports whether the line begins in this way; of one
+// that does not it takes nothing.
+func (s *scanner) head(r *Record, old *Identity, p *Parser, ids *identifiers) bool {
+	var last *headed
+	if p != nil {
+		last = &p.headed
+	}
+	b, n := beginning(s.b, last)
+	if n == 0 {
+		return false
+	}
+	r.Seq, r.Time, r.Level, r.Kind = b.seq, b.time, b.level, b.kind
+	s.i = n
+	if p != nil && p.find(s.b[n:]) {
+		p.pass(s, n, r, ids)
+		s.i++ // over the comma that find saw
+	} else {
+		s.identifiers(&r.Identity, old, ids)
+	}
+	return true
+}
+
+// seq takes the number of a record, which must be one.
+func (s *scanner) seq(to *uint64) bool {
+	v, ok := s.skip()
+	if !ok {
+		return false
+	}
+	*to, ok = digits(v)
+	return ok
 }
 
 // parseMember takes the value of one key, and reports whether it is valid JSON.

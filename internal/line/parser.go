@@ -169,6 +169,31 @@ func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
 	}
 }
 
+// identifier takes the value of an identifier whose key begins at from. Where it is
+// the first one, all are taken at once that stand as in a line before.
+func (p *Parser) identifier(s *scanner, from int, name string, r *Record, old *Identity, ids *identifiers) bool {
+	if ids.from < 0 {
+		ids.from = from
+		if p.find(s.b[from:]) {
+			p.pass(s, from, r, ids)
+			return true
+		}
+	}
+	if !parseMember(s, name, r, old) {
+		return false
+	}
+	ids.next(from, s.i)
+	return true
+}
+
+// pass goes over the identifiers that find found at from.
+func (p *Parser) pass(s *scanner, from int, r *Record, ids *identifiers) {
+	known := &p.known[p.last]
+	r.Identity, s.i = known.identity, from+len(known.text)
+	ids.from, ids.found = from, true
+	ids.next(from, s.i)
+}
+
 // isIdentifier reports whether a key is one of an [Identity].
 func isIdentifier(key string) bool {
 	switch key {
