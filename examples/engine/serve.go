@@ -22,52 +22,14 @@ const tokenVariable = "STEPLOG_TOKEN"
 // serve serves the log's HTTP API, and the page, until stop is called. Requests
 // are in access_log.log.
 func (p *program) serve() (stop func() error, err error) {
-	authorize := httpapi.LoopbackOnly()
-	if token := os.Getenv(tokenVariable); token != "" {
-		authorize = httpapi.Token(token, httpapi.Principal{ID: "token", AllProjects: true})
-		if err := p.store.AddSecret(token); err != nil {
-			return nil, fmt.Errorf("%s: %w", tokenVariable, err)
-		}
-	} else if !isLoopback(p.addr) {
-		return nil, fmt.Errorf("-addr %s is seen by others: set %s, or use 127.0.0.1", p.addr, tokenVariable)
-	}
-	// The access log says whose token it was.
-	allow := authorize
-	authorize = func(r *http.Request, permission httpapi.Permission) (httpapi.Principal, error) {
-		who, err := allow(r, permission)
-		if err == nil {
-			access.SetAccount(r.Context(), who.ID, "")
-		}
-		return who, err
-	}
-	log := p.store.Server(engineServer).Service("http").Logger
-	api, err := httpapi.New(p.store.Query(), &httpapi.Options{
-		Authorize: authorize, Store: p.store,
-		OnProblem: func(err error) { log.Error("an answer failed", zap.Error(err)) },
-	})
+	authorize, err := p.authorizer()
 	if err != nil {
 		return nil, err
 	}
-	page, err := p.page()
+	site, err := p.site(authorize)
 	if err != nil {
 		return nil, err
 	}
-	// An http.ServeMux would answer //logs with a redirect; the API says 404.
-	site := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" || r.Method != http.MethodGet {
-			api.ServeHTTP(w, r)
-			return
-		}
-		_, err := authorize(r, httpapi.LogsRead)
-		if err == nil {
-			_, err = authorize(r, httpapi.AuditRead)
-		}
-		if err != nil {
-			http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
-			return
-		}
-		page(w, r)
-	})
 	listener, err := net.Listen("tcp", p.addr)
 	if err != nil {
 		return nil, err
@@ -94,6 +56,60 @@ func (p *program) serve() (stop func() error, err error) {
 		}
 		return err
 	}, nil
+}
+
+// authorizer decides who may ask: whoever has the token where one is set, else
+// this machine alone.
+func (p *program) authorizer() (func(*http.Request, httpapi.Permission) (httpapi.Principal, error), error) {
+	allow := httpapi.LoopbackOnly()
+	if token := os.Getenv(tokenVariable); token != "" {
+		allow = httpapi.Token(token, httpapi.Principal{ID: "token", AllProjects: true})
+		if err := p.store.AddSecret(token); err != nil {
+			return nil, fmt.Errorf("%s: %w", tokenVariable, err)
+		}
+	} else if !isLoopback(p.addr) {
+		return nil, fmt.Errorf("-addr %s is seen by others: set %s, or use 127.0.0.1", p.addr, tokenVariable)
+	}
+	// The access log says whose token it was.
+	return func(r *http.Request, permission httpapi.Permission) (httpapi.Principal, error) {
+		who, err := allow(r, permission)
+		if err == nil {
+			access.SetAccount(r.Context(), who.ID, "")
+		}
+		return who, err
+	}, nil
+}
+
+// site is the HTTP API, with the page at its root.
+func (p *program) site(authorize func(*http.Request, httpapi.Permission) (httpapi.Principal, error)) (http.Handler, error) {
+	log := p.store.Server(engineServer).Service("http").Logger
+	api, err := httpapi.New(p.store.Query(), &httpapi.Options{
+		Authorize: authorize, Store: p.store,
+		OnProblem: func(err error) { log.Error("an answer failed", zap.Error(err)) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	page, err := p.page()
+	if err != nil {
+		return nil, err
+	}
+	// An http.ServeMux would answer //logs with a redirect; the API says 404.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" || r.Method != http.MethodGet {
+			api.ServeHTTP(w, r)
+			return
+		}
+		_, err := authorize(r, httpapi.LogsRead)
+		if err == nil {
+			_, err = authorize(r, httpapi.AuditRead)
+		}
+		if err != nil {
+			http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
+			return
+		}
+		page(w, r)
+	}), nil
 }
 
 // isLoopback reports whether an address to listen at is seen by this machine
