@@ -8,6 +8,21 @@
 //	})
 //	http.Handle("/api/", http.StripPrefix("/api", handler))
 //
+// # Paths
+//
+//   - /logs are runs, steps and lines as the documents list them, /logs/download one
+//     of them with its details as base64 of a zip; /logs/{id} is any record, and
+//     /logs/{id}/context that record among its neighbours.
+//   - /runs/{id}/steps is a run with its steps and everything started below it.
+//   - /entries are records of any kind by any filter, /histogram and /facets their
+//     counts, /export all of them, and /tail what arrives.
+//   - /audit and /audit/{id} are the audit trail, /access the requests.
+//   - /files, /files/download, /files/{name}, /files/{name}/content, /settings and
+//     /stats are there with [Options.Store]; DELETE of a file and PUT of settings
+//     too, unless [Options.ReadOnly] is set.
+//   - /healthz says that the process answers, and /openapi.yaml what each of these
+//     takes and answers.
+//
 // # Who may
 //
 // Nothing is served without [Options.Authorize], which decides about each

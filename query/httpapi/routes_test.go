@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,4 +37,11 @@ func TestDocumentNamesTheRoutes(t *testing.T) {
 	slices.Sort(served)
 	slices.Sort(described)
 	require.Equal(t, served, described)
+
+	comment, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	for _, pattern := range served {
+		_, path, _ := strings.Cut(pattern, " ")
+		require.Regexp(t, `[ ]`+regexp.QuoteMeta(path)+`[,; \n]`, string(comment), "the package comment leaves it out")
+	}
 }
