@@ -196,6 +196,31 @@ func TestFailedSync(t *testing.T) {
 	})
 }
 
+// TestFailedSyncDuringARotation: who synced hears of it although the file that
+// could not be synced is not the active one any more.
+func TestFailedSyncDuringARotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f *rotation.File
+		var failed atomic.Bool
+		fsys := vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+			if op.Kind != vfs.OpSync || op.Name != filepath.Join("logs", "user.log") || failed.Swap(true) {
+				return nil
+			}
+			require.NoError(t, f.Rotate())
+			return vfs.Lost(errDisk)
+		})
+		var h heard
+		var err error
+		f, err = rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{Compression: rotation.None}))
+		require.NoError(t, err)
+		write(t, f, "one")
+		require.ErrorIs(t, f.Sync(), errDisk)
+		require.Len(t, h.Closed(), 1)
+		require.NoError(t, f.Sync(), "the file is another one")
+		require.NoError(t, f.Close())
+	})
+}
+
 // TestFailedSyncOfAClosedFile: Sync answers for files that were closed since
 // the last one.
 func TestFailedSyncOfAClosedFile(t *testing.T) {
