@@ -150,7 +150,21 @@ func TestEntries(t *testing.T) {
 	require.Equal(t, "2001:db8::1", last.IP)
 	require.Equal(t, "peer", last.IPFrom)
 	require.Equal(t, "r-9", last.Request)
-	require.Equal(t, "security", last.Topic)
+
+	for _, c := range []struct {
+		entry audit.Entry
+		topic string
+	}{
+		{audit.Entry{Event: audit.UserLoggedIn}, "security"},
+		{audit.Entry{Event: audit.FlowUpdated, Outcome: audit.Denied}, "security"},
+		{audit.Entry{Event: audit.UserLoginFailed, Outcome: audit.Denied}, "security"},
+		{audit.Entry{Event: audit.FlowUpdated, Outcome: audit.Failure}, "audit"},
+	} {
+		_, err = r.Record(ctx, c.entry)
+		require.NoError(t, err)
+		all = records(t, dir)
+		require.Equal(t, c.topic, all[len(all)-1].Topic, c.entry)
+	}
 
 	// Long texts are cut and hostile ones stay one line.
 	_, err = r.Record(t.Context(), audit.Entry{Event: own, Reason: strings.Repeat("é", 9000), FlowID: "a\n{\"seq\":1}\x00\xff"})
