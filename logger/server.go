@@ -58,7 +58,11 @@ type Server struct {
 }
 
 // Server returns the server with a name. Calls with the same name return equal
-// servers; the folder holds no list of them. Identifiers over 1 KiB are cut.
+// servers; the folder holds no list of them.
+//
+// An identifier over 1 KiB, of whatever it is, is shortened to its beginning and a
+// hash. Filters and the scopes of [Store.Levels] know it as its records have it;
+// [Store.EndRun] and [Operation.Resume] take either form.
 func (s *Store) Server(name string, options ...NameOption) *Server {
 	if s.none() {
 		return &Server{Logger: silent}

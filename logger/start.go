@@ -56,7 +56,8 @@ func (f startOption) applyStep(s *stepSettings) { f(&s.startSettings) }
 
 // ID gives a run or step the host's own id. It must be unique among all runs,
 // or all steps, in the folder. Starting is idempotent by it: a run that is open
-// is returned as it is. Without it the id is a new UUIDv7.
+// is returned as it is. Without it the id is a new UUIDv7. One over 1 KiB is
+// shortened as [Store.Server] says; [Run.ID] and [Step.ID] return what it became.
 func ID(id string) StartOption {
 	return startOption(func(s *startSettings) { s.id = id })
 }
