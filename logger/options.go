@@ -57,12 +57,12 @@ type Options struct {
 
 	// MaskKeys are names of keys whose values are hidden, in addition to the
 	// built-in list (password, token, authorization, cookie and the like). Case
-	// and separators do not matter.
+	// and separators do not matter. At most 1,000, none of them empty.
 	MaskKeys []string
 	// IndexFields are the paths of detail fields that files index when they are
-	// closed: nil means sku and order_id, at most 64 count. A change holds for
-	// files that are closed later; it never changes an answer, only how fast a
-	// condition on the field is found.
+	// closed: nil means sku and order_id. The first 64 count; more than 1,000, or an
+	// empty one, are refused. A change holds for files that are closed later; it
+	// never changes an answer, only how fast a condition on the field is found.
 	IndexFields []string
 
 	// KeepSettings keeps the level tree and the file rules in the folder, so
