@@ -30,7 +30,7 @@ type AccessFilter struct {
 	MinStatus, MaxStatus int
 	// Search is one or more keywords, quoted phrases among them; see "Keywords"
 	// in the package comment. Each must occur in the account, the tenant, the
-	// path or the memo.
+	// path or the memo. At most 63 different ones, and [MaxSearchBytes], in UTF-8.
 	Search string
 }
 

@@ -33,7 +33,8 @@ type AuditFilter struct {
 	Topic string
 	// Search is one or more keywords, quoted phrases among them; see "Keywords"
 	// in the package comment. Each must occur in the title, the event's name, the
-	// flow's id, or an id or name of the target or of who acted.
+	// flow's id, or an id or name of the target or of who acted. At most 63
+	// different ones, and [MaxSearchBytes], in UTF-8.
 	Search string
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/steplog/steplog/rotation"
 )
 
-// MaxSearchBytes is how long [Filter.Search] may be, in bytes.
+// MaxSearchBytes is how long the Search of a filter may be, in bytes.
 const MaxSearchBytes = 4096
 
 // MaxFilterValues is how many values a list in a filter may have.

@@ -141,7 +141,8 @@ type RunFilter struct {
 	RootRun string
 	// ParentRun and ParentStep select the runs started directly by one.
 	ParentRun, ParentStep string
-	// Roots selects the runs that no other run started.
+	// Roots selects the runs that no other run started. It cannot be used with
+	// ParentRun or ParentStep.
 	Roots bool
 
 	// From and To are when it started, both inclusive.
