@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -189,4 +190,27 @@ func TestAccessLogCutsNoSecret(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(text), "s3cr3t")
 	require.Contains(t, string(text), "***")
+}
+
+// What a request is recorded with is what queries return, all of it.
+func TestAccessRecordComesBack(t *testing.T) {
+	store := openMemory(t, nil)
+	want := access.Record{
+		Time: time.Date(2026, 11, 21, 8, 0, 0, 1, time.UTC), IP: netip.MustParseAddr("203.0.113.7"), IPFrom: "forwarded",
+		Peer: netip.MustParseAddr("2001:db8::1"), Origin: access.Attribution{Country: "AT", City: "Graz", Network: "Example"},
+		Account: "ada@example.com", Tenant: "ACME GmbH", Method: "PUT", Path: "/flows/7", Query: "a=b", Host: "logs.example.com",
+		Protocol: "HTTP/2.0", Status: 201, Bytes: 9, Duration: time.Millisecond, UserAgent: "curl/8", Referrer: "http://r.example/",
+		RequestID: "req-1", Memo: "by phone", Attributes: map[string]string{"build": "7"}, Aborted: true, Panic: true, Hijacked: true,
+	}
+	all := reflect.ValueOf(want)
+	for i := range all.NumField() {
+		name := all.Type().Field(i).Name
+		require.True(t, name == "Seq" || !all.Field(i).IsZero(), "%s is not tested", name)
+	}
+	store.Access().Record(want)
+	page, err := store.Query().Access(t.Context(), query.AccessFilter{}, query.Paging{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	want.Seq = page.Items[0].Seq
+	require.Equal(t, want, page.Items[0])
 }

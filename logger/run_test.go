@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -69,6 +70,20 @@ func TestRunLife(t *testing.T) {
 			if c.err != nil {
 				require.Equal(t, c.err.Error(), m.Reason)
 			}
+		}
+	})
+	t.Run("a reason is cut at 4 KiB, between characters", func(t *testing.T) {
+		store := openMemory(t, nil)
+		const most = 4 << 10
+		for said, want := range map[string]string{
+			strings.Repeat("x", most-1):       strings.Repeat("x", most-1),
+			strings.Repeat("x", most):         strings.Repeat("x", most),
+			strings.Repeat("x", most+1):       strings.Repeat("x", most) + "…",
+			strings.Repeat("x", most-1) + "é": strings.Repeat("x", most-1) + "…",
+		} {
+			_, run := operation(store).Start(t.Context())
+			run.End(errors.New(said))
+			require.Equal(t, want, mainLog(t, store, run.ID()).Reason)
 		}
 	})
 	t.Run("R2.8 library: outcomes beyond success and failure are kept and map to a status", func(t *testing.T) {
