@@ -77,7 +77,8 @@ func folderHMAC(fsys vfs.FS, dir string) ([]byte, error) {
 	}
 	key, err := hex.DecodeString(strings.TrimSuffix(string(text), "\n"))
 	if err != nil || len(key) != hmacBytes {
-		return nil, fmt.Errorf("%w: %s does not hold %d bytes", ErrKey, hmacName, hmacBytes)
+		return nil, fmt.Errorf("%w: %s does not hold %d bytes in hexadecimal: restore it from a copy; "+
+			"if there is none remove it, and hidden values cannot be compared with those of earlier records", ErrKey, hmacName, hmacBytes)
 	}
 	return key, nil
 }

@@ -322,6 +322,30 @@ func TestLostKey(t *testing.T) {
 	require.NoError(t, r.Close())
 }
 
+// A key of hidden values that is not whole is not used, and not replaced.
+func TestBrokenHMACKey(t *testing.T) {
+	mem := vfs.NewMem()
+	r, err := audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	whole, err := vfs.ReadWhole(mem, dir+"/audit.hmac", 1<<10)
+	require.NoError(t, err)
+	for _, text := range []string{"", "\n", string(whole[:10]), string(whole[2:]), "00" + string(whole), "no key" + string(whole[6:])} {
+		require.NoError(t, vfs.WriteWhole(mem, dir+"/audit.hmac", []byte(text)))
+		r, err := audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+		require.ErrorIs(t, err, audit.ErrKey, text)
+		require.ErrorContains(t, err, "restore it from a copy", "what to do")
+		require.NoError(t, r.Close())
+		kept, err := vfs.ReadWhole(mem, dir+"/audit.hmac", 1<<10)
+		require.NoError(t, err)
+		require.Equal(t, text, string(kept))
+	}
+	require.NoError(t, vfs.WriteWhole(mem, dir+"/audit.hmac", whole))
+	r, err = audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+}
+
 // Where there is no folder, or no trail in it, that is no finding.
 func TestVerifyNothing(t *testing.T) {
 	mem := vfs.NewMem()
