@@ -97,3 +97,16 @@ func TestRetained(t *testing.T) {
 	_, err = tiles.Export(t.Context(), dir, t.TempDir())
 	require.ErrorIs(t, err, tiles.ErrRetained)
 }
+
+// Tiles are numbered as c2sp.org/tlog-tiles has it, in groups of three digits.
+func TestNumber(t *testing.T) {
+	for _, c := range []struct {
+		n    int64
+		w    int
+		path string
+	}{
+		{0, 256, "000"}, {999, 256, "999"}, {1000, 256, "x001/000"}, {1_234_067, 256, "x001/x234/067"}, {1_234_067, 5, "x001/x234/067.p/5"},
+	} {
+		require.Equal(t, filepath.FromSlash(c.path), tiles.Number(c.n, c.w))
+	}
+}

@@ -1,0 +1,4 @@
+package tiles
+
+// Number is the path of a tile.
+var Number = number
