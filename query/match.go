@@ -72,6 +72,11 @@ func (m *matcher) fork() matcher {
 	f := *m
 	f.owners, f.seg, f.sealed = nil, nil, nil
 	f.wantedOf, f.wantedList = nil, nil
+	if m.text != nil && m.text.patterns {
+		text := *m.text
+		text.where = m.text.where.fork()
+		f.text = &text
+	}
 	return f
 }
 

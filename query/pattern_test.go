@@ -104,6 +104,23 @@ func TestPatternsEndWithTheirContext(t *testing.T) {
 		})
 	}
 
+	t.Run("many texts in a line", func(t *testing.T) {
+		s := logger.OpenMemory(nil)
+		defer s.Close()
+		list := make([]string, 250)
+		for i := range list {
+			list[i] = strings.Repeat("c", 1000) + fmt.Sprint(i)
+		}
+		s.Server("a").Service("b").Info("", zap.Strings("list", list))
+		ends := &impatient{Context: t.Context(), n: 8}
+		where := query.Or(query.Match("list", "^(c|d){400}x"), query.Match("list", "^(c|d){400}y"))
+		_, err := s.Query().Records(ends, query.Filter{Where: where}, query.Paging{})
+		require.ErrorIs(t, err, context.Canceled)
+		page, err := s.Query().Records(t.Context(), query.Filter{Where: query.Match("list", "(c|d){50}249$")}, query.Paging{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+	})
+
 	t.Run("a long text", func(t *testing.T) {
 		s := logger.OpenMemory(nil)
 		defer s.Close()
@@ -112,10 +129,10 @@ func TestPatternsEndWithTheirContext(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, page.Items, 1)
 		ends := &impatient{Context: t.Context(), n: 20}
-		_, err = s.Query().Records(ends, query.Filter{Where: query.OnKey(query.Match("message", "^(c|d)+x"))}, query.Paging{})
+		_, err = s.Query().Records(ends, query.Filter{Where: query.OnKey(query.Match("message", "^(c|d)+x{800}"))}, query.Paging{})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Less(t, ends.times.Load(), int64(40))
-		_, err = s.Query().Records(&impatient{Context: t.Context(), n: 1 << 62}, query.Filter{Where: query.OnKey(query.Match("message", "^(c|d)+x"))}, query.Paging{})
+		_, err = s.Query().Records(&impatient{Context: t.Context(), n: 1 << 62}, query.Filter{Where: query.OnKey(query.Match("message", "^(c|d)+x{800}"))}, query.Paging{})
 		require.NoError(t, err)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -19,7 +20,8 @@ type test struct {
 	values  []string // too
 	number  float64
 	pattern *regexp.Regexp
-	ctx     context.Context // of the call that the test lives in; may be nil
+	size    int       // of the pattern, as [MaxPatternSize] counts it
+	until   *patience // with patterns; nil where no context ends them
 }
 
 // newTest makes a validated expression ready.
@@ -29,10 +31,14 @@ func newTest(e Expr) *test {
 		t.args = append(t.args, newTest(arg))
 	}
 	switch {
-	case e.Op == OpMatch && e.Fold:
-		t.pattern = regexp.MustCompile("(?i:" + e.Value + ")")
 	case e.Op == OpMatch:
-		t.pattern = regexp.MustCompile(e.Value)
+		pattern := e.Value
+		if e.Fold {
+			pattern = "(?i:" + e.Value + ")"
+		}
+		t.pattern = regexp.MustCompile(pattern)
+		tree, _ := syntax.Parse(e.Value, syntax.Perl)
+		t.size = patternSize(tree)
 	case e.Op.numeric():
 		t.number, _ = parseNumber(e.Value)
 	case e.Fold:
@@ -47,43 +53,79 @@ func newTest(e Expr) *test {
 
 // within has patterns be given up when a context ends, and reports whether there are
 // any: each may take long.
-func (t *test) within(ctx context.Context) (patterns bool) {
+func (t *test) within(ctx context.Context) (patterns bool) { return t.endsWith(&patience{ctx: ctx}) }
+
+func (t *test) endsWith(until *patience) (patterns bool) {
 	for _, arg := range t.args {
-		patterns = arg.within(ctx) || patterns
+		patterns = arg.endsWith(until) || patterns
 	}
-	t.ctx = ctx
+	t.until = until
 	return patterns || t.pattern != nil
 }
 
-// longText is how much of a text is matched with a pattern between two looks at the
-// context, in bytes: less than a second for the largest pattern.
-const longText = 16 << 10
+// fork returns a test for another goroutine, which ends with the same context.
+func (t *test) fork() *test {
+	f := t.clone()
+	if t.until != nil {
+		f.within(t.until.ctx)
+	}
+	return f
+}
+
+func (t *test) clone() *test {
+	c := *t
+	c.args = make([]*test, len(t.args))
+	for i, arg := range t.args {
+		c.args[i] = arg.clone()
+	}
+	return &c
+}
+
+// manySteps is how many steps patterns take between two looks at the context: some
+// tenths of a second.
+const manySteps = 16 << 20
+
+// patience is what the patterns of one test have for their texts, all together: many
+// short texts take as long as a long one. It is for one goroutine at a time.
+type patience struct {
+	ctx   context.Context // of the call that the test lives in
+	steps int             // since the last look at ctx
+	ended bool
+}
+
+// over counts steps and reports whether the context has ended.
+func (p *patience) over(steps int) bool {
+	if p.steps += steps; p.steps >= manySteps {
+		p.steps, p.ended = 0, p.ended || p.ctx.Err() != nil
+	}
+	return p.ended
+}
 
 // matches reports whether the pattern matches some part of a text. After the context
 // has ended the answer may be wrong.
 func (t *test) matches(text string) bool {
-	if t.ctx == nil || len(text) <= longText {
+	switch {
+	case t.until == nil:
 		return t.pattern.MatchString(text)
+	case len(text) > manySteps/t.size:
+		return t.pattern.MatchReader(&untilDone{t, strings.NewReader(text)})
+	default:
+		return !t.until.over(t.size*len(text)) && t.pattern.MatchString(text)
 	}
-	return t.pattern.MatchReader(&untilDone{ctx: t.ctx, text: strings.NewReader(text)})
 }
 
 // untilDone reads a text that ends when a context does.
 type untilDone struct {
-	ctx  context.Context
+	of   *test
 	text *strings.Reader
-	read int // bytes since the last look at ctx
 }
 
 // ReadRune returns the next rune.
 func (u *untilDone) ReadRune() (rune, int, error) {
-	if u.read >= longText {
-		if u.read = 0; u.ctx.Err() != nil {
-			return 0, 0, io.EOF
-		}
-	}
 	r, n, err := u.text.ReadRune()
-	u.read += n
+	if err == nil && u.of.until.over(u.of.size*n) {
+		return 0, 0, io.EOF
+	}
 	return r, n, err
 }
 
