@@ -45,7 +45,7 @@ func arrived(text []byte) []byte {
 		if n < 0 {
 			break
 		}
-		if seq, ok := line.SeqOf(text[at : at+n]); ok {
+		if seq, ok := line.NumberOf(text[at : at+n]); ok {
 			units = append(units, unit{seq: seq, from: at})
 		}
 		at += n + 1

@@ -282,7 +282,14 @@ func (w *follower) begins(j *Journal, seg *tables.Segment, now fs.FileInfo) bool
 	if n, err := text.ReadAt(head, int64(first.Offset)); n < len(head) && !errors.Is(err, io.EOF) {
 		return true
 	}
-	seq, ok := line.SeqOf(head)
+	if seq, ok := line.SeqOf(head); ok {
+		return seq == first.Seq
+	}
+	head = make([]byte, first.Len)
+	if n, err := text.ReadAt(head, int64(first.Offset)); n < len(head) && !errors.Is(err, io.EOF) {
+		return true
+	}
+	seq, ok := line.NumberOf(head)
 	return ok && seq == first.Seq
 }
 

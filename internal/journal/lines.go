@@ -158,7 +158,7 @@ func lineOf(text []byte, seq uint64) []byte {
 	if n := bytes.IndexByte(raw, '\n'); n >= 0 {
 		raw = raw[:n:n]
 	}
-	if got, ok := line.SeqOf(raw); !ok || got != seq {
+	if got, ok := line.NumberOf(raw); !ok || got != seq {
 		return nil
 	}
 	return raw

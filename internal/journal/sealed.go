@@ -164,7 +164,7 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 	if n := bytes.IndexByte(buf[at:], '\n'); n >= 0 {
 		buf = buf[:at+n]
 	}
-	if seq, ok := line.SeqOf(buf[at:]); !ok || seq != s.Index().Seq(i) {
+	if seq, ok := line.NumberOf(buf[at:]); !ok || seq != s.Index().Seq(i) {
 		s.from.suspect(s.Segment)
 		return buf[:at], fmt.Errorf("%w: %s does not hold record %d where it was written", ErrGone, s.Name(), s.Index().Seq(i))
 	}

@@ -82,7 +82,7 @@ func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
 	}
 	buf = append(buf, make([]byte, row.Len)...)
 	if s.readText(buf[at:], int64(row.Offset)) == nil {
-		if seq, ok := line.SeqOf(buf[at:]); ok && seq == row.Seq {
+		if seq, ok := line.NumberOf(buf[at:]); ok && seq == row.Seq {
 			return buf, nil
 		}
 	}
@@ -90,7 +90,7 @@ func (s *Segment) read(i int, buf []byte, ring *uint64) ([]byte, error) {
 	if err != nil && !errors.Is(err, ErrGone) {
 		return buf[:at], err
 	}
-	if seq, ok := line.SeqOf(buf[at:]); err != nil || !ok || seq != row.Seq {
+	if seq, ok := line.NumberOf(buf[at:]); err != nil || !ok || seq != row.Seq {
 		if x := s.Segment.Index(); x != nil {
 			return s.readSince(x, row.Seq, buf[:at])
 		}

@@ -46,6 +46,17 @@ func SeqOf(raw []byte) (seq uint64, ok bool) {
 	return 0, false
 }
 
+// NumberOf reads the number of a whole line, also of one that another program wrote: as
+// [Parse] does. ok is false for what is no record.
+func NumberOf(raw []byte) (seq uint64, ok bool) {
+	if seq, ok = SeqOf(raw); ok {
+		return seq, true
+	}
+	var r Record
+	ok = Parse(raw, &r) == nil && r.Seq > 0
+	return r.Seq, ok
+}
+
 // begun is what stands at the beginning of a line.
 type begun struct {
 	seq   uint64
