@@ -67,6 +67,18 @@ func TestParse(t *testing.T) {
 			query.Expr{Op: query.OpMore, Field: "duration_ms", Value: "500"}, query.OnKey(query.Match("message", "time(d )?out"))))
 }
 
+// What is quoted within a pattern is printed so that it is read as the same.
+func TestPatternsWithQuotesArePrinted(t *testing.T) {
+	for pattern, matches := range map[string]string{
+		`^\Qa/b\E$`: "a/b", `^\Qa\/b\E$`: `a\/b`, `\Qa.b\`: `a.b\`, `\Qa\\/b`: `a\\/b`, `^\Q\E/$`: "/", `\\Q/`: `\Q/`, `\Q.\E/\Q\d\E`: `./\d`,
+	} {
+		require.Regexp(t, pattern, matches)
+		again, err := query.Parse(query.Match("path", pattern).String())
+		require.NoError(t, err, pattern)
+		require.Regexp(t, again.Value, matches, pattern)
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	f := func(text string, offset int) {
 		t.Helper()

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -132,6 +133,10 @@ func slashes(pattern string) string {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
 		switch {
+		case strings.HasPrefix(pattern[i:], `\Q`):
+			literal, _, _ := strings.Cut(pattern[i:], `\E`)
+			b.WriteString(slashesLiteral(literal[2:]))
+			i += len(literal) + 1
 		case pattern[i] == '\\' && i+1 < len(pattern):
 			if pattern[i+1] == '/' { // the same as a slash
 				b.WriteString(`\/`)
@@ -146,4 +151,13 @@ func slashes(pattern string) string {
 		}
 	}
 	return b.String()
+}
+
+// slashesLiteral writes what stands between \Q and \E, or the end. A backslash there is
+// no escape in the pattern, but would be one in the text form.
+func slashesLiteral(literal string) string {
+	if strings.Contains(literal, `\`) {
+		return strings.ReplaceAll(regexp.QuoteMeta(literal), "/", `\/`)
+	}
+	return `\Q` + strings.ReplaceAll(literal, "/", `\/`) + `\E`
 }
