@@ -95,6 +95,7 @@ func OpenProver(dir string) (*Prover, error) { return OpenProverFS(vfs.OS(), dir
 // OpenProverFS is OpenProver on any file system. It is for the other packages of
 // this module.
 func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {
+	dir = vfs.Abs(fsys, dir)
 	p, err := openProver(fsys, dir, true)
 	if errors.Is(err, errSidecar) {
 		return openProver(fsys, dir, false)

@@ -73,10 +73,11 @@ func Open(dir string, options *Options) (*Recorder, error) {
 // returns is never nil: after an error it refuses every record with that error
 // until [Recorder.Reopen] succeeds.
 func OpenHosted(dir string, options *Options, h Host) (*Recorder, error) {
-	r := &Recorder{fs: h.FS, dir: dir, mask: h.Mask}
+	r := &Recorder{fs: h.FS, mask: h.Mask}
 	if r.fs == nil {
 		r.fs = vfs.OS()
 	}
+	r.dir = vfs.Abs(r.fs, dir)
 	o, err := options.complete()
 	r.opts = o
 	r.rule.Store(&o.Rule)

@@ -109,7 +109,7 @@ func OpenMemory(options *Options) *Store {
 // open opens a folder with complete options.
 func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	s := &Store{
-		options: o, dir: dir, fs: fs, kept: o.KeepSettings,
+		options: o, dir: vfs.Abs(fs, dir), fs: fs, kept: o.KeepSettings,
 		masker: mask.New(o.maskKeys()),
 		files:  map[string]*file{},
 		rules:  o.Files,

@@ -38,6 +38,7 @@ type follower struct {
 // folder must exist. Appending returns ErrClosed.
 func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 	j := newJournal(dir, Options{FS: fsys})
+	dir = j.dir
 	folder, err := rotation.OpenFolderFS(j.fs, dir)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 // that died. It returns ErrLocked when another process has it open.
 func Open(dir string, o Options) (*Journal, error) {
 	j := newJournal(dir, o)
+	dir = j.dir
 	private := filepath.Join(dir, privateDir)
 	for _, d := range []string{dir, private} {
 		err := j.fs.MkdirAll(d, 0o700)
@@ -194,7 +195,7 @@ func newJournal(dir string, o Options) *Journal {
 		o.Boot = bootID()
 	}
 	j := &Journal{
-		dir: dir, opts: o, fs: o.FS,
+		dir: vfs.Abs(o.FS, dir), opts: o, fs: o.FS,
 		aside:      map[string]int64{},
 		private:    privateFiles{mapped: map[string]fs.FileInfo{}},
 		unsaid:     map[string]Lost{},

@@ -19,6 +19,26 @@ import (
 // cannot be renamed or removed on Windows: the caller tries again later.
 func OS() FS { return osFS{} }
 
+// Abs returns a name that goes on to mean the same file when the process changes to
+// another folder, which is a matter of the machine's file system only. It is name itself
+// where the current folder cannot be told, or not be reached from the root.
+func Abs(fsys FS, name string) string {
+	if fsys != OS() || name == "" {
+		return name
+	}
+	here, err := os.Getwd()
+	if err == nil {
+		_, err = os.Stat(here)
+	}
+	if err != nil {
+		return name
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
+}
+
 type osFS struct{}
 
 // osFile is a file of the machine; it adds Sync and Allocate per platform.
