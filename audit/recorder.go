@@ -138,7 +138,7 @@ func (r *Recorder) open(ctx context.Context) (_ *state, err error) {
 	if err := r.fs.MkdirAll(r.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("audit: open: %w", err)
 	}
-	if err := r.fs.SyncDir(filepath.Dir(r.dir)); err != nil {
+	if err := vfs.SyncParent(r.fs, r.dir); err != nil {
 		return nil, fmt.Errorf("audit: open: %w", err)
 	}
 	lock, err := lockTrail(r.fs, r.dir)

@@ -223,11 +223,7 @@ func makeDir(fsys vfs.FS, dir string) error {
 	if err := fsys.MkdirAll(dir, dirMode); err != nil {
 		return err
 	}
-	// A parent that we may write but not read cannot be synced.
-	if err := fsys.SyncDir(parent); !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	return nil
+	return vfs.SyncParent(fsys, dir)
 }
 
 // cutTornLine finds the end of the last whole line and cuts what follows.

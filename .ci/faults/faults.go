@@ -74,7 +74,7 @@ var faults = []fault{
 		"if err := t.file.Sync(); err != nil {\n\t\treturn fmt.Errorf(\"sync %s: %w\", activeName, err)", "if err := error(nil); err != nil {\n\t\treturn fmt.Errorf(\"sync %s: %w\", activeName, err)",
 		inAudit, "^(TestPowerCuts|TestPoisoned)$"},
 	{"the folder that a new trail's folder lies in is not synced", inAudit,
-		"if err := r.fs.SyncDir(filepath.Dir(r.dir)); err != nil {", "if err := error(nil); err != nil {",
+		"if err := vfs.SyncParent(r.fs, r.dir); err != nil {", "if err := error(nil); err != nil {",
 		inAudit, "^(TestPowerCuts|TestPoisoned)$"},
 	{"an audit record is acknowledged although its file was removed", inAudit,
 		"return t.intact(t.size + int64(len(t.buf)))", "return nil", inAudit, "^TestChangedBySomebodyElse$"},

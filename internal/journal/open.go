@@ -27,7 +27,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	for _, d := range []string{dir, private} {
 		err := j.fs.MkdirAll(d, 0o700)
 		if err == nil {
-			err = j.fs.SyncDir(filepath.Dir(d))
+			err = vfs.SyncParent(j.fs, d)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", dir, err)

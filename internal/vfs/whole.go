@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -13,6 +14,15 @@ const tempExt = ".tmp"
 
 // ErrLong says that a file is longer than any that was written.
 var ErrLong = errors.New("too long")
+
+// SyncParent makes the entry of a folder in the one above it durable. One that may be
+// entered, or written, but not read cannot be synced: what is in it is left to the system.
+func SyncParent(fsys FS, dir string) error {
+	if err := fsys.SyncDir(filepath.Dir(dir)); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
 
 // ReadWhole reads a small file. The error wraps [ErrLong] when it has more than limit bytes,
 // and fs.ErrNotExist when there is none.

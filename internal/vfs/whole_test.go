@@ -67,3 +67,19 @@ func TestReadWhole(t *testing.T) {
 	_, err = vfs.ReadWhole(broken, "d/file", 3)
 	require.ErrorIs(t, err, syscall.EIO)
 }
+
+// The folder above may be one that is not ours to read: that it cannot be synced is no
+// failure, another one is.
+func TestSyncParent(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]error{nil: nil, syscall.EACCES: nil, syscall.EPERM: nil, syscall.EIO: syscall.EIO} {
+		fsys := vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+			if op.Kind == vfs.OpSyncDir && op.Name == "a" {
+				return err
+			}
+			return nil
+		})
+		require.NoError(t, fsys.MkdirAll("a/b", 0o700))
+		require.ErrorIs(t, vfs.SyncParent(fsys, "a/b"), want)
+	}
+}
