@@ -1,44 +1,20 @@
 package journal
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
+// Readers in other processes ask whether a writer has the lock. Where they cannot, they
+// go by the time of its last sign of life.
 const (
-	// beatEvery is how often a writer gives a sign of life.
-	beatEvery = 200 * time.Millisecond
-	// aliveFor is how long after its last one a writer may count as gone.
+	// aliveFor is how long after that a writer counts as one. It gives a sign every
+	// [tickEvery] while its disk answers.
 	aliveFor = 2 * time.Second
+	// followedFor is how long what it has published holds where something in the ring
+	// may be missing in the texts: mostly another process opens the folder by then, and
+	// a reader that had shown more would not tell of that to who follows the log.
+	followedFor = time.Minute
 )
 
-// beat tells other processes that somebody writes, from before Open empties the ring
-// that was left until the ring is unmapped. The goroutine does nothing else: one that
-// waits for a disk too falls silent when that hangs, and readers, who believe that the
-// writer is gone then, show files of which one lacks what it is just being given.
-// stop returns when the goroutine has ended; a second call does nothing.
-func (j *Journal) beat() (stop func()) {
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(beatEvery)
-		defer tick.Stop()
-		for {
-			j.seen()
-			select {
-			case <-tick.C:
-			case <-end:
-				return
-			}
-		}
-	}()
-	return sync.OnceFunc(func() {
-		close(end)
-		<-ended
-	})
-}
-
-// seen is one sign of life. It waits for nobody who waits for a disk.
+// seen gives a sign of life.
 func (j *Journal) seen() {
 	var err error
 	j.tailMu.RLock()
@@ -46,9 +22,5 @@ func (j *Journal) seen() {
 		err = guarded(func() { j.ring.setAlive(time.Now().UnixNano()) })
 	}
 	j.tailMu.RUnlock()
-	select {
-	case <-j.ready:
-		j.touched(err)
-	default: // Open meets it itself
-	}
+	j.touched(err)
 }

@@ -31,11 +31,8 @@ func (s *Snapshot) BySeq(seq uint64) (*Segment, int) {
 	return nil, 0
 }
 
-// Stop is what a signal does to the process: the writer gives no sign of life any more.
-func (j *Journal) Stop() {
-	j.endBeat()
-	j.ring.setAlive(1)
-}
+// SeenLast has the writer have given its last sign of life long ago.
+func (j *Journal) SeenLast() { j.ring.setAlive(1) }
 
 // Queued returns how many callers wait for room in the ring.
 func (j *Journal) Queued() (n int) {

@@ -31,6 +31,7 @@ type follower struct {
 	unread map[*tables.Segment]bool        // to be read again, whatever their files are
 	amiss  bool                            // runs are to be derived again: a file of them went away
 	broken error                           // the last failure, so that it is reported once
+	shown  uint64                          // AsOf of the last snapshot
 }
 
 // OpenReader opens a folder read only: it takes no lock, changes nothing and
@@ -68,14 +69,39 @@ const maxPasses = 20
 // after the other, so a later file may show a record whose predecessor in an
 // earlier file was not there yet when that was read. After a second pass
 // everything up to the newest seq of the first is complete. The same is done
-// where the writer is gone, and nothing changes: what a process that died left in the
-// ring is not shown before another one has written it. A process that was stopped has
-// its lock.
+// where the writer is gone and nothing changes: what a process that died left in the
+// ring is not shown before another one has written it. That one begins with what was
+// published before, and what was shown since stays shown. A process that was stopped
+// has its lock.
 func (w *follower) snapshot(j *Journal) *Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	complete := uint64(tables.Everything)
-	var err error
+	complete, err := w.catchUp(j)
+	if complete < w.shown && slices.ContainsFunc(j.tables.Segments(), func(seg *tables.Segment) bool { return seg.Last() >= w.shown }) {
+		complete = w.shown // of the same folder: one made anew begins anew
+	}
+	if err != nil && (w.broken == nil || w.broken.Error() != err.Error()) {
+		j.problemCount.Add(1)
+	}
+	w.broken = err
+	for range maxPasses {
+		var snap *Snapshot
+		err = j.Guarded(func() error {
+			snap = j.snapshot(complete)
+			return nil
+		})
+		if err == nil {
+			w.shown = snap.AsOf
+			return snap
+		}
+		_ = w.guardedRefresh(j) // tried again at the next snapshot
+	}
+	return j.snapshot(tables.Everything)
+}
+
+// catchUp takes in what is new, and returns up to which seq nothing of it is missing.
+func (w *follower) catchUp(j *Journal) (complete uint64, err error) {
+	complete = tables.Everything
 	passes, calm := 2, 0
 	for try := 0; calm < passes && try < maxPasses && err == nil; try++ {
 		if calm == 0 {
@@ -93,24 +119,13 @@ func (w *follower) snapshot(j *Journal) *Snapshot {
 		}
 		if calm++; calm == 1 && passes == 2 {
 			complete = j.tables.Newest()
+		} else if passes == 2 && err == nil {
+			if _, began := w.published(j); began {
+				calm = 0 // meanwhile: what both passes saw need not be complete
+			}
 		}
 	}
-	if err != nil && (w.broken == nil || w.broken.Error() != err.Error()) {
-		j.problemCount.Add(1)
-	}
-	w.broken = err
-	for range maxPasses {
-		var snap *Snapshot
-		err = j.Guarded(func() error {
-			snap = j.snapshot(complete)
-			return nil
-		})
-		if err == nil {
-			return snap
-		}
-		_ = w.guardedRefresh(j) // tried again at the next snapshot
-	}
-	return j.snapshot(tables.Everything)
+	return complete, err
 }
 
 // guardedRefresh is refresh, and once more after a sidecar could not be read.
@@ -137,8 +152,9 @@ func (w *follower) published(j *Journal) (uint64, bool) {
 			return 0, false
 		}
 		if seq, alive, ok := written(header); ok {
-			since := time.Since(time.Unix(0, alive))
-			return seq, -aliveFor < since && since < aliveFor || alive != 0 && vfs.Locked(j.fs, j.privatePath(lockName))
+			since := time.Since(time.Unix(0, alive)).Abs()
+			return seq, since < aliveFor || since < followedFor && holds(header) ||
+				alive != 0 && vfs.Locked(j.fs, j.privatePath(lockName))
 		}
 	}
 	return 0, false

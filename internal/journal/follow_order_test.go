@@ -114,7 +114,7 @@ func TestReaderBesideAStuckDisk(t *testing.T) {
 	defer cancel()
 	require.ErrorIs(t, r.Wait(long, newest-1), context.DeadlineExceeded)
 	requireComplete(t, r.Snapshot())
-	f.Stop()
+	f.SeenLast()
 	requireComplete(t, r.Snapshot())
 	answer()
 	require.NoError(t, r.Wait(t.Context(), newest-1))

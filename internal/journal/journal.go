@@ -52,8 +52,8 @@ const (
 	formatVersion = 1
 	lockName      = "lock"
 	defaultSync   = time.Second
-	// tickEvery is how often drops that ended are written down, and the files under
-	// .journal looked at.
+	// tickEvery is how often drops that ended are written down, other processes told
+	// that somebody writes, and the files under .journal looked at.
 	tickEvery = 200 * time.Millisecond
 )
 
@@ -127,7 +127,6 @@ type Journal struct {
 	urge     chan struct{}                   // to the writer: do not wait for more
 	finish   chan struct{}                   // closed: the writer writes what is left and ends
 	pumpDone chan struct{}
-	endBeat  func() // see beat
 
 	follow follower // readers only
 

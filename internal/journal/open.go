@@ -54,8 +54,6 @@ func Open(dir string, o Options) (*Journal, error) {
 	go j.reportProblems()
 	if j.ring != nil {
 		go j.pump()
-	} else {
-		j.endBeat()
 	}
 	j.sayLeft()
 	j.noteGaps()
@@ -75,7 +73,9 @@ func (j *Journal) recover(private string) (err error) {
 	if err := j.openRingFile(private, left.Clean); err != nil {
 		return err
 	}
-	j.endBeat = j.beat()
+	if j.ring != nil {
+		j.ring.setAlive(time.Now().UnixNano()) // what was published holds while the ring is emptied
+	}
 	if err := j.openDropped(private); err != nil {
 		return err
 	}
@@ -305,7 +305,9 @@ func (j *Journal) abandon() {
 	for _, f := range *j.fileTable.Load() {
 		f.text.Close()
 	}
-	_ = j.unmapRing()
+	if j.mapping != nil {
+		j.mapping.Unmap()
+	}
 	_ = j.unmapDropped()
 	j.readers.closeAll()
 	if j.folder != nil {

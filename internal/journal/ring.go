@@ -213,6 +213,12 @@ func written(header []byte) (seq uint64, alive int64, ok bool) {
 	return seq, int64(binary.LittleEndian.Uint64(header[offShown+16:])), check == ^seq
 }
 
+// holds reports by the start of a ring file whether something is in the ring that may
+// not be in the text.
+func holds(header []byte) bool {
+	return binary.LittleEndian.Uint64(header[offHead:]) != binary.LittleEndian.Uint64(header[offTail:])
+}
+
 // limit is how much of the ring records of a level may fill, so that on a full
 // disk the less important ones are dropped first. Errors and the records of
 // runs and steps may have all of it but what is kept for the records that say what

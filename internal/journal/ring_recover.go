@@ -316,7 +316,7 @@ func (j *Journal) startRing(private string) error {
 		return nil
 	}
 	if j.ring != nil {
-		j.setRing(nil)
+		j.ring = nil
 		if err := j.mapping.Unmap(); err != nil {
 			return err
 		}
@@ -325,17 +325,10 @@ func (j *Journal) startRing(private string) error {
 	if j.opts.Mode == ModeJournal && mapsWell[j.fs.Kind(private)] {
 		r, err := j.makeRing(path)
 		if err == nil {
-			j.setRing(r)
+			j.ring = r
 			return nil
 		}
 		j.problem(fmt.Errorf("%s: records go to the text at once, without a ring: %w", path, err))
 	}
 	return vfs.IgnoreNotExist(j.fs.Remove(path))
-}
-
-// setRing makes r the ring, which is not live yet but gives signs of life.
-func (j *Journal) setRing(r *ring) {
-	j.tailMu.Lock()
-	defer j.tailMu.Unlock()
-	j.ring = r
 }

@@ -104,6 +104,7 @@ func (j *Journal) work() {
 	for {
 		select {
 		case <-tick.C:
+			j.seen()
 			j.keepPrivate()
 			j.sayLost()
 			j.reserveAhead()
@@ -269,9 +270,6 @@ func (j *Journal) closeWriter() error {
 
 // unmapRing lets go of the ring once nobody copies from it.
 func (j *Journal) unmapRing() error {
-	if j.endBeat != nil {
-		j.endBeat()
-	}
 	j.drainMu.Lock()
 	defer j.drainMu.Unlock()
 	j.tailMu.Lock()
@@ -280,8 +278,10 @@ func (j *Journal) unmapRing() error {
 		return nil
 	}
 	j.unmapped = true
-	if j.ring != nil {
-		_ = guarded(func() { j.ring.setAlive(0) }) // readers need not wait to see that nobody writes
-	}
+	_ = guarded(func() {
+		if j.ring.head().Load() == j.ring.tail().Load() {
+			j.ring.setAlive(0) // readers need not wait to see that nobody writes
+		}
+	})
 	return j.mapping.Unmap()
 }
