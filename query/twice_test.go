@@ -26,6 +26,7 @@ func TestFileThatIsThereTwice(t *testing.T) {
 		appendEntries(t, j, querytest.NewGenerator(5).Entries(300))
 		flush(t, j)
 		awaitSealed(t, dir)
+		require.NoError(t, j.Close()) // it would change what is being copied
 		copied := filepath.Join(t.TempDir(), "logs")
 		require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
 		require.NoError(t, os.RemoveAll(filepath.Join(copied, ".journal")))

@@ -31,6 +31,7 @@ func TestVerify(t *testing.T) {
 	appendEntries(t, j, entries)
 	flush(t, j)
 	awaitSealed(t, intact)
+	require.NoError(t, j.Close()) // it would change what is being copied
 	files := len(sidecars(t, intact))
 	change := func(name string, do func(b []byte) []byte) error {
 		b, err := os.ReadFile(name)
