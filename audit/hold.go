@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/steplog/steplog/internal/mask"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -33,13 +34,35 @@ type Hold struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// selector is a hold, and what records have of its conditions: they are cut, and lack
+// the secrets that were registered when they were made.
+type selector struct {
+	Hold
+	actor, flow string
+}
+
+func (h *Hold) selector(m *mask.Masker) selector {
+	return selector{Hold: *h, actor: storedText(m, h.Actor), flow: storedText(m, h.FlowID)}
+}
+
+// storedText is what a record made now has of a text.
+func storedText(m *mask.Masker, s string) string {
+	w := writer{dst: []byte{'{'}, mask: m}
+	w.text("text", s)
+	var of struct {
+		Text string `json:"text"`
+	}
+	_ = json.Unmarshal(append(w.dst, '}'), &of) // it was written just now
+	return of.Text
+}
+
 // selects reports whether a record is on hold.
-func (h *Hold) selects(r *Record) bool {
-	return (h.From.IsZero() || !r.Time.Before(h.From)) &&
-		(h.To.IsZero() || !r.Time.After(h.To)) &&
-		(h.Actor == "" || h.Actor == r.Actor.ID || h.Actor == r.Actor.Email ||
-			h.Actor == r.OnBehalfOf.ID || h.Actor == r.OnBehalfOf.Email) &&
-		(h.FlowID == "" || h.FlowID == r.FlowID)
+func (s *selector) selects(r *Record) bool {
+	acted := func(id string) bool { return id == s.Actor || id == s.actor }
+	return (s.From.IsZero() || !r.Time.Before(s.From)) &&
+		(s.To.IsZero() || !r.Time.After(s.To)) &&
+		(s.Actor == "" || acted(r.Actor.ID) || acted(r.Actor.Email) || acted(r.OnBehalfOf.ID) || acted(r.OnBehalfOf.Email)) &&
+		(s.FlowID == "" || s.FlowID == r.FlowID || s.flow == r.FlowID)
 }
 
 // holds are the holds in force.
@@ -149,9 +172,13 @@ func (r *Recorder) Holds() []Hold {
 
 // held returns the id of a hold that a file of the trail has records of, "" for
 // none. The caller holds mu.
-func (h *holds) held(folder *rotation.Folder, name string) (string, error) {
+func (h *holds) held(folder *rotation.Folder, name string, m *mask.Masker) (string, error) {
 	if len(h.list) == 0 {
 		return "", nil
+	}
+	selectors := make([]selector, len(h.list))
+	for i := range h.list {
+		selectors[i] = h.list[i].selector(m)
 	}
 	text, err := folder.ReaderAt(name)
 	if err != nil {
@@ -173,9 +200,9 @@ func (h *holds) held(folder *rotation.Folder, name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		for i := range h.list {
-			if h.list[i].selects(&r) {
-				return h.list[i].ID, nil
+		for i := range selectors {
+			if selectors[i].selects(&r) {
+				return selectors[i].ID, nil
 			}
 		}
 	}

@@ -108,7 +108,7 @@ func (r *Recorder) deleteSegment(t *trail, name, following string) (kept bool, e
 		return false, err
 	}
 	defer folder.Close()
-	if id, err := r.holds.held(folder, name); err != nil || id != "" {
+	if id, err := r.holds.held(folder, name, r.mask); err != nil || id != "" {
 		return id != "", err
 	}
 	first, err := headOf(folder, name, t)

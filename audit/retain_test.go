@@ -119,16 +119,20 @@ func TestHolds(t *testing.T) {
 func TestHoldConditions(t *testing.T) {
 	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	for name, h := range map[string]audit.Hold{
-		"from":  {ID: "h", From: at.Add(-time.Hour)},
-		"to":    {ID: "h", To: at.Add(time.Hour)},
-		"actor": {ID: "h", Actor: "a@example.com"},
+		"from":                                {ID: "h", From: at.Add(-time.Hour)},
+		"to":                                  {ID: "h", To: at.Add(time.Hour)},
+		"actor":                               {ID: "h", Actor: "a@example.com"},
+		"an actor whose address has a secret": {ID: "h", Actor: "registered@example.com"},
+		"a flow whose id a record has no room for": {ID: "h", FlowID: strings.Repeat("f", 600)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mem := vfs.NewMem()
 			r, err := hosted(mem, audit.Options{Clock: func() time.Time { return at }})
 			require.NoError(t, err)
 			defer r.Close()
-			_, err = r.Record(t.Context(), audit.Entry{Event: audit.UserLoggedIn, Actor: audit.User("a@example.com")})
+			require.NoError(t, r.AddSecret("registered"))
+			_, err = r.Record(t.Context(), audit.Entry{Event: audit.UserLoggedIn, Actor: audit.User("a@example.com"),
+				OnBehalfOf: audit.User("registered@example.com"), FlowID: strings.Repeat("f", 600)})
 			require.NoError(t, err)
 			require.NoError(t, r.Rotate(t.Context()))
 			require.NoError(t, r.Hold(t.Context(), h))
