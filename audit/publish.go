@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -66,7 +67,7 @@ func (t *trail) publishAll() {
 func (t *trail) callHook(text []byte) {
 	defer func() {
 		if p := recover(); p != nil {
-			t.problem(fmt.Errorf("audit: Options.OnCheckpoint panicked: %s", panicText(p)))
+			t.problem(fmt.Errorf("audit: Options.OnCheckpoint panicked: %s", line.PanicText(p)))
 		}
 	}()
 	t.hook(append([]byte(nil), text...))

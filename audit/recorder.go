@@ -352,17 +352,12 @@ func (r *Recorder) Do(ctx context.Context, e Entry, act func() error) error {
 	}
 }
 
-// panicText is the text of what was panicked with, whose own methods may panic.
-func panicText(p any) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("a %T", p)
-		}
-	}()
+// panicText is the text of what an act was panicked with.
+func panicText(p any) string {
 	if p == nil {
 		return "the goroutine ended"
 	}
-	return fmt.Sprint(p)
+	return line.PanicText(p)
 }
 
 func errorText(err error) (text string) {

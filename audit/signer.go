@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/steplog/steplog/internal/line"
 )
 
 // hostKeys returns what checks the checkpoints that a host signs: the keys that
@@ -53,7 +55,7 @@ func verifierOf(signer note.Signer) (note.Verifier, error) {
 func sign(signer note.Signer, text []byte) (signature []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			signature, err = nil, fmt.Errorf("the signer panicked: %s", panicText(p))
+			signature, err = nil, fmt.Errorf("the signer panicked: %s", line.PanicText(p))
 		}
 	}()
 	return signer.Sign(text)

@@ -199,20 +199,10 @@ func (s *Store) hide(l *line.Lifecycle) {
 // panicked reports what the host's code panicked with, and returns it as an
 // error. Problems are shown to others, by the health of the HTTP API.
 func (s *Store) panicked(what string, p any) error {
-	text, _ := s.masker.Mask(panicText(p))
+	text, _ := s.masker.Mask(line.PanicText(p))
 	err := fmt.Errorf("%w: %s: %s", ErrPanicked, what, text)
 	s.problem(err)
 	return err
-}
-
-// panicText is the text of a panic's value, whose own methods may panic.
-func panicText(p any) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("a %T", p)
-		}
-	}()
-	return fmt.Sprint(p)
 }
 
 // now is the clock's time. A host's clock that panics must not take a logging

@@ -1,6 +1,10 @@
 package rotation
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/steplog/steplog/internal/line"
+)
 
 // guarded returns o with hooks that may panic: most are called by goroutines of the
 // File, where that would end the process.
@@ -25,19 +29,9 @@ func guard[T any](name string, hook func(T), problem func(error)) func(T) {
 	return func(v T) {
 		defer func() {
 			if p := recover(); p != nil && problem != nil {
-				problem(fmt.Errorf("rotation: %s panicked: %s", name, panicText(p)))
+				problem(fmt.Errorf("rotation: %s panicked: %s", name, line.PanicText(p)))
 			}
 		}()
 		hook(v)
 	}
-}
-
-// panicText is the text of what was panicked with, whose own methods may panic.
-func panicText(p any) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("a %T", p)
-		}
-	}()
-	return fmt.Sprint(p)
 }

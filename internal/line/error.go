@@ -225,15 +225,20 @@ func (e *Encoder) panicText(v, r any) string {
 	return "<panic: " + e.panicReason(r) + ">"
 }
 
-// panicReason is the beginning of the text of what was panicked with, whose own methods
-// may panic. The secrets in it are hidden first: of one that was cut nobody could tell
-// any more what it is.
-func (e *Encoder) panicReason(r any) (text string) {
+// panicReason is the beginning of the text of what was panicked with. The secrets in it
+// are hidden first: of one that was cut nobody could tell any more what it is.
+func (e *Encoder) panicReason(r any) string {
+	text, _ := e.mask.Mask(PanicText(r))
+	return cutText(text, 256)
+}
+
+// PanicText is the text of what was panicked with. Its own methods may panic, with itself
+// too, which fmt does not survive.
+func PanicText(r any) (text string) {
 	defer func() {
 		if recover() != nil {
 			text = fmt.Sprintf("a %T", r)
 		}
 	}()
-	text, _ = e.mask.Mask(fmt.Sprint(r))
-	return cutText(text, 256)
+	return fmt.Sprint(r)
 }

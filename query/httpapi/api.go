@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
 )
@@ -165,7 +166,7 @@ func (a *api) endpoint(rt route) http.Handler {
 			if cause == http.ErrAbortHandler {
 				panic(cause) // the answer is not whole, and the client must see that
 			}
-			q.fail(q.problem(fmt.Errorf("panic: %v", cause)))
+			q.fail(q.problem(fmt.Errorf("panic: %s", line.PanicText(cause))))
 		}()
 		if err := q.serve(rt); err != nil {
 			q.fail(err)

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/steplog/steplog/internal/line"
 )
 
 // Permission is what a request needs.
@@ -135,7 +137,7 @@ func RequestToken(r *http.Request) string {
 func (a *api) authorize(r *http.Request, p Permission) (who Principal, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.options.OnProblem(fmt.Errorf("httpapi: Authorize panicked: %v", cause))
+			a.options.OnProblem(fmt.Errorf("httpapi: Authorize panicked: %s", line.PanicText(cause)))
 			who, err = Principal{}, &failure{status: http.StatusServiceUnavailable, message: "Permissions cannot be checked now."}
 		}
 	}()

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/query"
 )
 
@@ -186,7 +187,7 @@ func (s *sse) follow(ctx context.Context, cancel context.CancelFunc, records fun
 		defer close(arrived)
 		defer func() {
 			if cause := recover(); cause != nil { // no server would survive it here
-				end = fmt.Errorf("panic: %v", cause)
+				end = fmt.Errorf("panic: %s", line.PanicText(cause))
 			}
 		}()
 		for t, err := range records {
