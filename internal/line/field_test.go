@@ -115,6 +115,8 @@ func TestFields(t *testing.T) {
 		{"object", zap.Object("k", user{Name: "n", Age: 3}), `{"k":{"name":"n","age":3}}`},
 		{"inline", zap.Inline(user{Name: "n", Age: 3}), `{"name":"n","age":3}`},
 		{"dict", zap.Dict("k", zap.Int("a", 1), zap.String("b", "c")), `{"k":{"a":1,"b":"c"}}`},
+		{"dict without fields", zap.Dict("k"), `{"k":{}}`},
+		{"array without elements", zap.Strings("k", nil), `{"k":[]}`},
 		{"dict object", zap.Object("k", zap.DictObject(zap.Bool("a", true))), `{"k":{"a":true}}`},
 		{"objects", zap.Objects("k", []user{{Name: "a"}, {Name: "b"}}), `{"k":[{"name":"a","age":0},{"name":"b","age":0}]}`},
 		{"strings", zap.Strings("k", []string{"a", "b\""}), `{"k":["a","b\""]}`},

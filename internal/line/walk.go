@@ -2,6 +2,7 @@ package line
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
 	"time"
 
@@ -277,9 +278,10 @@ func (w *walker) element() bool {
 	return true
 }
 
-// object appends what o marshals as an object, and returns its error.
+// object appends what o marshals as an object, and returns its error. A nil map or slice,
+// such as zap.Dict without fields is, has methods that can stand it.
 func (w *walker) object(o zapcore.ObjectMarshaler) (err error) {
-	if isNil(o) {
+	if k := reflect.ValueOf(o).Kind(); k != reflect.Map && k != reflect.Slice && isNil(o) {
 		w.raw("null")
 		return nil
 	}
