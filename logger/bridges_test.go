@@ -1,12 +1,16 @@
 package logger_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"math/big"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strings"
@@ -128,6 +132,20 @@ func TestSlog(t *testing.T) {
 		id, _ := all[2].Field("req.id")
 		require.EqualValues(t, "7", id)
 	})
+	t.Run("R6.8 library: a value that says its own JSON has that of slog's handler", func(t *testing.T) {
+		store := openMemory(t, nil)
+		var text bytes.Buffer
+		price := &cents{1999}
+		for _, l := range []*slog.Logger{slog.New(slog.NewJSONHandler(&text, nil)), store.Server("edge-1").Slog()} {
+			l.Info("m", "price", price, "size", big.NewInt(7), "none", (*cents)(nil), "at", netip.MustParseAddr("::1"))
+		}
+		var want map[string]any
+		decoder := json.NewDecoder(&text)
+		decoder.UseNumber()
+		require.NoError(t, decoder.Decode(&want))
+		maps.DeleteFunc(want, func(key string, _ any) bool { return key == "time" || key == "level" || key == "msg" })
+		require.Equal(t, want, details(t, host(t, store)[0]))
+	})
 	t.Run("R6.8 library: trace and span ids come from the context of the call", func(t *testing.T) {
 		store := openMemory(t, &logger.Options{TraceIDs: traceIDs})
 		l := store.Server("edge-1").Slog()
@@ -143,6 +161,13 @@ func TestSlog(t *testing.T) {
 		logger.FromContext(t.Context()).Slog().With("k", 1).Error("nowhere")
 	})
 }
+
+// cents is a price that people read in another form than programs.
+type cents struct{ n int }
+
+func (c *cents) String() string { return fmt.Sprintf("%d.%02d EUR", c.n/100, c.n%100) }
+
+func (c *cents) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, `{"cents":%d}`, c.n), nil }
 
 type badValue struct{}
 

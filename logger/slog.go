@@ -2,20 +2,24 @@ package logger
 
 import (
 	"context"
+	"encoding"
+	"encoding/json"
 	"log/slog"
 	"slices"
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/levels"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // Slog returns a slog logger that writes where l does, with the same settings
 // and masking. Levels between two of slog's count as the lower one. Groups
-// become objects under the details. With Options.TraceIDs, calls that take a
+// become objects under the details. A value's MarshalJSON or MarshalText goes before
+// its String, as with slog's own handlers. With Options.TraceIDs, calls that take a
 // context log its trace and span; nothing else is taken from it, so that what a
 // step logs is the step's through FromContext(ctx).Slog(). A record without a time
-// gets the store's.
+// gets the store's. Where the call stands in the source is not recorded.
 func (l *Logger) Slog() *slog.Logger {
 	if l == nil || l.gate == nil {
 		return slog.New(slog.DiscardHandler)
@@ -150,8 +154,19 @@ func (t *attrs) append(fields []zap.Field, a slog.Attr) []zap.Field {
 			return append(fields, zap.Dict(a.Key, inside...))
 		}
 	default:
-		return append(fields, zap.Any(a.Key, v.Any()))
+		return append(fields, anyField(a.Key, v.Any()))
 	}
+}
+
+// anyField is [zap.Any], but for a value that says its own JSON: zap asks the String
+// method first, slog's handlers ask that last.
+func anyField(key string, value any) zap.Field {
+	switch value.(type) {
+	case zapcore.ObjectMarshaler, zapcore.ArrayMarshaler, error:
+	case json.Marshaler, encoding.TextMarshaler:
+		return zap.Reflect(key, value)
+	}
+	return zap.Any(key, value)
 }
 
 // resolve calls LogValue, which may panic, or log the value that it belongs to.
