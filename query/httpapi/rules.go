@@ -113,27 +113,29 @@ func (s *fileSetting) levels(now levels.Set, in string) (levels.Set, error) {
 	return levels.Of(taken...), nil
 }
 
-// rotation returns how a file rotates after a change.
+// rotation returns how a file rotates after a change. What holds already stays as it
+// is, also where the host set what cannot be asked for here.
 func (s *fileSetting) rotation(r rotation.Rule, in string) (rotation.Rule, error) {
+	now := settingOf(0, r)
 	for _, n := range []struct {
 		field       string
-		value       *float64
+		value, now  *float64
 		least, most float64
 		set         func(float64)
 	}{
-		{"maxSizeMB", s.MaxSizeMB, 1, 1024, func(v float64) { r.MaxBytes = int64(v * megabyte) }},
-		{"maxAgeDays", s.MaxAgeDays, 0, 100_000, func(v float64) { r.MaxAge = time.Duration(v * float64(day)) }},
-		{"maxTotalMB", s.MaxTotalMB, 0, 1 << 30, func(v float64) { r.MaxTotalBytes = int64(v * megabyte) }},
+		{"maxSizeMB", s.MaxSizeMB, now.MaxSizeMB, 1, 1024, func(v float64) { r.MaxBytes = int64(v * megabyte) }},
+		{"maxAgeDays", s.MaxAgeDays, now.MaxAgeDays, 0, 100_000, func(v float64) { r.MaxAge = time.Duration(v * float64(day)) }},
+		{"maxTotalMB", s.MaxTotalMB, now.MaxTotalMB, 0, 1 << 30, func(v float64) { r.MaxTotalBytes = int64(v * megabyte) }},
 	} {
-		if n.value == nil {
+		if stays(n.value, n.now) {
 			continue
 		}
 		if !(*n.value >= n.least && *n.value <= n.most) {
-			return r, bad(in+"."+n.field, "'%s' must be from %v to %v.", n.field, n.least, n.most)
+			return r, bad(in+"."+n.field, "'%s' must be from %.0f to %.0f.", n.field, n.least, n.most)
 		}
 		n.set(*n.value)
 	}
-	if s.Copies != nil {
+	if !stays(s.Copies, now.Copies) {
 		if *s.Copies < 0 || *s.Copies > math.MaxInt32 {
 			return r, bad(in+".copies", "'copies' must not be below 0; 0 keeps all.")
 		}

@@ -59,6 +59,12 @@ func TestSettings(t *testing.T) {
 		require.Equal(t, small, s.FileRule("database").Rotation, "smaller than can be asked for here")
 		require.Zero(t, s.FileRule(logger.FileCallEvent), "it goes on to inherit")
 		require.Equal(t, there+1, files(), "no file was made but that of the rule that changed")
+		all["files"].(map[string]any)["database"].(map[string]any)["copies"] = 9
+		text, err = json.Marshal(all)
+		require.NoError(t, err)
+		s.changed(t, string(text))
+		small.MaxFiles = 9
+		require.Equal(t, small, s.FileRule("database").Rotation, "one field changed, and the others put back")
 		require.NoError(t, s.SetFileRule(t.Context(), "email", logger.FileRule{}))
 	})
 	t.Run("R1.10 http: the minimum level, for loggers handed out earlier too", func(t *testing.T) {
