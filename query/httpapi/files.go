@@ -155,7 +155,10 @@ func (q *request) fileContent() error {
 	}
 	q.attachment(name, kind)
 	q.wrote = true
-	http.ServeContent(&contentWriter{ResponseWriter: q.w, body: q.deadlined()}, q.r, "", time.Time{}, file)
+	r := q.r.Clone(q.ctx)
+	r.Header.Del("If-Match") // files have no ETag that a condition could name
+	r.Header.Del("If-None-Match")
+	http.ServeContent(&contentWriter{ResponseWriter: q.w, body: q.deadlined()}, r, "", time.Time{}, file)
 	return nil
 }
 

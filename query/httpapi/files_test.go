@@ -120,6 +120,11 @@ func TestFiles(t *testing.T) {
 		refusal(t, http.StatusRequestedRangeNotSatisfiable, beyond)
 		require.Equal(t, fmt.Sprintf("bytes */%d", len(a.body)), beyond.header.Get("Content-Range"))
 		require.Empty(t, beyond.header.Get("Content-Disposition"))
+		for _, condition := range []string{"If-Match", "If-None-Match"} { // of the document's answers there is none for them
+			for _, tag := range []string{`"x"`, "*"} {
+				require.Equal(t, a.body, do(t, s, http.MethodGet, "/files/"+packed+"/content", "", condition, tag).body, "%s: %s", condition, tag)
+			}
+		}
 		head := do(t, s, http.MethodHead, "/files/email.log/content", "")
 		require.Empty(t, head.body)
 		plain := do(t, s, http.MethodGet, "/files/email.log/content", "")
