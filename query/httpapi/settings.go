@@ -185,12 +185,26 @@ func (q *request) readSettings() (settingsDocument, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&change); err != nil {
-		return change, bad("", "The body is not the settings: %v.", strings.TrimPrefix(err.Error(), "json: "))
+		return change, notSettings(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return change, bad("", "The body has something after the settings.")
 	}
 	return change, nil
+}
+
+// notSettings says why a body is not the settings, in its own words and not in Go's.
+func notSettings(err error) *failure {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return bad("", "The body is empty.")
+	case errors.As(err, &kind) && kind.Field == "":
+		return bad("", "The body must be an object and not: %.80s.", kind.Value)
+	case errors.As(err, &kind):
+		return bad(kind.Field, "'%.80s' has the wrong type: %.80s.", kind.Field, kind.Value)
+	}
+	return bad("", "The body is not the settings: %v.", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func (s *scopeSetting) scope() levels.Scope {

@@ -132,8 +132,11 @@ func TestSettings(t *testing.T) {
 		}
 		for _, body := range []string{``, `[]`, `{`, `{}x`, `{"color":1}`, `{"files":{"email":{"color":1}}}`, `{"scopes":[{"topic":"x"}]}`, `{"files":1}`,
 			`{"files":{"email":{"copies":1.5}}}`} {
-			refusal(t, http.StatusBadRequest, put(t, s, body))
+			require.NotContains(t, refusal(t, http.StatusBadRequest, put(t, s, body))["message"], "Go ", "no names of types inside")
 		}
+		require.Equal(t, map[string]any{"status": "error", "param": "files.copies", "message": "'files.copies' has the wrong type: number 1.5."},
+			refusal(t, http.StatusBadRequest, put(t, s, `{"files":{"email":{"copies":1.5}}}`)))
+		require.Equal(t, "The body is empty.", refusal(t, http.StatusBadRequest, put(t, s, ``))["message"])
 		refusal(t, http.StatusRequestEntityTooLarge, put(t, s, `{"scopes":[`+strings.Repeat(" ", 65<<10)+`]}`))
 		for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"} {
 			refusal(t, http.StatusUnsupportedMediaType, put(t, s, `{}`, "Content-Type", kind))
