@@ -187,6 +187,9 @@ func (q *request) serve(rt route) error {
 		if err != nil {
 			return err
 		}
+		if !who.AllProjects && !rt.permission.narrows() {
+			return errForbidden
+		}
 		q.who, q.view = who, newView(q.engine, who)
 		// What the store records of its own acts names who asked for them.
 		q.ctx = audit.WithOrigin(audit.WithActor(q.ctx, audit.Actor{ID: who.ID, Email: who.Email, Type: "user"}), origin(q.r))
@@ -216,13 +219,4 @@ func (q *request) may(p Permission) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// everything refuses who sees some projects only: files and settings cannot be
-// narrowed.
-func (q *request) everything() error {
-	if !q.who.AllProjects {
-		return errForbidden
-	}
-	return nil
 }

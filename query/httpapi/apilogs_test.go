@@ -224,8 +224,9 @@ func TestWhoMay(t *testing.T) {
 				refusal(t, http.StatusNotFound, as(t, "limited", target))
 			}
 		}
-		for _, target := range []string{"/files", "/files/user.log", "/files/user.log/content", "/files/download", "/settings", "/stats"} {
+		for _, target := range []string{"/files", "/files/user.log", "/files/user.log/content", "/files/download", "/settings", "/stats", "/access"} {
 			refusal(t, http.StatusForbidden, as(t, "limited", target))
+			refusal(t, http.StatusForbidden, as(t, "limited", target+"?colour=red")) // who asks goes before what is asked
 		}
 	})
 	t.Run("R2.7 http: the token in either header", func(t *testing.T) {

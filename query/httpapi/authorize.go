@@ -31,6 +31,12 @@ const (
 	SettingsWrite Permission = "settings.write"
 )
 
+// narrows reports whether what a permission is for can be narrowed to projects. The
+// rest is refused to who sees some only.
+func (p Permission) narrows() bool {
+	return p == LogsRead || p == LogsTail || p == LogsExport || p == AuditRead
+}
+
 var (
 	// ErrUnauthenticated is what Authorize returns when it is not known who
 	// asks: the answer is 401.

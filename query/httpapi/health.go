@@ -41,9 +41,6 @@ func (q *request) stats() error {
 	if err := q.params().done(); err != nil {
 		return err
 	}
-	if err := q.everything(); err != nil {
-		return err
-	}
 	s := q.store.Stats()
 	data := struct {
 		figures

@@ -44,9 +44,6 @@ func (q *request) settings() error {
 	if err := q.params().done(); err != nil {
 		return err
 	}
-	if err := q.everything(); err != nil {
-		return err
-	}
 	doc, tag, err := q.currentSettings()
 	if err != nil {
 		return err
@@ -108,9 +105,6 @@ func (q *request) logNames() ([]string, error) {
 // changeSettings changes all of what a body says, or nothing.
 func (q *request) changeSettings() error {
 	if err := q.params().done(); err != nil {
-		return err
-	}
-	if err := q.everything(); err != nil {
 		return err
 	}
 	change, err := q.readSettings()

@@ -145,9 +145,6 @@ func (q *request) accessRecords() error {
 	if err := p.done(); err != nil {
 		return err
 	}
-	if err := q.everything(); err != nil {
-		return err
-	}
 	page, err := q.engine.Access(q.ctx, f, paging)
 	if err != nil {
 		return err
