@@ -368,6 +368,20 @@ func TestClose(t *testing.T) {
 		require.NoError(t, store.Close())
 		openDir(t, dir, nil)
 	})
+	t.Run("R6.10 library: queries of a closed store are refused, of the trail too", func(t *testing.T) {
+		store := openDir(t, t.TempDir(), nil)
+		store.Server("edge-1").Info("m")
+		_, err := store.Audit().Record(t.Context(), audit.Entry{Event: audit.FlowUpdated})
+		require.NoError(t, err)
+		require.NoError(t, store.Close())
+		_, err = store.Query().Records(t.Context(), query.Filter{}, query.Paging{})
+		require.ErrorIs(t, err, query.ErrClosed)
+		_, err = store.Query().Audit(t.Context(), query.AuditFilter{}, query.Paging{})
+		require.ErrorIs(t, err, query.ErrClosed)
+		for _, err := range store.Query().AllAudit(t.Context(), query.AuditFilter{}) {
+			require.ErrorIs(t, err, query.ErrClosed)
+		}
+	})
 	t.Run("R6.10 library: Sync ends with its context", func(t *testing.T) {
 		store := openMemory(t, nil)
 		store.Server("edge-1").Info("m")

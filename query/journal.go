@@ -67,6 +67,9 @@ func (b *journalBackend) Close() error {
 
 // Audit returns audit records.
 func (b *journalBackend) Audit(ctx context.Context, f AuditFilter, w Window) (Result[audit.Record], error) {
+	if b.j.Closed() {
+		return Result[audit.Record]{}, ErrClosed // the trail's files would answer for ever
+	}
 	return b.trail.page(ctx, &f, w)
 }
 
