@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"strconv"
 
+	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/rotation"
 )
@@ -98,7 +100,7 @@ func (q *request) failure(err error) *failure {
 		return notFound("There is no record with this id.")
 	case errors.Is(err, query.ErrChanging):
 		return &failure{status: http.StatusServiceUnavailable, retry: 1, message: "Files were deleted while they were read; try again."}
-	case errors.Is(err, query.ErrClosed):
+	case errors.Is(err, query.ErrClosed), errors.Is(err, logger.ErrClosed), errors.Is(err, fs.ErrClosed):
 		return &failure{status: http.StatusServiceUnavailable, message: "The log is closed."}
 	case errors.Is(err, query.ErrUnsupported):
 		return &failure{status: http.StatusNotImplemented, message: "The engine behind this API cannot answer that."}

@@ -171,6 +171,20 @@ func TestWhatGoesWrongInside(t *testing.T) {
 	})
 }
 
+func TestClosedStore(t *testing.T) {
+	t.Parallel()
+	s, _ := folder(t, nil)
+	s.Server("edge-1").Info("a line")
+	s.Audit()
+	require.NoError(t, s.Close())
+	for _, target := range []string{"/logs", "/logs/1", "/entries", "/histogram", "/facets?field=level", "/tail", "/audit",
+		"/audit/0", "/access", "/files", "/files/download", "/files/application.log", "/files/application.log/content", "/settings", "/stats"} {
+		require.Equal(t, "The log is closed.", refusal(t, http.StatusServiceUnavailable, do(t, s, http.MethodGet, target, ""))["message"], target)
+	}
+	refusal(t, http.StatusServiceUnavailable, do(t, s, http.MethodDelete, "/files/application.log?rotate=1", ""))
+	refusal(t, http.StatusServiceUnavailable, put(t, s, `{"files":{"email":{"copies":1}}}`))
+}
+
 // TestEngineThatLeaks: an engine that does not narrow shows nothing.
 func TestEngineThatLeaks(t *testing.T) {
 	t.Parallel()
