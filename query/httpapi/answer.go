@@ -35,9 +35,11 @@ func notFound(message string) *failure {
 	return &failure{status: http.StatusNotFound, message: message}
 }
 
-// fail writes a failure as JSON.
+// fail writes a failure as JSON, in place of a file that has not begun.
 func fail(w http.ResponseWriter, f *failure) {
 	h := w.Header()
+	h.Del("Content-Disposition")
+	h.Del("Trailer")
 	if f.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}

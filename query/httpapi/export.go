@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 
@@ -17,8 +18,9 @@ const (
 	trailerRecords = "Steplog-Records" // how many records were written
 )
 
-// export streams every record that a filter selects. What fails on the way is
-// said in the trailer, because the status is out by then.
+// export streams every record that a filter selects. What fails before the first byte
+// has its status, what fails on the way is said in the trailer, because the status is
+// out by then.
 func (q *request) export() error {
 	p := q.params(append([]string{"format", "columns", "cells"}, filterParams...)...)
 	format := p.oneOf("format", "ndjson", "csv", "otlp")
@@ -37,25 +39,27 @@ func (q *request) export() error {
 		return err
 	}
 
-	var write func(io.Writer) (int64, error)
+	var write func(*exported) (int64, error)
 	switch format {
 	case "csv":
 		q.attachment("logs.csv", "text/csv; charset=utf-8")
-		write = func(w io.Writer) (int64, error) { return export.CSV(w, q.view.All(q.ctx, f), &options) }
+		write = func(w *exported) (int64, error) { return export.CSV(w, w.records(f), &options) }
 	case "otlp":
 		q.attachment("logs.otlp.jsonl", "application/x-ndjson")
-		write = func(w io.Writer) (int64, error) { return otlp.WriteJSON(w, q.view.All(q.ctx, f)) }
+		write = func(w *exported) (int64, error) { return otlp.WriteJSON(w, w.records(f)) }
 	default:
 		q.attachment("logs.ndjson", "application/x-ndjson")
-		write = func(w io.Writer) (int64, error) { return q.exportLines(w, f) }
+		write = func(w *exported) (int64, error) { return q.exportLines(w, f) }
 	}
 	h := q.w.Header()
 	h.Set("Trailer", trailerWhole+", "+trailerRecords)
 	if q.r.Method == http.MethodHead {
 		return nil
 	}
-	q.wrote = true
-	n, err := write(q.deadlined())
+	n, err := write(&exported{q: q, w: q.deadlined()})
+	if err != nil && !q.wrote {
+		return err
+	}
 	h.Set(trailerWhole, strconv.FormatBool(err == nil))
 	h.Set(trailerRecords, strconv.FormatInt(n, 10))
 	if err != nil && q.ctx.Err() == nil {
@@ -64,11 +68,43 @@ func (q *request) export() error {
 	return nil
 }
 
+// exported writes the answer, which has begun with its first byte.
+type exported struct {
+	q       *request
+	w       io.Writer
+	refused error // what the records failed with before that byte
+}
+
+// records returns the records of an export. Where they fail at once, nothing is written
+// any more: a table would have its head.
+func (e *exported) records(f query.Filter) iter.Seq2[query.Record, error] {
+	all := e.q.view.All(e.q.ctx, f)
+	return func(yield func(query.Record, error) bool) {
+		for r, err := range all {
+			if err != nil && !e.q.wrote {
+				e.refused = err
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// Write writes whole.
+func (e *exported) Write(p []byte) (int, error) {
+	if e.refused != nil {
+		return 0, e.refused
+	}
+	e.q.wrote = true
+	return e.w.Write(p)
+}
+
 // exportLines writes lines. Those of who sees everything go out as they are
 // stored; of who sees some projects, each is looked at once more.
-func (q *request) exportLines(w io.Writer, f query.Filter) (int64, error) {
+func (q *request) exportLines(w *exported, f query.Filter) (int64, error) {
 	if !q.who.AllProjects {
-		return export.NDJSON(w, q.view.All(q.ctx, f))
+		return export.NDJSON(w, w.records(f))
 	}
 	lines := q.engine.Reader(q.ctx, f)
 	defer lines.Close()

@@ -171,7 +171,6 @@ func (c *contentWriter) WriteHeader(status int) {
 		return
 	}
 	c.refused = true
-	c.Header().Del("Content-Disposition")
 	fail(c.ResponseWriter, &failure{status: status, message: "The range is not in the file."})
 }
 

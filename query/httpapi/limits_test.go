@@ -115,7 +115,7 @@ func TestWhatGoesWrongInside(t *testing.T) {
 			h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {
 				return query.Result[query.Record]{}, test.err
 			}, func(o *httpapi.Options) { o.OnProblem = func(err error) { heard = err } })
-			for _, target := range []string{"/logs", "/entries"} {
+			for _, target := range []string{"/logs", "/entries", "/export", "/export?format=csv", "/export?format=otlp"} {
 				e := refusal(t, test.status, do(t, h, http.MethodGet, target, ""))
 				require.NotContains(t, e["message"], "secret", "nothing of the inside gets out")
 			}
@@ -177,7 +177,7 @@ func TestClosedStore(t *testing.T) {
 	s.Server("edge-1").Info("a line")
 	s.Audit()
 	require.NoError(t, s.Close())
-	for _, target := range []string{"/logs", "/logs/1", "/entries", "/histogram", "/facets?field=level", "/tail", "/audit",
+	for _, target := range []string{"/logs", "/logs/1", "/entries", "/histogram", "/facets?field=level", "/export", "/export?format=csv", "/tail", "/audit",
 		"/audit/0", "/access", "/files", "/files/download", "/files/application.log", "/files/application.log/content", "/settings", "/stats"} {
 		require.Equal(t, "The log is closed.", refusal(t, http.StatusServiceUnavailable, do(t, s, http.MethodGet, target, ""))["message"], target)
 	}

@@ -230,6 +230,17 @@ func TestExport(t *testing.T) {
 		text, _, _ := fetch(t, "/export?format=otlp&service=calc")
 		require.Contains(t, text, `"body":{"stringValue":"=1+1"}`)
 	})
+	t.Run("what is wrong with the question is said before the file begins", func(t *testing.T) {
+		for _, format := range []string{"ndjson", "csv", "otlp"} {
+			for _, wrong := range []string{"in=user.log.gz", "kind=" + strings.Repeat("line,", 101) + "run"} {
+				target := "/export?format=" + format + "&" + wrong
+				a := do(t, s, http.MethodGet, target, "")
+				refusal(t, http.StatusBadRequest, a)
+				require.Empty(t, a.header.Get("Content-Disposition"), target)
+				require.Empty(t, a.header.Get("Trailer"), target)
+			}
+		}
+	})
 	a := do(t, s, http.MethodHead, "/export", "")
 	require.Equal(t, http.StatusOK, a.status)
 	require.Empty(t, a.body)
