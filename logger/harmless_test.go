@@ -335,6 +335,22 @@ func TestConcurrency(t *testing.T) {
 		require.Equal(t, stats.Files["user"].Records, int64(len(records(t, after, query.Filter{Files: []string{"user"}}))))
 		require.Equal(t, int64(workers*calls), stats.Files["user"].Records+stats.Files["user"].Dropped)
 	})
+	t.Run("R6.10 library: the trail begins while rules of files change", func(t *testing.T) {
+		store := openMemory(t, nil)
+		begin := make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			<-begin
+			require.NotNil(t, store.Audit())
+		})
+		all.Go(func() {
+			close(begin)
+			for i := range 20 {
+				require.NoError(t, store.SetFileRule(t.Context(), fmt.Sprint("file_", i), logger.FileRule{}))
+			}
+		})
+		all.Wait()
+	})
 }
 
 func TestClose(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,7 +113,7 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		options: o, dir: vfs.Abs(fs, dir), fs: fs, kept: o.KeepSettings,
 		masker: mask.New(o.maskKeys()),
 		files:  map[string]*file{},
-		rules:  o.Files,
+		rules:  maps.Clone(o.Files), // the options stay as they are
 		set:    map[string]FileRule{},
 		runs:   map[string]*Run{},
 		stop:   make(chan struct{}),
