@@ -358,6 +358,9 @@ func TestWriter(t *testing.T) {
 		require.EqualValues(t, fmt.Sprint(len(long)), size)
 		require.Equal(t, "next", all[1].Message)
 		require.False(t, all[1].Truncated)
+		write(t, w, long, "\r", "\n")
+		size, _ = host(t, store)[2].Field("bytes")
+		require.EqualValues(t, fmt.Sprint(len(long)), size, "the carriage return is not of the line")
 	})
 	t.Run("R6.3 library: a line of just the largest size is whole, carriage return or not", func(t *testing.T) {
 		store := openMemory(t, nil)

@@ -39,6 +39,7 @@ type writer struct {
 	mu      sync.Mutex // guards the rest
 	partial []byte     // the beginning of the line under way, at most maxWritten+writtenMore bytes
 	size    int64      // the whole length of that line so far
+	last    byte       // of that line so far
 	closed  bool
 }
 
@@ -67,14 +68,17 @@ func (w *writer) keep(p []byte) {
 	if room := maxWritten + writtenMore - len(w.partial); room > 0 {
 		w.partial = append(w.partial, p[:min(room, len(p))]...)
 	}
-	w.size += int64(len(p))
+	if w.size += int64(len(p)); len(p) > 0 {
+		w.last = p[len(p)-1]
+	}
 }
 
 // log logs the line under way and starts the next one.
 func (w *writer) log() {
 	text, size := w.partial, w.size
-	if size == int64(len(text)) && size > 0 && text[size-1] == '\r' {
-		text, size = text[:size-1], size-1
+	if size > 0 && w.last == '\r' {
+		size--
+		text = text[:min(int64(len(text)), size)]
 	}
 	w.partial, w.size = w.partial[:0], 0
 	l := w.l
