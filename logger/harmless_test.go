@@ -428,6 +428,17 @@ func TestOptions(t *testing.T) {
 			require.ErrorIs(t, problems.all()[0], logger.ErrOptions)
 		})
 	}
+	t.Run("R6.10 library: options are copied, those of a trail that begins later too", func(t *testing.T) {
+		shipped := audit.Event{Name: "order.shipped", Module: "order", Verb: audit.VerbUpdate, Title: "Order Shipped"}
+		trail := &audit.Options{Server: "first", Events: []audit.Event{shipped}}
+		store := openMemory(t, &logger.Options{Audit: trail})
+		trail.Server, trail.Events[0] = "second", audit.Event{}
+		_, err := store.Audit().Record(t.Context(), audit.Entry{Event: shipped})
+		require.NoError(t, err)
+		page, err := store.Query().Audit(t.Context(), query.AuditFilter{Events: []string{shipped.Name}}, query.Paging{})
+		require.NoError(t, err)
+		require.Equal(t, "first", page.Items[0].Actor.ID)
+	})
 	t.Run("R5.2 library: the rule of a file is checked by its name", func(t *testing.T) {
 		_, err := logger.Open(t.TempDir(), &logger.Options{Files: map[string]logger.FileRule{"email": {Rotation: rotation.Rule{MaxFiles: -1}}}})
 		require.ErrorContains(t, err, `"email"`)

@@ -3,6 +3,7 @@ package logger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/steplog/steplog/audit"
@@ -228,6 +229,12 @@ func (o *Options) complete() (Options, error) {
 	if err := c.Audit.Validate(); err != nil {
 		return bad("Audit", "cannot be used: %v", err)
 	}
+	if c.Audit != nil { // the trail may begin much later
+		trail := *c.Audit
+		trail.Events, trail.MaskKeys = slices.Clone(trail.Events), slices.Clone(trail.MaskKeys)
+		c.Audit = &trail
+	}
+	c.IndexFields = slices.Clone(c.IndexFields) // files are closed later
 
 	if c.CloseTimeout == 0 {
 		c.CloseTimeout = defaultCloseTimeout
