@@ -77,7 +77,7 @@ func OpenHosted(dir string, options *Options, h Host) (*Recorder, error) {
 	if r.fs == nil {
 		r.fs = vfs.OS()
 	}
-	r.dir = vfs.Abs(r.fs, dir)
+	r.dir = vfs.Real(r.fs, dir)
 	o, err := options.complete()
 	r.opts = o
 	r.rule.Store(&o.Rule)

@@ -110,7 +110,7 @@ func OpenMemory(options *Options) *Store {
 // open opens a folder with complete options.
 func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	s := &Store{
-		options: o, dir: vfs.Abs(fs, dir), fs: fs, kept: o.KeepSettings,
+		options: o, dir: vfs.Real(fs, dir), fs: fs, kept: o.KeepSettings,
 		masker: mask.New(o.maskKeys()),
 		files:  map[string]*file{},
 		rules:  maps.Clone(o.Files), // the options stay as they are
@@ -135,7 +135,7 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		}
 	}
 	s.problems.start(o.OnProblem)
-	j, err := journal.Open(dir, journal.Options{
+	j, err := journal.Open(s.dir, journal.Options{
 		FS: fs, Rule: o.Rule, Rules: rules,
 		Mode: o.Mode.journal(), RingBytes: o.RingBytes, MaxWait: o.MaxWait,
 		SyncEvery: o.SyncEvery, CloseTimeout: o.CloseTimeout,

@@ -165,7 +165,7 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 	if err != nil {
 		return nil, err
 	}
-	path = vfs.Abs(fsys, path)
+	path = filepath.Join(vfs.Real(fsys, filepath.Dir(path)), filepath.Base(path))
 	f := &File{
 		fs: fsys, dir: filepath.Dir(path), path: path, log: log, open: open, opts: o.guarded(), moves: movesOpenFiles,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),

@@ -33,3 +33,31 @@ func TestRelativeName(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, made)
 }
+
+// So does a File whose folder was named by a link that is turned to another one.
+func TestLinkTurned(t *testing.T) {
+	at := t.TempDir()
+	link := filepath.Join(at, "current")
+	turn := func(release string) {
+		require.NoError(t, os.MkdirAll(filepath.Join(at, release), 0o700))
+		require.NoError(t, os.Symlink(release, link+".new"))
+		require.NoError(t, os.Rename(link+".new", link))
+	}
+	turn("r7")
+	f, err := rotation.Open(filepath.Join(link, "logs", "user.log"), nil)
+	require.NoError(t, err)
+	turn("r8")
+	write(t, f, "one")
+	require.NoError(t, f.Rotate())
+	write(t, f, "two")
+	require.NoError(t, f.Close())
+	folder, err := rotation.OpenFolder(filepath.Join(at, "r7", "logs"))
+	require.NoError(t, err)
+	defer folder.Close()
+	infos, err := folder.Files()
+	require.NoError(t, err)
+	require.Len(t, infos, 2)
+	made, err := os.ReadDir(filepath.Join(at, "r8"))
+	require.NoError(t, err)
+	require.Empty(t, made)
+}

@@ -22,7 +22,8 @@ import (
 // that died. It returns ErrLocked when another process has it open.
 func Open(dir string, o Options) (*Journal, error) {
 	j := newJournal(dir, o)
-	dir = j.dir
+	dir = vfs.Real(j.fs, dir)
+	j.dir = dir
 	private := filepath.Join(dir, privateDir)
 	for _, d := range []string{dir, private} {
 		err := j.fs.MkdirAll(d, 0o700)

@@ -39,6 +39,31 @@ func Abs(fsys FS, name string) string {
 	return name
 }
 
+// Real is [Abs] for who writes: a link on the way that is turned to another folder later,
+// as the one to the current release of a program is, does not lead there who has begun
+// here. What is not there yet of a name is taken as it is.
+func Real(fsys FS, name string) string {
+	name = Abs(fsys, name)
+	if fsys != OS() || !filepath.IsAbs(name) {
+		return name
+	}
+	there, rest := name, ""
+	named, err := os.Stat(there)
+	for err != nil && filepath.Dir(there) != there {
+		there, rest = filepath.Dir(there), filepath.Join(filepath.Base(there), rest)
+		named, err = os.Stat(there)
+	}
+	real, err := filepath.EvalSymlinks(there)
+	if err != nil {
+		return name
+	}
+	// The text of a link below /proc is not always where it leads.
+	if found, err := os.Stat(real); err != nil || !os.SameFile(named, found) {
+		return name
+	}
+	return filepath.Join(real, rest)
+}
+
 type osFS struct{}
 
 // osFile is a file of the machine; it adds Sync and Allocate per platform.
