@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -149,7 +150,10 @@ func TestLumberjackOpensOurFile(t *testing.T) {
 	require.ErrorIs(t, err, errNotOurs)
 	require.NoError(t, os.Remove(path))
 	_, err = newLumberjackAppender(nameless, path)
-	require.ErrorIs(t, err, errNotOurs)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	there, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, there)
 }
 
 func TestFilesChoosesTheAppender(t *testing.T) {

@@ -61,10 +61,15 @@ func newLumberjackAppender(file vfs.File, path string) (appender, error) {
 	// another file then, and when it cannot open it, it cannot move the file
 	// away either, which is what it would do with a path.
 	logger.Filename = path
+	var err error
 	if name := descriptorName(file); name != "" {
 		logger.Filename = name
+	} else {
+		err = mayOpen(file, path)
 	}
-	_, err := logger.Write(nil) // opens
+	if err == nil {
+		_, err = logger.Write(nil) // opens
+	}
 	if err == nil && logger.Filename == path {
 		err = sameFile(file, path)
 	}
@@ -77,6 +82,22 @@ func newLumberjackAppender(file vfs.File, path string) (appender, error) {
 		return nil, fmt.Errorf("open %s for appending: %w", path, err)
 	}
 	return &lumberjackAppender{logger: logger, file: file}, nil
+}
+
+// mayOpen tries before lumberjack does: what it cannot open by its path, without a
+// descriptor left, it moves away, and what is not there it makes.
+func mayOpen(file vfs.File, path string) error {
+	if err := sameFile(file, path); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if named := (*fs.PathError)(nil); errors.As(err, &named) {
+		return named.Err // the caller says which file
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close() // nothing was written through it
 }
 
 // whyNotOpened returns why the descriptor's name could not be opened: lumberjack tells
