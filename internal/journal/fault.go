@@ -107,11 +107,21 @@ func (j *Journal) rescue() error {
 	j.ringGone.Store(true)
 	j.failing.Store(false)
 	j.wakeWaiters()
+	if err := j.removeRing(); err != nil {
+		j.problem(fmt.Errorf("%w: it cannot be read, and who reads the folder in another process sees nothing new until it is gone, which is tried again", err))
+	}
+	return nil
+}
+
+// removeRing removes the file of a ring that faulted: nobody finds half a ring at the
+// next open, and who reads the folder does not go by what it says any more.
+func (j *Journal) removeRing() error {
 	if j.taken.Load() {
 		return nil // the ring that is there is another process'
 	}
-	// Nobody finds half a ring at the next open.
-	return vfs.IgnoreNotExist(j.fs.Remove(filepath.Join(j.dir, privateDir, ringName)))
+	err := vfs.IgnoreNotExist(j.fs.Remove(j.privatePath(ringName)))
+	j.ringLeft.Store(err != nil)
+	return err
 }
 
 // copyOut puts a copy of what can be read in the place of the mapped memory.

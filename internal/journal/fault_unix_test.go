@@ -133,6 +133,46 @@ func TestRingIsCut(t *testing.T) {
 	d.requireKept(t, want)
 }
 
+// The file of a ring that was cut cannot be removed at first. Who reads the folder in
+// another process sees what comes as soon as it is gone, and the host is told.
+func TestRingThatIsCutStays(t *testing.T) {
+	t.Parallel()
+	dir := realDir(t)
+	var stays atomic.Bool
+	stays.Store(true)
+	problems := make(chan error, 64)
+	j, err := journal.Open(dir, journal.Options{
+		FS: vfs.Inject(vfs.OS(), func(op vfs.Op) error {
+			if stays.Load() && op.Kind == vfs.OpRemove && filepath.Base(op.Name) == "ring" {
+				return syscall.EPERM
+			}
+			return nil
+		}),
+		RingBytes: 4 << 20, OnProblem: func(err error) { problems <- err },
+	})
+	require.NoError(t, err)
+	defer j.Close()
+	f, err := j.File("user")
+	require.NoError(t, err)
+	d := &onDisk{Journal: j, dir: dir, file: f, owner: j.Owner(run)}
+	if j.Stats().Mode != journal.ModeJournal {
+		return // nothing is mapped here
+	}
+	require.NoError(t, os.Truncate(filepath.Join(dir, ".journal", "ring"), 4096))
+	_, err = d.say("after")
+	require.NoError(t, err)
+	reader, err := journal.OpenReader(vfs.OS(), dir)
+	require.NoError(t, err)
+	defer reader.Close()
+	require.ErrorContains(t, <-problems, "mapped memory is gone")
+	require.ErrorIs(t, <-problems, syscall.EPERM)
+	stays.Store(false)
+	require.Eventually(t, func() bool { return slices.Equal(messages(t, reader, "user"), []string{"after"}) },
+		10*time.Second, 10*time.Millisecond)
+	require.NoError(t, j.Close())
+	require.Empty(t, problems)
+}
+
 // What was in the ring and cannot be read any more is counted, and what can be
 // read is kept.
 func TestRingIsCutWithRecordsInIt(t *testing.T) {

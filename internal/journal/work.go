@@ -106,6 +106,9 @@ func (j *Journal) work() {
 		case <-tick.C:
 			j.seen()
 			j.keepPrivate()
+			if j.ringLeft.Load() {
+				_ = j.removeRing() // that it is there was told
+			}
 			j.sayLost()
 			j.reserveAhead()
 			j.tables.Runs.Tick()
