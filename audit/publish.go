@@ -26,7 +26,7 @@ func (t *trail) checkpoint() []byte { return t.latest.Load().Note }
 // publishAll is the publisher.
 func (t *trail) publishAll() {
 	var toldSize, writtenSize uint64
-	var told, written bool
+	var told, written, failed bool
 	var last time.Time
 	timer := time.NewTimer(publishEvery)
 	defer timer.Stop()
@@ -56,11 +56,14 @@ func (t *trail) publishAll() {
 		}
 		last = time.Now()
 		if err := vfs.WriteWhole(t.fs, filepath.Join(t.dir, checkpointName), point.Note); err != nil {
-			t.problem(fmt.Errorf("audit: publish %s: %w", checkpointName, err))
+			if !failed { // once, not on each try
+				t.problem(fmt.Errorf("audit: publish %s: %w", checkpointName, err))
+			}
+			failed = true
 			timer.Reset(publishEvery)
 			continue
 		}
-		written, writtenSize = true, point.Size
+		written, writtenSize, failed = true, point.Size, false
 	}
 }
 
