@@ -302,17 +302,19 @@ func (j *Journal) canKeepRing() bool {
 	return j.ring != nil && !j.ring.crcs
 }
 
-// keepsRing reports whether that ring is gone on with: it is what is asked for, or holds
-// what a full disk did not take, until a folder is opened without that.
-func (j *Journal) keepsRing() bool {
-	return j.canKeepRing() && (j.left != nil || j.opts.Mode == ModeJournal && !j.rebooted && j.ring.size == uint64(j.opts.RingBytes))
+// keepsRing reports whether that ring is gone on with: it is what is asked for, where there
+// may be one, which a copy of a folder need not be, or holds what a full disk did not take,
+// until a folder is opened without that.
+func (j *Journal) keepsRing(private string) bool {
+	return j.canKeepRing() && (j.left != nil ||
+		j.opts.Mode == ModeJournal && !j.rebooted && j.ring.size == uint64(j.opts.RingBytes) && mapsWell[j.fs.Kind(private)])
 }
 
 // startRing makes an empty ring where there is none, and sets mode write in
 // force where there cannot be one.
 func (j *Journal) startRing(private string) error {
 	path := filepath.Join(private, ringName)
-	if j.keepsRing() {
+	if j.keepsRing(private) {
 		return nil
 	}
 	if j.ring != nil {
