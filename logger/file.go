@@ -1,7 +1,11 @@
 package logger
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,6 +142,32 @@ func (s *Store) open(f *file, e *line.Entry) (*journal.File, error) {
 	f.log.Store(log)
 	f.say(log)
 	return log, nil
+}
+
+// sayMissed has the logs that could not be opened so far say what was dropped of them,
+// and returns of which it cannot be said.
+func (s *Store) sayMissed() error {
+	s.mu.RLock()
+	files := slices.SortedFunc(maps.Values(s.files), func(a, b *file) int { return strings.Compare(a.name, b.name) })
+	s.mu.RUnlock()
+	var errs []error
+	for _, f := range files {
+		var n int64
+		for i := range f.dropped {
+			n += f.dropped[i].Load()
+		}
+		if n == 0 || f.log.Load() != nil {
+			continue
+		}
+		log, err := s.journal.File(f.name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %d records were dropped, and no log says so: %w", f.name, n, translate(err)))
+			continue
+		}
+		f.log.Store(log)
+		f.say(log)
+	}
+	return errors.Join(errs...)
 }
 
 // buffer is where one line is encoded.

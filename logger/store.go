@@ -272,7 +272,7 @@ func (s *Store) shutDown() error {
 	s.logPerformance()
 	s.root.event(levels.Info, topicSystem, "store closed")
 	s.closed.Store(true)
-	err := s.closeTrail()
+	err := errors.Join(s.sayMissed(), s.closeTrail())
 	err = errors.Join(translate(s.journal.Close()), err)
 	s.tellLate()
 	s.problems.finish()
