@@ -152,6 +152,9 @@ func (j *Journal) File(name string) (*File, error) {
 	if f := (*j.fileTable.Load())[name]; f != nil {
 		return f, nil
 	}
+	if j.taken.Load() {
+		return nil, ErrLocked // to open a file cuts what another process may be writing
+	}
 	return j.open(name)
 }
 

@@ -217,6 +217,10 @@ func TestFolderIsTaken(t *testing.T) {
 		<-time.After(ticks)
 		require.Len(t, f.told("written by another process"), 1)
 		g.sayAll("user", []string{"of the other"})
+		half, err := fsys.OpenFile(dir+"/email.log", os.O_WRONLY|os.O_CREATE, 0o600)
+		require.NoError(t, err)
+		_, err = half.Write([]byte("half a line, as a write of the other"))
+		require.NoError(t, err)
 		for range 10 {
 			_, err := f.log("user", run, zapcore.InfoLevel, "late")
 			require.ErrorIs(t, err, journal.ErrLocked)
@@ -224,6 +228,10 @@ func TestFolderIsTaken(t *testing.T) {
 			require.ErrorIs(t, err, journal.ErrLocked)
 			<-time.After(ticks)
 		}
+		info, err := half.Stat()
+		require.NoError(t, err)
+		require.NotZero(t, info.Size(), "what the other one writes is not cut")
+		require.NoError(t, half.Close())
 		require.EqualValues(t, 10, f.Stats().Files["user"].Dropped)
 		require.LessOrEqual(t, len(f.told("written by another process")), 2, "of the drops once: %v", f.told(""))
 		require.Empty(t, g.told(".journal"), "%v", g.told(""))
