@@ -133,16 +133,26 @@ func Log(ctx context.Context, b Bucket, e *query.Engine, id uint64, prefix strin
 	name := fmt.Sprintf("%slog-%d.zip", prefix, id)
 	r, w := io.Pipe()
 	done := make(chan error, 1)
+	var panicked any
 	go func() {
-		err := export.Zip(ctx, w, e, id)
-		w.CloseWithError(err) // the reader sees it: nothing is stored then
-		done <- err
+		err := errors.New("the export was ended") // by a backend that ends its goroutine
+		defer func() {
+			if panicked = recover(); panicked != nil {
+				err = errors.New("the export panicked")
+			}
+			w.CloseWithError(err) // the reader sees it: nothing is stored then
+			done <- err
+		}()
+		err = export.Zip(ctx, w, e, id)
 	}()
 	put := func() error {
 		defer r.Close() // a Put that stopped early, or panics, lets the writer go
 		return b.Put(ctx, name, r)
 	}()
 	made := <-done
+	if panicked != nil {
+		panic(panicked) // here, where the caller may recover it
+	}
 	switch {
 	case made != nil && !errors.Is(made, io.ErrClosedPipe):
 		return "", fmt.Errorf("archive: %w", made)

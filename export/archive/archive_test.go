@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,11 @@ func TestLog(t *testing.T) {
 	_, err = archive.Log(t.Context(), full{}, store.Query(), log().ID, "")
 	require.ErrorIs(t, err, errFull)
 	require.Panics(t, func() { _, _ = archive.Log(t.Context(), panics{}, store.Query(), log().ID, "") }, "nothing is left that writes")
+	require.PanicsWithValue(t, "no backend", func() {
+		_, _ = archive.Log(t.Context(), b, query.New(failing{func() { panic("no backend") }}), 1, "")
+	}, "the caller may recover it")
+	_, err = archive.Log(t.Context(), b, query.New(failing{runtime.Goexit}), 1, "")
+	require.Error(t, err)
 	n := 0
 	for _, err := range b.List(t.Context(), "") {
 		require.NoError(t, err)
@@ -170,6 +176,26 @@ func TestLog(t *testing.T) {
 	}
 	require.Equal(t, 1, n)
 }
+
+// failing is a backend with a mistake.
+type failing struct{ fail func() }
+
+func (f failing) Find(context.Context, query.Filter, query.Window) (r query.Result[query.Record], err error) {
+	f.fail()
+	return r, err
+}
+
+func (f failing) Runs(context.Context, query.RunFilter, query.Window) (r query.Result[query.MainLog], err error) {
+	f.fail()
+	return r, err
+}
+
+func (f failing) Steps(context.Context, query.StepFilter, query.Window) (r query.Result[query.SubLog], err error) {
+	f.fail()
+	return r, err
+}
+
+func (failing) Close() error { return nil }
 
 var errFull = errors.New("the bucket is full")
 
