@@ -176,9 +176,13 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	if !ok {
 		return io.Copy(struct{ io.Writer }{x}, src)
 	}
+	wrote := x.wrote
 	x.implied()
 	n, err := to.ReadFrom(src)
 	x.record.Bytes += n
+	if n == 0 && !wrote { // nothing is out: the handler may still say what became of it
+		x.wrote, x.record.Status = false, 0
+	}
 	return n, err
 }
 
