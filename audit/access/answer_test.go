@@ -1,9 +1,13 @@
 package access_test
 
 import (
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -45,5 +49,51 @@ func TestNothingToCopy(t *testing.T) {
 			require.Equal(t, c.want, rec.Status)
 			require.False(t, rec.Aborted)
 		})
+	}
+}
+
+// An answer that is shorter than announced was broken off, whoever did.
+func TestShortAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		method string
+		status int
+		body   string
+		want   bool
+	}{
+		"short":        {"GET", 200, "abc", true},
+		"nothing":      {"GET", 206, "", true},
+		"whole":        {"GET", 200, "0123456789", false},
+		"HEAD":         {"HEAD", 200, "abc", false},
+		"not modified": {"GET", 304, "", false},
+		"no content":   {"GET", 204, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, _ := serve(t, nil, httptest.NewRequest(c.method, "/", nil), func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "10")
+				w.WriteHeader(c.status)
+				_, _ = io.WriteString(w, c.body)
+			})
+			require.Equal(t, c.want, rec.Aborted)
+		})
+	}
+
+	// A file goes past the server's buffers, and so does the news that nobody takes it.
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, make([]byte, 16<<20), 0o600))
+	for range 10 {
+		var b book
+		server := httptest.NewServer(access.New(b.add, nil).Middleware(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			http.ServeFile(w, req, path)
+		})))
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		_, err = conn.Read(make([]byte, 16))
+		require.NoError(t, err)
+		require.NoError(t, conn.(*net.TCPConn).SetLinger(0))
+		require.NoError(t, conn.Close())
+		server.Close()
+		require.Less(t, b.last(t).Bytes, int64(16<<20))
+		require.True(t, b.last(t).Aborted)
 	}
 }

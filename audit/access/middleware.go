@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -65,7 +66,7 @@ func (r *Recorder) end(x *exchange, start time.Time) {
 	if rec.Method == http.MethodHead {
 		rec.Bytes = 0 // the server sends nothing of what it takes
 	}
-	if x.Context.Err() != nil {
+	if x.Context.Err() != nil || x.short() {
 		rec.Aborted = true
 	}
 	rec.Origin = r.attribute(rec.IP)
@@ -89,6 +90,7 @@ type exchange struct {
 	recorder *Recorder
 	wrote    bool // the status is out
 	returned bool
+	length   int64      // that the answer's body is to have, as far as the handler said; else 0
 	mu       sync.Mutex // guards ended, and what other goroutines may set before
 	ended    bool
 	record   Record
@@ -141,10 +143,30 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // WriteHeader notes the status. Informational ones come before the answer.
 func (x *exchange) WriteHeader(status int) {
+	final := !x.wrote && (status >= 200 || status == http.StatusSwitchingProtocols)
+	if final {
+		x.announced()
+	}
 	x.ResponseWriter.WriteHeader(status) // panics for what is no status
-	if !x.wrote && (status >= 200 || status == http.StatusSwitchingProtocols) {
+	if final {
 		x.wrote, x.record.Status = true, status
 	}
+}
+
+// announced notes how long the answer's body is to be, before the header is out: of a
+// server's writer it makes a copy later.
+func (x *exchange) announced() {
+	if v := x.Header()["Content-Length"]; len(v) == 1 && x.record.Method != http.MethodHead {
+		x.length, _ = strconv.ParseInt(v[0], 10, 64)
+	}
+}
+
+// short reports whether the answer's body ended before its announced length. A server that
+// sends a file past its own buffers tells nobody else that the other end went away.
+func (x *exchange) short() bool {
+	rec := &x.record
+	return rec.Bytes < x.length && !rec.Panic && !rec.Hijacked &&
+		rec.Status >= 200 && rec.Status != http.StatusNoContent && rec.Status != http.StatusNotModified
 }
 
 // Write counts the bytes of the answer.
@@ -166,6 +188,7 @@ func (x *exchange) WriteString(s string) (int, error) {
 // implied notes the status that a body without one has.
 func (x *exchange) implied() {
 	if !x.wrote {
+		x.announced()
 		x.wrote, x.record.Status = true, http.StatusOK
 	}
 }
@@ -181,7 +204,7 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	n, err := to.ReadFrom(src)
 	x.record.Bytes += n
 	if n == 0 && !wrote { // nothing is out: the handler may still say what became of it
-		x.wrote, x.record.Status = false, 0
+		x.wrote, x.record.Status, x.length = false, 0, 0
 	}
 	return n, err
 }
