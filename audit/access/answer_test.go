@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -96,4 +97,43 @@ func TestShortAnswers(t *testing.T) {
 		require.Less(t, b.last(t).Bytes, int64(16<<20))
 		require.True(t, b.last(t).Aborted)
 	}
+}
+
+// notifier is a server's writer that tells of a connection that closed, and pushes.
+type notifier struct {
+	*httptest.ResponseRecorder
+	gone   chan bool
+	pushed string
+}
+
+func (n *notifier) CloseNotify() <-chan bool { return n.gone }
+
+func (n *notifier) Push(target string, _ *http.PushOptions) error {
+	n.pushed = target
+	return nil
+}
+
+// What handlers may ask of a server's writer they may ask of ours: frameworks do so without
+// looking whether it can.
+func TestAbilitiesOfAServersWriter(t *testing.T) {
+	type closeNotifier interface{ CloseNotify() <-chan bool }
+	served := func(w http.ResponseWriter, ctx context.Context, h http.HandlerFunc) {
+		access.New(func(access.Record) {}, nil).Middleware(h).ServeHTTP(w, httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+	}
+	able := &notifier{httptest.NewRecorder(), make(chan bool, 1), ""}
+	able.gone <- true
+	served(able, t.Context(), func(w http.ResponseWriter, _ *http.Request) {
+		require.True(t, <-w.(closeNotifier).CloseNotify())
+		require.NoError(t, w.(http.Pusher).Push("/style.css", nil))
+	})
+	require.Equal(t, "/style.css", able.pushed)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	served(httptest.NewRecorder(), ctx, func(w http.ResponseWriter, _ *http.Request) {
+		gone := w.(closeNotifier).CloseNotify()
+		require.Empty(t, gone)
+		cancel()
+		require.True(t, <-gone)
+		require.ErrorIs(t, w.(http.Pusher).Push("/style.css", nil), http.ErrNotSupported)
+	})
 }

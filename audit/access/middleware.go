@@ -233,6 +233,25 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
+// CloseNotify tells when whoever asked went away, as a server's writer does for those who
+// still ask it and not the context; some take it for granted that they can.
+func (x *exchange) CloseNotify() <-chan bool {
+	if w, ok := x.ResponseWriter.(interface{ CloseNotify() <-chan bool }); ok {
+		return w.CloseNotify()
+	}
+	gone := make(chan bool, 1)
+	context.AfterFunc(x.Context, func() { gone <- true })
+	return gone
+}
+
+// Push sends what will be asked for next, where the connection can.
+func (x *exchange) Push(target string, o *http.PushOptions) error {
+	if w, ok := x.ResponseWriter.(http.Pusher); ok {
+		return w.Push(target, o)
+	}
+	return http.ErrNotSupported
+}
+
 // unescape undoes a query's escapes, as far as they are any.
 func unescape(s string) string {
 	if plain, err := url.QueryUnescape(s); err == nil {
