@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -103,12 +104,23 @@ func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {
 	return p, err
 }
 
-// openProver opens all files, by their sidecars or by their text.
+// openProver opens all files, by their sidecars or by their text. It begins again where
+// one was rotated or retained meanwhile.
 func openProver(fsys vfs.FS, dir string, sidecars bool) (*Prover, error) {
-	names, err := readOrder(fsys, dir)
-	if err != nil {
-		return nil, err
+	for range maxTries {
+		names, err := readOrder(fsys, dir)
+		var p *Prover
+		if err == nil {
+			p, err = openFiles(fsys, dir, names, sidecars)
+		}
+		if err == nil || !errors.Is(err, ErrMissing) && !errors.Is(err, fs.ErrNotExist) || !moved(fsys, dir, names) {
+			return p, err
+		}
 	}
+	return nil, errMoving
+}
+
+func openFiles(fsys vfs.FS, dir string, names []string, sidecars bool) (*Prover, error) {
 	folder, err := rotation.OpenFolderFS(fsys, dir)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
@@ -264,7 +276,7 @@ func (p *Prover) reread(ctx context.Context) error {
 		if q.file == nil {
 			continue
 		}
-		t, err := openText(p.fs, p.folder, p.dir, q.name)
+		t, err := p.textOf(q)
 		if err != nil {
 			return err
 		}
@@ -369,7 +381,7 @@ func (p *Prover) Lines(from uint64) iter.Seq2[[]byte, error] {
 }
 
 func (p *Prover) lines(q *part, from uint64, yield func([]byte, error) bool) bool {
-	t, err := openText(p.fs, p.folder, p.dir, q.name)
+	t, err := p.textOf(q)
 	if err != nil {
 		yield(nil, fmt.Errorf("audit: %w", err))
 		return false
@@ -396,6 +408,43 @@ func (p *Prover) lines(q *part, from uint64, yield func([]byte, error) bool) boo
 			return false
 		}
 	}
+}
+
+// textOf opens the text of a part. That of the newest may have another name by now: a
+// file is not kept open for it, which would keep its writer from rotating on some systems.
+func (p *Prover) textOf(q *part) (text, error) {
+	if q.name != activeName && q.name != nextName {
+		return openText(p.fs, p.folder, p.dir, q.name)
+	}
+	for range maxTries {
+		names, err := readOrder(p.fs, p.dir)
+		var t text
+		if err == nil {
+			t, err = p.beginning(names, q.first)
+		}
+		if t != nil || !moved(p.fs, p.dir, names) {
+			return t, err
+		}
+	}
+	return nil, errMoving
+}
+
+// beginning opens the file that begins with a record.
+func (p *Prover) beginning(names []string, first int64) (text, error) {
+	for _, name := range slices.Backward(names) {
+		t, err := openText(p.fs, p.folder, p.dir, name)
+		if err != nil {
+			return nil, err
+		}
+		point, err := pointOf(t)
+		if err == nil && int64(point.Size) == first {
+			return t, nil
+		}
+		if err = errors.Join(err, t.Close()); err != nil || int64(point.Size) < first {
+			return nil, errors.Join(fmt.Errorf("%w: record %d", ErrMissing, first), err)
+		}
+	}
+	return nil, fmt.Errorf("%w: record %d", ErrGone, first)
 }
 
 // Close lets go of the files.

@@ -49,7 +49,7 @@ func ProveFS(ctx context.Context, fsys vfs.FS, dir string, seq uint64) (Proof, e
 func openSealed(fsys vfs.FS, dir string, seq uint64) (*Prover, error) {
 	names, err := readOrder(fsys, dir)
 	if err != nil {
-		return nil, err
+		return nil, nil
 	}
 	q, next := sealedPart(fsys, dir, names, seq)
 	if q == nil {
@@ -106,6 +106,11 @@ func firstPoint(fsys vfs.FS, folder *rotation.Folder, dir, name string) (Checkpo
 		return Checkpoint{}, err
 	}
 	defer t.Close() // only read
+	return pointOf(t)
+}
+
+// pointOf reads the checkpoint that a text begins with.
+func pointOf(t text) (Checkpoint, error) {
 	line, err := newLineReader(t, 8<<10).next()
 	if err != nil {
 		return Checkpoint{}, err

@@ -96,7 +96,7 @@ func VerifyFS(ctx context.Context, fsys vfs.FS, dir string, o *VerifyOptions) (R
 		w := v
 		w.checker = &checker{}
 		err := w.run(ctx, fsys, dir, o.Anchors)
-		if try < maxTries && errors.Is(err, ErrMissing) && w.moved(fsys, dir) {
+		if try < maxTries && errors.Is(err, ErrMissing) && moved(fsys, dir, w.names) {
 			continue
 		}
 		w.finish()
@@ -108,6 +108,9 @@ func VerifyFS(ctx context.Context, fsys vfs.FS, dir string, o *VerifyOptions) (R
 // time takes as long as the whole.
 const maxTries = 10
 
+// errMoving is no finding: it is worth trying again.
+var errMoving = errors.New("audit: files of the trail were rotated or deleted faster than they could be read")
+
 // verification is one run of Verify.
 type verification struct {
 	*checker
@@ -116,11 +119,11 @@ type verification struct {
 	names   []string // of the files, when it began
 }
 
-// moved reports whether the trail has other files than when v began: it was rotated, or
+// moved reports whether a trail has other files than it had: it was rotated, or
 // retention deleted one. Nothing is missing then because it was looked for elsewhere.
-func (v *verification) moved(fsys vfs.FS, dir string) bool {
+func moved(fsys vfs.FS, dir string, had []string) bool {
 	names, _ := readOrder(fsys, dir) // what went wrong leaves none
-	return !slices.Equal(names, v.names)
+	return !slices.Equal(names, had)
 }
 
 func (v *verification) run(ctx context.Context, fsys vfs.FS, dir string, anchors [][]byte) error {
