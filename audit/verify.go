@@ -59,8 +59,9 @@ type Report struct {
 // where a file that it wanted to read was rotated or retained meanwhile.
 //
 // It returns an error of the file system, fs.ErrNotExist where there is no
-// folder, and [ErrKey] without Verifiers where the folder has no key, as one
-// without a trail: those are no findings.
+// folder, [ErrKey] without Verifiers where the folder has no key, as one without a
+// trail, and one that says so when files are rotated faster than they can be read:
+// those are no findings.
 //
 // Without an anchor it cannot see that the whole folder was replaced by an older
 // state of itself, or, by somebody who has the key, by another trail.
@@ -96,8 +97,11 @@ func VerifyFS(ctx context.Context, fsys vfs.FS, dir string, o *VerifyOptions) (R
 		w := v
 		w.checker = &checker{}
 		err := w.run(ctx, fsys, dir, o.Anchors)
-		if try < maxTries && errors.Is(err, ErrMissing) && moved(fsys, dir, w.names) {
-			continue
+		if errors.Is(err, ErrMissing) && moved(fsys, dir, w.names) {
+			if try < maxTries {
+				continue
+			}
+			err = errMoving // nobody knows whether any is missing
 		}
 		w.finish()
 		return w.report, err

@@ -52,6 +52,35 @@ func TestVerifyOfMovedFiles(t *testing.T) {
 	})
 }
 
+// A trail that is rotated each time that somebody looks is not called damaged.
+func TestTrailThatKeepsMoving(t *testing.T) {
+	mem := vfs.NewMem()
+	r, err := hosted(mem, audit.Options{Rule: rotation.Rule{Compression: rotation.None}})
+	require.NoError(t, err)
+	fill(t, r, 0, 1)
+	_, err = flow(r, "active")
+	require.NoError(t, err)
+	moving := func() vfs.FS {
+		times := 0
+		return vfs.Inject(mem, func(op vfs.Op) error {
+			if times < 20 && (op.Kind == vfs.OpRootOpen || op.Kind == vfs.OpOpen) && op.Name == dir+"/audit.log" {
+				times++
+				return next(r)
+			}
+			return nil
+		})
+	}
+	_, err = verify(t, moving())
+	require.ErrorContains(t, err, "faster than they could be read")
+	require.NotErrorIs(t, err, audit.ErrDamaged)
+	_, err = audit.OpenProverFS(moving(), dir)
+	require.ErrorContains(t, err, "faster than they could be read")
+	require.NotErrorIs(t, err, audit.ErrDamaged)
+	_, err = verify(t, mem)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+}
+
 // What is missing of a trail that nobody writes stays missing.
 func TestVerifyOfMissingFile(t *testing.T) {
 	mem := vfs.NewMem()
