@@ -107,6 +107,39 @@ func TestCompressInOrder(t *testing.T) {
 	})
 }
 
+// A new rule does not wait for a file that is being compressed.
+func TestRuleWhileCompressing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		writes, free := 0, make(chan struct{})
+		f, err := rotation.OpenFS(vfs.Inject(mem, func(op vfs.Op) error {
+			if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, ".tmp") {
+				if writes++; writes == 1 || writes == 8 {
+					<-free
+				}
+			}
+			return nil
+		}), "logs/user.log", &rotation.Options{Clock: (&clock{at: day}).now})
+		require.NoError(t, err)
+		for range 3 {
+			write(t, f, numbered(0, 8_000)...)
+			require.NoError(t, f.Rotate())
+		}
+		synctest.Wait()
+		require.Equal(t, 1, writes)
+		require.NoError(t, f.SetRule(rotation.Rule{MaxFiles: 1}))
+		free <- struct{}{}
+		synctest.Wait()
+		require.Equal(t, 8, writes, "it goes on")
+		closed := slices.DeleteFunc(names(t, mem, "logs"), func(name string) bool {
+			return name == "user.log" || strings.HasSuffix(name, ".tmp")
+		})
+		require.Len(t, closed, 1, "what the rule does not keep is gone")
+		close(free)
+		require.NoError(t, f.Close())
+	})
+}
+
 // TestAfterACrashInCompression: what the next Open finds is resolved, whatever
 // step the process had come to.
 func TestAfterACrashInCompression(t *testing.T) {

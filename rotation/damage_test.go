@@ -122,6 +122,34 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// What somebody took away and put back before the next line is no damage: nothing is
+// written again, and the file goes on.
+func TestDamageThatIsUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
+		require.NoError(t, err)
+		write(t, f, "old")
+		require.NoError(t, fsys.Rename("logs/user.log", "logs/away"))
+		<-time.After(tick)
+		synctest.Wait()
+		require.Len(t, h.Problems(), 1)
+		require.NoError(t, fsys.Rename("logs/away", "logs/user.log"))
+		write(t, f, "next", "more")
+		<-time.After(tick)
+		synctest.Wait()
+		require.Empty(t, h.Damage())
+		require.Len(t, h.Problems(), 1)
+		require.Equal(t, "old\nnext\nmore\n", readFile(t, openFolder(t, fsys, "logs"), "user.log"))
+		require.NoError(t, fsys.Remove("logs/user.log"))
+		<-time.After(tick)
+		synctest.Wait()
+		require.Len(t, h.Problems(), 2, "it is looked at again")
+		require.NoError(t, f.Close())
+	})
+}
+
 func truncate(t *testing.T, fsys vfs.FS, size int64) {
 	f, err := fsys.OpenFile("logs/user.log", os.O_RDWR, 0)
 	require.NoError(t, err)

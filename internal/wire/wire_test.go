@@ -39,4 +39,11 @@ func TestReaderOfWhatIsNotThere(t *testing.T) {
 	r := wire.Reader{B: []byte{1}}
 	require.Nil(t, r.Bytes(-1))
 	require.True(t, r.Bad)
+	r = wire.Reader{B: []byte{2, 'a'}}
+	require.Zero(t, r.Count(), "of two things there is one")
+	require.True(t, r.Bad)
+	require.Empty(t, r.B)
+	r = wire.Reader{}
+	require.Empty(t, r.Bytes(0))
+	require.False(t, r.Bad, "nothing is always there")
 }
