@@ -5,11 +5,10 @@ import (
 	"encoding/json"
 )
 
-// deletion is what a record of retention says: the file of the trail that is
-// about to be deleted.
+// deletion is what a record of retention says of the file that is about to be
+// deleted.
 type deletion struct {
-	file string
-	end  uint64 // the seq after its last record
+	end uint64 // the seq after its last record
 }
 
 // deletionMark is how the records that are looked for are found among the
@@ -44,7 +43,7 @@ func deletionOf(line []byte) *deletion {
 	if err != nil || r.Event != SegmentDeleted.Name || r.Target.Type != segmentType {
 		return nil
 	}
-	d := deletion{file: r.Target.ID}
+	var d deletion
 	for _, c := range r.Changes {
 		var e extent
 		if c.Path == "" && json.Unmarshal(c.Before, &e) == nil {

@@ -186,11 +186,11 @@ func (r *Recorder) acknowledged(signer string) []Checkpoint {
 func (r *Recorder) announce(ctx context.Context, s *state) error {
 	if found := s.trail.found; found.dropped > 0 {
 		after := map[string]any{"dropped_bytes": found.dropped, "sha256": found.sum, "kept_in": brokenName}
-		if _, err := r.append(ctx, s, Entry{Event: TrailRecovered, After: after}, 0); err != nil {
+		if _, err := r.append(ctx, s, Entry{Event: TrailRecovered, After: after}); err != nil {
 			return err
 		}
 	}
-	_, err := r.append(ctx, s, Entry{Event: TrailOpened}, 0)
+	_, err := r.append(ctx, s, Entry{Event: TrailOpened})
 	return err
 }
 
@@ -253,12 +253,11 @@ func (r *Recorder) complete(ctx context.Context, s *state, e Entry) (entry, erro
 }
 
 // append records an act of the library's own on a trail.
-func (r *Recorder) append(ctx context.Context, s *state, e Entry, intent uint64) (Receipt, error) {
+func (r *Recorder) append(ctx context.Context, s *state, e Entry) (Receipt, error) {
 	full, err := r.complete(ctx, s, e)
 	if err != nil {
 		return Receipt{}, err
 	}
-	full.intent = intent
 	return r.put(ctx, s, &full)
 }
 

@@ -28,8 +28,7 @@ type Logger struct {
 
 	trace, span string
 
-	run  *Run  // nil outside runs
-	step *Step // nil outside steps
+	run *Run // nil outside runs
 }
 
 // silent is what functions that never return nil return where there is no
@@ -55,13 +54,13 @@ func (s *Store) gate(id *line.Identity) *levels.Gate {
 	return s.tree.At(levels.Scope{Server: id.Server, Service: id.Service, Operation: id.Operation, Action: id.Action})
 }
 
-// inside returns l moved into a run, and a step if it is not nil.
-func (l *Logger) inside(id line.Identity, run *Run, step *Step) *Logger {
+// inside returns l moved into a run, or a step of it.
+func (l *Logger) inside(id line.Identity, run *Run) *Logger {
 	c := *l
 	c.gate, c.owner = l.store.gate(&id), l.store.journal.Owner(id)
 	c.file = l.store.file(FileUser)
 	c.kind = c.file.kind(true)
-	c.run, c.step = run, step
+	c.run = run
 	return &c
 }
 

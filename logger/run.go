@@ -173,7 +173,7 @@ func (r *Run) check(op *line.Identity) error {
 // place gives a run its identity and the logger that goes with it.
 func (s *Store) place(r *Run, id line.Identity) {
 	l := &Logger{store: s}
-	r.Logger = l.inside(id, r, nil)
+	r.Logger = l.inside(id, r)
 	r.exec.owner = r.Logger.owner
 }
 

@@ -82,7 +82,7 @@ func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set 
 			return step, step.Logger
 		}
 		if step.join() {
-			own := l.inside(*step.exec.owner.Identity(), l.run, step)
+			own := l.inside(*step.exec.owner.Identity(), l.run)
 			s.trace(ctx, own)
 			return step, own
 		}
@@ -136,7 +136,7 @@ func (s *Step) join() bool {
 // placeStep gives a step its identity and the logger that goes with it.
 func (s *Store) placeStep(ctx context.Context, l *Logger, step *Step, id line.Identity) {
 	id.Step = step.id
-	step.Logger = l.inside(id, l.run, step)
+	step.Logger = l.inside(id, l.run)
 	step.exec.owner = step.Logger.owner
 	s.trace(ctx, step.Logger)
 }

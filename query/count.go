@@ -69,7 +69,7 @@ func (s *scan) facets(field string, c *facetCounter) error {
 	}
 	s.needLines()
 	return s.each(func(v *view, _ *tables.Row, rec *line.Record) error {
-		r := makeRecord(rec, v.File(), nil)
+		r := makeRecord(rec, v.File())
 		value, _ := r.Fixed(name)
 		return c.add(value, 1)
 	})
@@ -138,7 +138,7 @@ func identityField(id *line.Identity, key string) (string, bool) {
 	switch key {
 	case "server", "server_name", "service", "service_name", "project", "operation", "operation_name",
 		"parent_operation", "run", "root_run", "parent_run", "parent_step", "step", "action", "action_name":
-		r := makeRecord(&line.Record{Identity: *id}, "", nil)
+		r := makeRecord(&line.Record{Identity: *id}, "")
 		return r.Fixed(key)
 	default:
 		return "", false

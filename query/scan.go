@@ -436,11 +436,11 @@ func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row) error) err
 	return nil
 }
 
-// makeRecord makes a query's record from a parsed line; raw becomes its own.
-func makeRecord(rec *line.Record, file string, raw []byte) (r Record) {
+// makeRecord makes a query's record from a parsed line, without its text.
+func makeRecord(rec *line.Record, file string) (r Record) {
 	var o line.Outline
-	rec.Outline(raw, &o)
-	fillRecord(&r, &o, file, raw)
+	rec.Outline(nil, &o)
+	fillRecord(&r, &o, file, nil)
 	return r
 }
 

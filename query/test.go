@@ -171,7 +171,7 @@ func keyText(rec *line.Record, file, key string) string {
 	if key == "message" {
 		return line.StripANSI(rec.Message)
 	}
-	r := makeRecord(rec, file, nil)
+	r := makeRecord(rec, file)
 	text, _ := r.Fixed(key)
 	return text
 }

@@ -232,7 +232,7 @@ func (f *File) cutTornLine() error {
 	if err != nil {
 		return err
 	}
-	end, err := lastLineEnd(f.text.file, size, maxTorn)
+	end, err := lastLineEnd(f.text.file, size)
 	if err != nil {
 		return err
 	}
@@ -251,11 +251,11 @@ func (f *File) cutTornLine() error {
 }
 
 // lastLineEnd returns the offset behind the last newline, 0 when there is none
-// at all, and -1 when there is none in the last limit bytes.
-func lastLineEnd(r io.ReaderAt, size, limit int64) (int64, error) {
+// at all, and -1 when there is none in the last maxTorn bytes.
+func lastLineEnd(r io.ReaderAt, size int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for end := size; end > 0; {
-		if size-end >= limit {
+		if size-end >= maxTorn {
 			return -1, nil
 		}
 		n := min(end, int64(len(buf)))

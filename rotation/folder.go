@@ -180,7 +180,7 @@ func (f *Folder) times(s *stored) (first, last time.Time) {
 	defer t.Close() // only read
 	size := t.Size()
 	if s.active() {
-		if size, err = lastLineEnd(t, size, maxTorn); err != nil || size < 0 {
+		if size, err = lastLineEnd(t, size); err != nil || size < 0 {
 			return first, last
 		}
 	}
@@ -256,7 +256,7 @@ func (f *Folder) OpenStored(name string) (io.ReadSeekCloser, error) {
 	if err == nil {
 		size = info.Size()
 		if n.active() {
-			if size, err = lastLineEnd(file, size, maxTorn); size < 0 {
+			if size, err = lastLineEnd(file, size); size < 0 {
 				size = info.Size()
 			}
 		}
@@ -283,7 +283,7 @@ func (f *Folder) openLines(file string) (*Text, int64, error) {
 	}
 	size := t.Size()
 	if t.active {
-		if size, err = lastLineEnd(t, size, maxTorn); size < 0 {
+		if size, err = lastLineEnd(t, size); size < 0 {
 			size = t.Size()
 		}
 		if err != nil {

@@ -54,7 +54,7 @@ func recordTimes(r io.ReaderAt, size int64) (first, last time.Time, err error) {
 	end := size
 	for range lastLines {
 		// A line begins behind the newline before its own.
-		start, err := lastLineEnd(r, end-1, maxTorn)
+		start, err := lastLineEnd(r, end-1)
 		if err != nil || start < 0 {
 			return first, last, err
 		}

@@ -53,7 +53,7 @@ func (f *File) cutClosed(s *stored) error {
 	if err != nil {
 		return err
 	}
-	end, err := lastLineEnd(file, s.info.Size(), maxTorn)
+	end, err := lastLineEnd(file, s.info.Size())
 	if err == nil && end >= 0 && end < s.info.Size() {
 		f.cutOff += s.info.Size() - end
 		err = errors.Join(file.Truncate(end), file.Sync())

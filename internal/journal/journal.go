@@ -43,9 +43,6 @@ var (
 // FileUsage is the log of run and step records.
 const FileUsage = tables.Usage
 
-// FileApplication is the log of the library's own events.
-const FileApplication = "application"
-
 const (
 	privateDir = ".journal"
 	// formatVersion is that of every file under .journal.
@@ -267,14 +264,6 @@ func (j *Journal) SetRule(name string, rule rotation.Rule) error {
 	}
 	f.maxBytes.Store(f.text.Rule().MaxBytes)
 	return nil
-}
-
-// Rule returns how a log rotates.
-func (j *Journal) Rule(name string) rotation.Rule {
-	if f := (*j.fileTable.Load())[name]; f != nil {
-		return f.text.Rule()
-	}
-	return j.ruleOf(name)
 }
 
 func (j *Journal) ruleOf(name string) rotation.Rule {

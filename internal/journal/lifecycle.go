@@ -22,11 +22,11 @@ func (j *Journal) endDeadRuns() {
 			if s.State().Ended {
 				continue
 			}
-			if j.endImplied(line.KindStep, s.Identity, s.Seq, &s.Start, s.State(), runs.ReasonProcessDied) == nil {
+			if j.endImplied(line.KindStep, s.Identity, s.Seq, &s.Start, s.State()) == nil {
 				j.recovery.StepsClosed++
 			}
 		}
-		if j.endImplied(line.KindRun, r.Identity, r.Seq, &r.Start, state, runs.ReasonProcessDied) == nil {
+		if j.endImplied(line.KindRun, r.Identity, r.Seq, &r.Start, state) == nil {
 			j.recovery.RunsClosed++
 		}
 	}
@@ -51,14 +51,14 @@ func EndLifecycle(id uint64, start *line.Lifecycle, state runs.State) line.Lifec
 	return lc
 }
 
-func (j *Journal) endImplied(kind line.Kind, id *line.Identity, seq uint64, start *line.Lifecycle, state runs.State, reason string) error {
+func (j *Journal) endImplied(kind line.Kind, id *line.Identity, seq uint64, start *line.Lifecycle, state runs.State) error {
 	f, err := j.File(FileUsage)
 	if err != nil {
 		return err
 	}
 	now := j.opts.Clock().UTC()
 	lc := EndLifecycle(seq, start, state)
-	lc.Outcome, lc.Reason, lc.Implied = runs.OutcomeFailed, reason, true
+	lc.Outcome, lc.Reason, lc.Implied = runs.OutcomeFailed, runs.ReasonProcessDied, true
 	if kind == line.KindRun {
 		lc.Started = j.Run(id.Run).Started
 	} else {

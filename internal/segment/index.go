@@ -28,7 +28,6 @@ type Index struct {
 	checked  [128]atomic.Bool // by section
 	cache    *Cache
 	held     *Holder // of what is in the cache
-	crc      uint32  // of the table of contents: tells files apart
 
 	frames, values, order, groups, places []byte
 	texts                                 textTable
@@ -37,9 +36,8 @@ type Index struct {
 	ascending                             bool   // no row has a smaller time than the one before
 	first, last                           uint64 // seq; not in mapped memory
 	classWidth                            int
-	classOf                               [levelCount * kindCount]uint8 // index in classes, and 1
-	lastPlace                             int                           // of the last row, in the order of scopes
-	columns                               [128]atomic.Pointer[Column]   // by section
+	lastPlace                             int                         // of the last row, in the order of scopes
+	columns                               [128]atomic.Pointer[Column] // by section
 }
 
 // Open maps the sidecar under a path, or reads it where it cannot be mapped, and
@@ -92,7 +90,7 @@ func Read(b []byte, cache *Cache) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{b: b, sections: sections, cache: cache, crc: binary.LittleEndian.Uint32(b[len(b)-footBytes+12:])}
+	x := &Index{b: b, sections: sections, cache: cache}
 	if x.cache == nil {
 		x.cache = NewCache(0)
 	}
@@ -106,9 +104,6 @@ func Read(b []byte, cache *Cache) (*Index, error) {
 		return nil, x.corrupt(secMeta, errContent)
 	}
 	x.classWidth = bits.Len(uint(max(len(x.classes)-1, 0)))
-	for i, class := range x.classes {
-		x.classOf[class] = uint8(i + 1)
-	}
 	if err := x.takeSections(); err != nil {
 		return nil, err
 	}

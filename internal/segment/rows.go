@@ -67,15 +67,6 @@ func (f *FrameHead) Times() (first, last int64) {
 // Ascending reports whether no row has a smaller time than the one before.
 func (f *FrameHead) Ascending() bool { return f.head[53] == 1 }
 
-// Count returns how many rows have a level, by its index in line.Levels, and a
-// kind.
-func (f *FrameHead) Count(level int, kind line.Kind) int {
-	if n := f.x.classOf[level*kindCount+int(kind)]; n > 0 {
-		return f.CountClass(int(n) - 1)
-	}
-	return 0
-}
-
 // CountClass returns how many rows have a class, see [Index.Classes].
 func (f *FrameHead) CountClass(class int) int {
 	return int(binary.LittleEndian.Uint16(f.head[frameHead+2*class:]))

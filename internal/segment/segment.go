@@ -78,16 +78,6 @@ const (
 // Counts are numbers of rows by level and kind.
 type Counts [levelCount][kindCount]uint32
 
-// Total returns how many rows there are.
-func (c *Counts) Total() (n int) {
-	for l := range c {
-		for k := range c[l] {
-			n += int(c[l][k])
-		}
-	}
-	return n
-}
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli) // immutable
 
 // Limits of what is sealed and read. They are part of the format.
