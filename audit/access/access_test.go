@@ -216,6 +216,21 @@ func TestEnds(t *testing.T) {
 	require.Equal(t, 101, b.last(t).Status)
 }
 
+// lan attributes every address alike.
+type lan struct{}
+
+func (lan) Attribute(netip.Addr) access.Attribution { return access.Attribution{Country: "CH"} }
+
+// What the host records by itself is attributed, unless it says where it came from.
+func TestOriginOfRecords(t *testing.T) {
+	var b book
+	r := access.New(b.add, &access.Options{Attributor: lan{}})
+	r.Record(access.Record{IP: netip.MustParseAddr("198.51.100.1")})
+	require.Equal(t, "CH", b.last(t).Origin.Country)
+	r.Record(access.Record{IP: netip.MustParseAddr("198.51.100.1"), Origin: access.Attribution{City: "Oslo"}})
+	require.Equal(t, access.Attribution{City: "Oslo"}, b.last(t).Origin)
+}
+
 func TestOriginOfAuditRecords(t *testing.T) {
 	dir := t.TempDir()
 	r, err := audit.Open(dir, nil)

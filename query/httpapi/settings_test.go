@@ -198,6 +198,7 @@ func TestWrites(t *testing.T) {
 	}
 	require.Equal(t, http.StatusOK, put(t, s, `{}`, "Sec-Fetch-Site", "same-origin").status)
 	require.Equal(t, http.StatusOK, put(t, s, `{}`, "Origin", "https://logs.example.com").status)
+	refusal(t, http.StatusBadRequest, do(t, s, http.MethodPut, "/settings?server=edge-1", `{}`)) // it names no part of them
 
 	for name, h := range map[string]http.Handler{
 		"read only":       handler(t, s.Query(), s.Store, func(o *httpapi.Options) { o.ReadOnly = true }),
