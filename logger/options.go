@@ -3,6 +3,7 @@ package logger
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -176,58 +177,11 @@ func (o *Options) complete() (Options, error) {
 	if o != nil {
 		c = *o
 	}
-	bad := func(name, format string, args ...any) (Options, error) {
-		return Options{}, fmt.Errorf("%w: %s %s", ErrOptions, name, fmt.Sprintf(format, args...))
+	if err := c.check(); err != nil {
+		return Options{}, err
 	}
-	for _, d := range []struct {
-		name string
-		d    time.Duration
-	}{
-		{"SyncEvery", c.SyncEvery}, {"MaxWait", c.MaxWait},
-		{"CloseTimeout", c.CloseTimeout}, {"PerformanceEvery", c.PerformanceEvery},
-	} {
-		if d.d < 0 {
-			return bad(d.name, "is negative (%s)", d.d)
-		}
-	}
-	if c.Level < levels.Trace || c.Level > levels.Fatal {
-		return bad("Level", "is %d, outside trace (%d) to fatal (%d)", c.Level, levels.Trace, levels.Fatal)
-	}
-	if c.Mode > ModeWrite {
-		return bad("Mode", "is unknown (%d)", uint8(c.Mode))
-	}
-	if c.RingBytes != 0 && (c.RingBytes < minRingBytes || c.RingBytes > maxRingBytes) {
-		return bad("RingBytes", "is %d, outside %d to %d", c.RingBytes, minRingBytes, maxRingBytes)
-	}
-	if c.CaptureBytes != 0 && (c.CaptureBytes < minCaptureBytes || c.CaptureBytes > maxCaptureBytes) {
-		return bad("CaptureBytes", "is %d, outside %d to %d", c.CaptureBytes, minCaptureBytes, maxCaptureBytes)
-	}
-	for name, keys := range map[string][]string{"MaskKeys": c.MaskKeys, "IndexFields": c.IndexFields} {
-		if len(keys) > maxKeys {
-			return bad(name, "has more than %d names", maxKeys)
-		}
-		for i, key := range keys {
-			if key == "" {
-				return bad(name, "has an empty name at %d", i)
-			}
-		}
-	}
-	if err := c.Rule.Validate(); err != nil {
-		return bad("Rule", "cannot be used: %v", err)
-	}
-	files := make(map[string]FileRule, len(c.Files))
-	for name, rule := range c.Files {
-		if !rotation.ValidName(name) {
-			return bad("Files", "has %q, which is no name of a log file", name)
-		}
-		if err := rule.Rotation.Validate(); err != nil {
-			return bad("Files", "has a rule for %q that cannot be used: %v", name, err)
-		}
-		files[name] = rule
-	}
-	c.Files = files
-	if err := c.Audit.Validate(); err != nil {
-		return bad("Audit", "cannot be used: %v", err)
+	if c.Files = maps.Clone(c.Files); c.Files == nil {
+		c.Files = map[string]FileRule{}
 	}
 	if c.Audit != nil { // the trail may begin much later
 		trail := *c.Audit
@@ -235,7 +189,6 @@ func (o *Options) complete() (Options, error) {
 		c.Audit = &trail
 	}
 	c.IndexFields = slices.Clone(c.IndexFields) // files are closed later
-
 	if c.CloseTimeout == 0 {
 		c.CloseTimeout = defaultCloseTimeout
 	}
@@ -249,4 +202,57 @@ func (o *Options) complete() (Options, error) {
 		c.IndexFields = []string{"sku", "order_id"}
 	}
 	return c, nil
+}
+
+// check names the first option that cannot be used.
+func (o *Options) check() error {
+	bad := func(name, format string, args ...any) error {
+		return fmt.Errorf("%w: %s %s", ErrOptions, name, fmt.Sprintf(format, args...))
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"SyncEvery", o.SyncEvery}, {"MaxWait", o.MaxWait},
+		{"CloseTimeout", o.CloseTimeout}, {"PerformanceEvery", o.PerformanceEvery},
+	} {
+		if d.d < 0 {
+			return bad(d.name, "is negative (%s)", d.d)
+		}
+	}
+	if o.Level < levels.Trace || o.Level > levels.Fatal {
+		return bad("Level", "is %d, outside trace (%d) to fatal (%d)", o.Level, levels.Trace, levels.Fatal)
+	}
+	if o.Mode > ModeWrite {
+		return bad("Mode", "is unknown (%d)", uint8(o.Mode))
+	}
+	if o.RingBytes != 0 && (o.RingBytes < minRingBytes || o.RingBytes > maxRingBytes) {
+		return bad("RingBytes", "is %d, outside %d to %d", o.RingBytes, minRingBytes, maxRingBytes)
+	}
+	if o.CaptureBytes != 0 && (o.CaptureBytes < minCaptureBytes || o.CaptureBytes > maxCaptureBytes) {
+		return bad("CaptureBytes", "is %d, outside %d to %d", o.CaptureBytes, minCaptureBytes, maxCaptureBytes)
+	}
+	for name, keys := range map[string][]string{"MaskKeys": o.MaskKeys, "IndexFields": o.IndexFields} {
+		if len(keys) > maxKeys {
+			return bad(name, "has more than %d names", maxKeys)
+		}
+		if i := slices.Index(keys, ""); i >= 0 {
+			return bad(name, "has an empty name at %d", i)
+		}
+	}
+	if err := o.Rule.Validate(); err != nil {
+		return bad("Rule", "cannot be used: %v", err)
+	}
+	for name, rule := range o.Files {
+		if !rotation.ValidName(name) {
+			return bad("Files", "has %q, which is no name of a log file", name)
+		}
+		if err := rule.Rotation.Validate(); err != nil {
+			return bad("Files", "has a rule for %q that cannot be used: %v", name, err)
+		}
+	}
+	if err := o.Audit.Validate(); err != nil {
+		return bad("Audit", "cannot be used: %v", err)
+	}
+	return nil
 }

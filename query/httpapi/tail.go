@@ -87,7 +87,12 @@ func (q *request) tail() error {
 		return err
 	}
 	defer q.tails.close(q.who.ID)
+	return q.sendTail(f, after, backfill)
+}
 
+// sendTail sends what comes after a record; where that is 0, as many of the newest ones as
+// backfill says, and what comes then.
+func (q *request) sendTail(f query.Filter, after uint64, backfill int) error {
 	ctx, cancel := context.WithCancel(q.ctx)
 	defer cancel()
 	s := sse{control: q.stream(), out: bufio.NewWriterSize(q.w, tailBuffer)}
