@@ -65,3 +65,46 @@ func TestErrorsOfImpliedEnds(t *testing.T) {
 	require.Len(t, got.Errors, steps-len(late))
 	require.LessOrEqual(t, backend.steps, 4)
 }
+
+// What was closed as failed because its process died, and goes on or ended well later, is
+// no error of the document.
+func TestErrorsOfARunThatGoesOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open := func() *logger.Store {
+		store, err := logger.Open(dir, nil)
+		require.NoError(t, err)
+		return store
+	}
+	start := func(store *logger.Store) (*logger.Run, *logger.Step) {
+		ctx, run := store.Server("edge-1").Service("orders").Operation("ship").Start(t.Context(), logger.ID("r-1"))
+		_, step := logger.StartStep(ctx, "a", logger.ID("s-1"))
+		return run, step
+	}
+	store := open()
+	start(store)
+	require.NoError(t, store.Close())
+
+	store = open()
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	page, err := store.Query().MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	log, err := document.Find(t.Context(), store.Query(), page.Items[0].ID)
+	require.NoError(t, err)
+	require.Equal(t, 2, errorsOf(t, log), "run and step were closed as failed")
+	run, step := start(store)
+	require.Zero(t, errorsOf(t, log))
+	step.End(nil, nil)
+	run.End(nil)
+	require.Zero(t, errorsOf(t, log))
+}
+
+func errorsOf(t *testing.T, log *document.Log) int {
+	t.Helper()
+	var text bytes.Buffer
+	require.NoError(t, log.WriteJSON(t.Context(), &text))
+	var got struct{ Errors []json.RawMessage }
+	require.NoError(t, json.Unmarshal(text.Bytes(), &got))
+	return len(got.Errors)
+}
