@@ -23,8 +23,9 @@ var encoder = line.NewEncoder(line.Options{})
 // folder is tables under test, with the text of each of their files.
 type folder struct {
 	*tables.Tables
-	seq  uint64
-	text map[*tables.Segment][]byte
+	seq    uint64
+	text   map[*tables.Segment][]byte
+	extent tables.Extent // of what was read
 }
 
 func newFolder() *folder {
