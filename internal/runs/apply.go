@@ -57,6 +57,8 @@ func (t *Table) ApplyRun(file uint32, o *Owner, seq uint64, at int64, lc *line.L
 			r.Started = lc.Started
 		}
 		t.addRun(r)
+	} else if unlike(r.Seq, r.Started, lc) {
+		r = t.retellRun(r, lc)
 	}
 	r.last = file
 	r.state.apply(at, lc)
@@ -76,8 +78,9 @@ func (t *Table) addRun(r *Run) {
 	for _, s := range u.steps {
 		s.run = r
 	}
-	r.steps = append(r.steps, u.steps...)
-	r.state.Steps = len(r.steps)
+	for _, s := range u.steps {
+		r.addStep(s)
+	}
 	for _, o := range u.owners {
 		o.link(r)
 	}
@@ -117,13 +120,14 @@ func (t *Table) ApplyStep(file uint32, o *Owner, seq uint64, at int64, lc *line.
 			s.state.tell(n)
 		}
 		if s.run != nil {
-			s.run.steps = append(s.run.steps, s)
-			s.run.state.Steps = len(s.run.steps)
+			s.run.addStep(s)
 			t.history.changed(s.run)
 		} else {
 			u := t.unlinkedOf(o.identity.Run)
 			u.steps = append(u.steps, s)
 		}
+	} else if unlike(s.Seq, s.Started, lc) {
+		s = t.retellStep(s, lc)
 	}
 	s.last = file
 	s.state.apply(at, lc)

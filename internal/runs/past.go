@@ -237,18 +237,19 @@ func (r *relatives) texts() (ids [3]string) {
 
 // encode writes a run and its steps.
 func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
+	steps := r.ordered()
 	b = appendID(b, r.Identity.Run)
-	b = binary.AppendUvarint(b, uint64(len(r.steps)))
-	if len(r.steps) > 0 {
-		b = h.appendStepSum(b, row, r.steps)
+	b = binary.AppendUvarint(b, uint64(len(steps)))
+	if len(steps) > 0 {
+		b = h.appendStepSum(b, row, steps)
 	}
-	for _, s := range r.steps {
+	for _, s := range steps {
 		b = appendID(b, s.Identity.Step)
 	}
 	b = binary.AppendVarint(b, int64(row.hi)-int64(r.last))
 	b = appendRelatives(b, r.Identity)
 	b = h.appendExecution(b, row.started, &r.Start, &r.state)
-	for _, s := range r.steps {
+	for _, s := range steps {
 		id, flags := s.Identity, uint64(0)
 		scope := h.scopeOf(id)
 		if scope.code != row.scope {

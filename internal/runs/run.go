@@ -25,13 +25,14 @@ type Run struct {
 	t        *Table
 
 	// guarded by Table.mu
-	state  State
-	steps  []*Step  // append-only, in start order
-	last   uint32   // the file with its last record
-	slot   uint32   // in the history
-	owners []*Owner // that have it
-	idle   bool     // in history.idle
-	since  uint32   // history.turn when it got there
+	state   State
+	steps   []*Step  // append-only, see ordered
+	jumbled bool     // steps are not in the order in which they started
+	last    uint32   // the file with its last record
+	slot    uint32   // in the history
+	owners  []*Owner // that have it
+	idle    bool     // in history.idle
+	since   uint32   // history.turn when it got there
 }
 
 // Step is a step as its records tell it. It is safe for concurrent use.
@@ -83,7 +84,7 @@ func (r *Run) State() State {
 func (r *Run) Steps() []*Step {
 	r.t.mu.Lock()
 	defer r.t.mu.Unlock()
-	return r.steps[:len(r.steps):len(r.steps)]
+	return r.ordered()
 }
 
 // Run returns the run, nil when its own records are not known.

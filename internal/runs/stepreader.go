@@ -35,7 +35,7 @@ func (v *View) ReadSteps(run *Row) *StepReader {
 	r.row.Place = -1
 	if row.past == (place{}) {
 		r.live = h.live[run.slot]
-		r.steps = r.live.steps[:len(r.live.steps):len(r.live.steps)]
+		r.steps = r.live.ordered()
 		r.run.Start = r.live.Start
 		return r
 	}
@@ -62,7 +62,7 @@ func (v *View) Same(r *StepReader) bool {
 	case h != r.h || !row.used || row.seq != r.ref.Seq:
 		return false
 	case row.past == place{}:
-		return r.live != nil && r.live == h.live[r.ref.slot]
+		return r.live != nil && r.live == h.live[r.ref.slot] && r.live.continues(r.steps)
 	}
 	// Nothing else can lie where these bytes are as long as r has them.
 	return r.live == nil && &h.past.get(row.past)[0] == &r.kept[0]

@@ -26,7 +26,7 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 		return rows
 	}
 	if r := h.live[run.slot]; r != nil {
-		for i, st := range r.steps {
+		for i, st := range r.ordered() {
 			if st.Seq <= v.AsOf {
 				rows = append(rows, h.liveStepRow(row.root, r, st, i))
 			}

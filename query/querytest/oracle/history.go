@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ type Execution struct {
 	Parent *Execution
 
 	implied bool
+	end     *Record // that stands
 }
 
 // HistoryFilter is a condition on runs or steps. Empty fields are no
@@ -57,7 +59,9 @@ type HistoryFilter struct {
 	Outcomes         []string
 }
 
-// History returns all runs and all steps, in the order of start.
+// History returns all runs and all steps, in the order of start. Of one whose start was
+// deleted the end says the same, and the end counts lines that were deleted. A step
+// whose run has no record left is left out.
 func (t *Text) History() (runs, steps []*Execution) {
 	byID := map[[2]string]*Execution{}
 	for i := range t.Records {
@@ -71,8 +75,10 @@ func (t *Text) History() (runs, steps []*Execution) {
 		}
 		e := byID[id]
 		if e == nil {
-			e = &Execution{ID: r.Seq, Start: r, Started: r.Time, Run: id[0], Step: id[1], Outcome: "running",
-				Lines: map[string]int64{}}
+			e = &Execution{ID: r.Seq, Run: id[0], Step: id[1], Outcome: "running", Lines: map[string]int64{}}
+			if r.Has("id") && r.String("phase") != "start" {
+				e.ID = uint64(r.Int("id"))
+			}
 			byID[id] = e
 			if r.Kind == "run" {
 				runs = append(runs, e)
@@ -100,6 +106,12 @@ func (t *Text) History() (runs, steps []*Execution) {
 			}
 		}
 	}
+	inOrder := func(a, b *Execution) int { return cmp.Compare(a.ID, b.ID) }
+	slices.SortFunc(runs, inOrder)
+	slices.SortFunc(steps, inOrder)
+	for _, e := range slices.Concat(runs, steps) {
+		e.ended()
+	}
 	for _, s := range steps {
 		run := byID[[2]string{s.Run, ""}]
 		if run == nil {
@@ -112,6 +124,7 @@ func (t *Text) History() (runs, steps []*Execution) {
 		}
 		s.finish(s.Counted)
 	}
+	steps = slices.DeleteFunc(steps, func(s *Execution) bool { return s.Parent == nil })
 	for _, r := range runs {
 		r.TriggeredBy, r.Order = r.trigger(), 1
 		r.finish(r.Counted || len(r.Steps) > 0)
@@ -124,6 +137,9 @@ func (e *Execution) trigger() string {
 }
 
 func (e *Execution) apply(r *Record) {
+	if e.Start == nil || e.Started != r.began() && r.String("phase") == "end" && uint64(r.Int("id")) == e.ID && r.Has("started") {
+		e.Start, e.Started = r, r.began()
+	}
 	if r.Has("processed") {
 		e.Counted = true
 		e.Processed, e.Succeeded, e.Failed, e.Fragments = r.Int("processed"), r.Int("succeeded"), r.Int("failed"), r.Int("fragments")
@@ -138,8 +154,32 @@ func (e *Execution) apply(r *Record) {
 		if e.Outcome == "running" || e.implied && !r.Bool("implied") {
 			e.Outcome, e.Reason, e.Ended, e.implied = r.String("outcome"), r.String("reason"), r.Time, r.Bool("implied")
 			e.Duration = time.Duration(r.Int("duration_ns"))
+			e.end = r
 		}
 	}
+}
+
+// began is when what r tells of began, as far as it says.
+func (r *Record) began() time.Time {
+	if began, err := time.Parse(time.RFC3339Nano, r.String("started")); err == nil {
+		return began
+	}
+	return r.Time
+}
+
+// ended takes the counts that the end has of lines, where they are the larger ones.
+func (e *Execution) ended() {
+	if e.end == nil {
+		return
+	}
+	counted, _ := e.end.keys["levels"].(map[string]any)
+	for level, n := range counted {
+		if n, ok := n.(json.Number); ok {
+			lines, _ := n.Int64()
+			e.Lines[level] = max(e.Lines[level], lines)
+		}
+	}
+	e.Bytes = max(e.Bytes, e.end.Int("bytes"))
 }
 
 // finish derives what depends on the rest; begun is whether anything happened.
