@@ -217,11 +217,12 @@ func (s *Store) append(f *file, o *runs.Owner, e *line.Entry, fields []zap.Field
 	return seq, err
 }
 
-// hide takes registered secrets out of what a run or step record says: the tables
-// keep it beside the text.
+// hide takes registered secrets out of what a run or step record says, and what is not
+// UTF-8: the tables keep it beside the text, and say what that does.
 func (s *Store) hide(l *line.Lifecycle) {
 	for _, text := range [...]*string{&l.Outcome, &l.Reason, &l.TriggeredBy, &l.Schedule} {
-		*text, _ = s.masker.Mask(*text)
+		masked, _ := s.masker.Mask(*text)
+		*text = line.Valid(masked)
 	}
 	l.IterationValue = s.encoder.MaskAgain(l.IterationValue)
 }

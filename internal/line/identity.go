@@ -1,5 +1,7 @@
 package line
 
+import "unicode/utf8"
+
 // AppendIdentity appends the identifiers of id as members of a JSON object, each
 // with a comma after it, so that an [Entry] can carry them ready-made. They stand as
 // they are: no secret is hidden in them, for records are found by them.
@@ -30,8 +32,8 @@ func AppendIdentity(dst []byte, id *Identity) []byte {
 	return b
 }
 
-// Shorten shortens the identifiers that are too long, by [CutID]. What is kept in
-// memory then equals what is read back.
+// Shorten has identifiers as they stand in a line, by [CutID]. What is kept in memory
+// then equals what is read back.
 func (id *Identity) Shorten() {
 	for _, s := range [...]*string{
 		&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation, &id.OperationName, &id.ParentOperation,
@@ -52,11 +54,21 @@ func appendID(b []byte, key, id string) []byte {
 // [CutID] wherever they are written or compared.
 const MaxID = 1024
 
-// CutID returns id, or, if it has more than [MaxID] bytes, its beginning and a
-// hash of the whole, so that different ids stay different.
+// CutID returns id as it stands in a line: as [Valid] has it, and, if that has more than
+// [MaxID] bytes, its beginning and a hash of the whole, so that different ids stay
+// different.
 func CutID(id string) string {
-	if len(id) <= MaxID {
+	if id = Valid(id); len(id) <= MaxID {
 		return id
 	}
 	return cutText(id, MaxID-70) + "…" + sumOf(id)
+}
+
+// Valid returns a text as it is read back from a line: each byte that is not UTF-8 is
+// U+FFFD.
+func Valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
