@@ -60,10 +60,12 @@ func StartStep(ctx context.Context, action string, options ...StepOption) (conte
 // the logger for its context.
 func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set *stepSettings) (*Step, *Logger) {
 	if set.id != "" {
-		if known := s.journal.Step(set.id); known != nil && known.Identity.Run != id.Run {
+		if other, is := s.reserveStep(set.id, id.Run); is {
 			// Under the same id the two would be taken for one.
-			s.problem(fmt.Errorf("start step %.80q of run %.80q: %w: %.80q", set.id, id.Run, ErrOtherRun, known.Identity.Run))
+			s.problem(fmt.Errorf("start step %.80q of run %.80q: %w: %.80q", set.id, id.Run, ErrOtherRun, other))
 			set.id = ""
+		} else {
+			defer s.unreserveStep(set.id, id.Run)
 		}
 	}
 	if set.id == "" {
@@ -86,6 +88,33 @@ func (s *Store) startStep(ctx context.Context, l *Logger, id line.Identity, set 
 			s.trace(ctx, own)
 			return step, own
 		}
+	}
+}
+
+// reserveStep keeps other runs from starting a step with an id until that of this run is
+// known by it, or tells whose the id is.
+func (s *Store) reserveStep(id, run string) (other string, is bool) {
+	s.startingMu.Lock()
+	other, is = s.starting[id]
+	if is = is && other != run; !is {
+		s.starting[id] = run
+	}
+	s.startingMu.Unlock()
+	if is {
+		return other, true
+	}
+	if known := s.journal.Step(id); known != nil && known.Identity.Run != run {
+		s.unreserveStep(id, run)
+		return known.Identity.Run, true
+	}
+	return "", false
+}
+
+func (s *Store) unreserveStep(id, run string) {
+	s.startingMu.Lock()
+	defer s.startingMu.Unlock()
+	if s.starting[id] == run {
+		delete(s.starting, id)
 	}
 }
 

@@ -73,6 +73,38 @@ func TestStepsWithOneID(t *testing.T) {
 			require.EqualValues(t, callers, log.Counts.Processed)
 		}
 	})
+	t.Run("R2.8 library: runs that start steps with one id at the same time have one each", func(t *testing.T) {
+		var problems sync.Map
+		store := openMemory(t, &logger.Options{OnProblem: func(err error) { problems.Store(err.Error(), err) }})
+		const rounds, callers = 100, 8
+		for i := range rounds {
+			var wg sync.WaitGroup
+			begin := make(chan struct{})
+			for range callers {
+				ctx, run := operation(store).Start(t.Context())
+				wg.Go(func() {
+					<-begin
+					_, step := logger.StartStep(ctx, "a", logger.ID(fmt.Sprint("s-", i)))
+					step.End(nil, nil)
+					run.End(nil)
+				})
+			}
+			close(begin)
+			wg.Wait()
+		}
+		require.Equal(t, map[string]int{"start": rounds * callers, "end": rounds * callers}, phases(t, store))
+		page, err := store.Query().MainLogs(t.Context(), query.RunFilter{}, query.Paging{Limit: query.MaxLimit})
+		require.NoError(t, err)
+		require.Len(t, page.Items, rounds*callers)
+		for _, run := range page.Items {
+			require.Equal(t, 1, run.Steps, "of run %s", run.Run)
+			require.Equal(t, query.Succeeded, run.SubLogs[0].Outcome)
+		}
+		problems.Range(func(_, err any) bool {
+			require.ErrorIs(t, err.(error), logger.ErrOtherRun)
+			return true
+		})
+	})
 	t.Run("R2.8 library: a step that its run had ended goes on when it is started again", func(t *testing.T) {
 		store := openMemory(t, nil)
 		ctx, run := operation(store).Start(t.Context())

@@ -49,6 +49,9 @@ type Store struct {
 	runsMu sync.Mutex      // guards runs
 	runs   map[string]*Run // by id, open in this process
 
+	startingMu sync.Mutex        // guards starting
+	starting   map[string]string // by id of the host's, the run that starts a step with it now
+
 	ruleMu     sync.Mutex // orders changes of file rules; taken before settingsMu and mu
 	settingsMu sync.Mutex // held while settings are written; taken before mu
 
@@ -115,8 +118,8 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		files:  map[string]*file{},
 		rules:  maps.Clone(o.Files), // the options stay as they are
 		set:    map[string]FileRule{},
-		runs:   map[string]*Run{},
-		stop:   make(chan struct{}),
+		runs:   map[string]*Run{}, starting: map[string]string{},
+		stop: make(chan struct{}),
 	}
 	messages := line.NewMessages()
 	s.encoder = line.NewEncoder(line.Options{Mask: s.masker, Messages: messages})
