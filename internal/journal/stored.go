@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -59,6 +61,49 @@ func (j *Journal) storedText(seg *tables.Segment, always bool) (whole []byte, gr
 	}
 	// With the end a file may have lost what says that it is grouped.
 	return whole, blocks.Grouped() || len(damage) > 0, nil
+}
+
+// groupedText returns the text of a closed file that is grouped by run and does not say so,
+// as one that somebody decompressed, or compressed anew. It returns nil for any other, also
+// for what cannot be read: whoever reads it in order hears of that.
+func groupedText(text io.ReadSeeker) []byte {
+	if !goesBackward(text) {
+		return nil
+	}
+	size, err := text.Seek(0, io.SeekEnd)
+	if err != nil || size > 1<<32-1 {
+		return nil
+	}
+	whole := make([]byte, size)
+	if _, err = text.Seek(0, io.SeekStart); err == nil {
+		_, err = io.ReadFull(text, whole)
+	}
+	if err != nil || !sidecar.Grouped(whole) {
+		return nil
+	}
+	return whole
+}
+
+// goesBackward reports whether a record of a text has a smaller number than one before it.
+func goesBackward(text io.ReadSeeker) bool {
+	if _, err := text.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	scan := lineScanner{r: bufio.NewReaderSize(text, 256<<10)}
+	var last uint64
+	for {
+		raw, _, err := scan.next()
+		if err != nil {
+			return false
+		}
+		seq, ok := line.NumberOf(raw)
+		if ok && seq < last {
+			return true
+		}
+		if ok {
+			last = seq
+		}
+	}
 }
 
 func isDamage(err error) bool {
@@ -127,14 +172,19 @@ func (j *Journal) parseStored(seg *tables.Segment, always bool) (bool, error) {
 	if text == nil || err != nil {
 		return false, err
 	}
+	return true, j.parseWhole(seg, text, grouped)
+}
+
+// parseWhole takes in the rows of a closed file with this text.
+func (j *Journal) parseWhole(seg *tables.Segment, text []byte, grouped bool) error {
 	// What is there may be from the plain form, in another order.
 	j.tables.Uncount(seg)
 	j.tables.Forget(j.tables.ClearRows(seg))
-	err = j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
+	err := j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
 		j.tables.Publish(seg, &row, j.tables.OwnerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
 	})
 	seg.ParsedTo(int64(len(text)))
-	return true, err
+	return err
 }
 
 // rescanStored replaces the rows of such a file. What it counted stays counted.
@@ -146,14 +196,19 @@ func (j *Journal) rescanStored(seg *tables.Segment, always bool) (bool, error) {
 	if text == nil || err != nil {
 		return false, err
 	}
+	return true, j.rescanWhole(seg, text, grouped)
+}
+
+// rescanWhole replaces the rows of a closed file by those of this text.
+func (j *Journal) rescanWhole(seg *tables.Segment, text []byte, grouped bool) error {
 	var found tables.Rows
 	var owners []*runs.Owner
-	err = j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
+	err := j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
 		owners = append(owners, j.tables.OwnerRead(&rec.Identity, rec.Seq))
 		found.Append(row)
 	})
 	j.tables.Rebase(seg, found, owners, 0, int64(len(text)), tables.AllInText)
-	return true, err
+	return err
 }
 
 // afterDamage goes on after a closed file could not be read with err, by whatever can be

@@ -173,23 +173,6 @@ func (b *builder) grouped() bool {
 	return false
 }
 
-// order returns the rows by scope, and in a scope by arrival.
-func (b *builder) order() []uint32 {
-	next := make([]uint32, len(b.people.scopes))
-	at := uint32(0)
-	for i := range b.people.scopes {
-		next[i] = at
-		at += b.people.scopes[i].rows
-	}
-	order := make([]uint32, len(b.columns.owners))
-	for row, o := range b.columns.owners {
-		s := b.people.owners[o].scope
-		order[next[s]] = uint32(row)
-		next[s]++
-	}
-	return order
-}
-
 // laid returns the order in which a grouped text lies: that of scopes, but for
 // the last row, which is last in the text too. So the first and the last line of
 // a file are those in every order, and tell its times.

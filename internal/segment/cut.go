@@ -107,6 +107,60 @@ func cutGrouped(text []byte) (*cutText, error) {
 	return c, nil
 }
 
+// Grouped reports whether a text lies as [Seal] groups texts, and not in the order of
+// arrival. A compressed file says so itself; one that somebody decompressed, or compressed
+// with another program, does not say it any more.
+func Grouped(text []byte) bool {
+	if len(text) > maxText || !backward(text) {
+		return false
+	}
+	c, err := cutGrouped(text)
+	if err != nil {
+		return false
+	}
+	p, owners := newPeople(), make([]uint32, 0, len(c.units))
+	parser := line.Parser{Many: true, Lend: true}
+	var rec line.Record
+	for row := range c.units {
+		u := c.unit(row)
+		if parser.Parse(text[u.at:u.at+u.length], &rec) != nil {
+			return false // it was one a moment ago
+		}
+		n := p.owner(&rec.Identity)
+		p.count(n, &rec, int(u.length))
+		owners = append(owners, n)
+	}
+	return c.lies(p.order(owners))
+}
+
+// backward reports whether a line has a smaller number than one before it.
+func backward(text []byte) bool {
+	var last uint64
+	for raw := range bytes.Lines(text) {
+		if len(raw) > maxLine+1 {
+			continue
+		}
+		if seq, ok := line.NumberOf(raw); ok {
+			if seq < last {
+				return true
+			}
+			last = seq
+		}
+	}
+	return false
+}
+
+// lies reports whether a text that was cut as a grouped one lies as rows in this order of
+// scopes do.
+func (c *cutText) lies(order []uint32) bool {
+	for i, row := range laid(order) {
+		if c.arrival[row] != uint32(i) {
+			return false
+		}
+	}
+	return true
+}
+
 // Records calls yield for each record of a grouped text, in the order of
 // arrival, with the place of its line. rec is valid during the call only. It
 // returns how many bytes are no records.

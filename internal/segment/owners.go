@@ -161,6 +161,23 @@ func (p *people) count(n uint32, rec *line.Record, size int) {
 	}
 }
 
+// order returns the rows with these owners by scope, and in a scope by arrival.
+func (p *people) order(owners []uint32) []uint32 {
+	next := make([]uint32, len(p.scopes))
+	at := uint32(0)
+	for i := range p.scopes {
+		next[i] = at
+		at += p.scopes[i].rows
+	}
+	order := make([]uint32, len(owners))
+	for row, o := range owners {
+		s := p.owners[o].scope
+		order[next[s]] = uint32(row)
+		next[s]++
+	}
+	return order
+}
+
 // encode writes the tables, and the rows in the order of scopes.
 func (p *people) encode(order []uint32) (strings, scopes, owners, rows []byte) {
 	strings, number := p.encodeTexts()

@@ -13,9 +13,9 @@ import (
 	"github.com/steplog/steplog/internal/line"
 )
 
-// Seal writes the sealed form of text, a whole file in the order of arrival, to
-// out, and returns its sidecar. With a zero format nothing is written, and the
-// sidecar belongs to the text itself.
+// Seal writes the sealed form of text, a whole file in the order of arrival or as it was
+// [Grouped] before, to out, and returns its sidecar. With a zero format nothing is written,
+// and the sidecar belongs to the text itself.
 //
 // It uses at most two processors, and memory for the text's records beside the
 // text. It returns ctx's error soon after that ends, and [ErrTooLarge].
@@ -25,25 +25,36 @@ func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, e
 		return nil, err
 	}
 	var order, sizes []uint32
-	var d data
+	d := data{format: o.Format}
 	terms, w, err := b.collect(ctx, func(ctx context.Context) (err error) {
 		b.cut, err = cutArrival(text, &b.parser, func(rec *line.Record, u unit) error { return b.take(ctx, rec, int(u.length)) })
+		if err == nil && b.cut.backward && Grouped(text) {
+			return errGrouped
+		}
 		return err
 	}, func(ctx context.Context) error {
-		order = b.order()
+		order = b.people.order(b.columns.owners)
 		places := laid(order)
-		d = data{format: o.Format, grouped: b.grouped() && !sameOrder(places)}
+		if d.grouped = b.grouped() && !sameOrder(places); !d.grouped {
+			places = nil
+		}
 		sizes, err = b.write(ctx, out, &d, places)
 		return err
 	})
+	if errors.Is(err, errGrouped) {
+		d.grouped = true
+		return index(ctx, text, out, d, o)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return b.encode(d, order, sizes, terms, w), nil
 }
 
-// write writes the text in its final order, which is that of rows if it is grouped, and
-// returns the sizes of the units as they lie in it.
+var errGrouped = errors.New("segment: the text is grouped")
+
+// write writes the text in the order of rows, or as it lies if that is nil, and returns the
+// sizes of the units as they lie in what it wrote.
 func (b *builder) write(ctx context.Context, out io.Writer, d *data, rows []uint32) (sizes []uint32, err error) {
 	if d.format == 0 {
 		d.size, d.crc = int64(len(b.text)), crc32.Checksum(b.text, castagnoli)
@@ -56,6 +67,8 @@ func (b *builder) write(ctx context.Context, out io.Writer, d *data, rows []uint
 	}
 	if d.grouped {
 		z.Group()
+	}
+	if rows != nil {
 		sizes = make([]uint32, 0, len(rows))
 		_, err = z.Write(b.text[:b.cut.head])
 		for i, row := range rows {
@@ -96,6 +109,13 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 	if err != nil {
 		return nil, err
 	}
+	d.grouped = d.grouped || Grouped(text)
+	return index(ctx, text, nil, d, o)
+}
+
+// index makes the sidecar of a text that stays as it lies. It is written to out, unless
+// that is nil: then d says of what data it is.
+func index(ctx context.Context, text []byte, out io.Writer, d data, o Options) ([]byte, error) {
 	o.Format = d.format
 	b, err := newBuilder(text, o)
 	if err != nil {
@@ -122,19 +142,18 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 			}
 		}
 		return nil
-	}, func(context.Context) error {
-		order = b.order()
-		if !d.grouped {
+	}, func(ctx context.Context) error {
+		order = b.people.order(b.columns.owners)
+		if d.grouped && !b.cut.lies(order) {
+			// Grouped in another way than by this version: a sidecar has no way to
+			// say where its lines lie.
+			return fmt.Errorf("segment: %w: the text is neither in the order of arrival nor grouped", errContent)
+		}
+		if out == nil {
 			return nil
 		}
-		for i, row := range laid(order) {
-			if b.cut.arrival[row] != uint32(i) {
-				// Grouped in another way than by this version: a sidecar has no way to
-				// say where its lines lie.
-				return fmt.Errorf("segment: %w: the text is neither in the order of arrival nor grouped", errContent)
-			}
-		}
-		return nil
+		_, err := b.write(ctx, out, &d, nil)
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -38,3 +38,37 @@ func TestSealedBytes(t *testing.T) {
 		})
 	}
 }
+
+// A grouped text that does not say so, because somebody decompressed it, is told by how it
+// lies. It is sealed as the text was that it was made of.
+func TestGroupedWithoutItsMark(t *testing.T) {
+	for _, tt := range texts {
+		t.Run(tt.name, func(t *testing.T) {
+			text := tt.text()
+			o := segment.Options{Format: block.Zstd, Fields: fields}
+			data, sidecar := seal(t, text, o)
+			lain := plain(t, data, block.Zstd)
+			require.False(t, segment.Grouped(text))
+			require.Equal(t, read(t, sidecar).Grouped(), segment.Grouped(lain))
+			if !segment.Grouped(lain) {
+				return
+			}
+			again, sidecarAgain := seal(t, lain, o)
+			require.True(t, bytes.Equal(data, again))
+			require.True(t, bytes.Equal(sidecar, sidecarAgain))
+
+			_, ofPlain := seal(t, lain, segment.Options{Fields: fields})
+			same(t, parse(text), read(t, ofPlain), lain)
+			rebuilt, err := segment.Rebuild(t.Context(), bytes.NewReader(lain), int64(len(lain)), segment.Options{Fields: fields})
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(ofPlain, rebuilt))
+			require.NoError(t, segment.Verify(t.Context(), bytes.NewReader(lain), int64(len(lain)), rebuilt))
+
+			// With two lines the other way round it is in no order at all.
+			lines := bytes.SplitAfter(lain, []byte("\n"))
+			n := len(lines) / 3
+			lines[n], lines[n+1] = lines[n+1], lines[n]
+			require.False(t, segment.Grouped(bytes.Join(lines, nil)))
+		})
+	}
+}
