@@ -354,7 +354,7 @@ func (w *follower) read(j *Journal, seg *tables.Segment, name string, info fs.Fi
 	switch {
 	case x != nil && j.adoptIndex(seg, info.Name(), x):
 	case appends:
-		err = w.readPlain(j, seg, name, info)
+		err = j.afterDamage(seg, w.readPlain(j, seg, name, info), j.parseStored)
 	default:
 		j.readers.dropPlain(seg)
 		err = j.parse(seg)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
 // What rotation names files: see FORMAT.md there.
@@ -41,6 +42,9 @@ func (j *Journal) putAsideAll() error {
 			continue
 		}
 		bytes, err := j.putAside(log, info.Name())
+		if _, closed := rotation.LogOf(info.Name()); closed && info.Name() != log+logExt && vfs.IsUnreadable(err) {
+			continue // whoever takes it in tells
+		}
 		if err != nil {
 			return fmt.Errorf("put aside what the power cut: %w", err)
 		}

@@ -192,12 +192,16 @@ func (j *Journal) syncLeft() error {
 	}
 	for _, info := range infos {
 		name := info.Name()
-		if _, ok := logOf(name); !ok || name != rotation.PlainName(name) || !info.Mode().IsRegular() {
+		log, ok := logOf(name)
+		if !ok || name != rotation.PlainName(name) || !info.Mode().IsRegular() {
 			continue
 		}
 		f, err := j.fs.OpenFile(filepath.Join(j.dir, name), os.O_RDWR, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // compressed meanwhile
+		}
+		if vfs.IsUnreadable(err) && name != log+logExt {
+			continue // nor has this process written it
 		}
 		if err == nil {
 			err = errors.Join(f.Sync(), f.Close())

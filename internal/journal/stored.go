@@ -14,6 +14,8 @@ import (
 	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
+	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
 // The text of a compressed file is read whole where its lines are grouped by run,
@@ -26,9 +28,11 @@ import (
 func (j *Journal) storedText(seg *tables.Segment, always bool) (whole []byte, grouped bool, err error) {
 	text, err := j.folder.ReaderAt(seg.Name())
 	var damage []error
-	if isDamage(err) && always {
-		damage = append(damage, err)
-		text, err = j.folder.Rest(seg.Name())
+	if isLost(err) && always {
+		if rest, rerr := j.folder.Rest(seg.Name()); !errors.Is(rerr, rotation.ErrNotFound) { // it is compressed
+			damage = append(damage, err)
+			text, err = rest, rerr
+		}
 	}
 	if err != nil {
 		return nil, false, err
@@ -46,7 +50,7 @@ func (j *Journal) storedText(seg *tables.Segment, always bool) (whole []byte, gr
 		from, to := blocks.Span(n)
 		if _, err := blocks.Decode(whole[from:from:to], n); err == nil {
 			continue
-		} else if !isDamage(err) {
+		} else if !isLost(err) {
 			return nil, false, err
 		} else {
 			damage = append(damage, err)
@@ -111,6 +115,9 @@ func isDamage(err error) bool {
 	return errors.As(err, &corrupt) || errors.Is(err, block.ErrFormat)
 }
 
+// isLost reports whether what an error is about cannot be read, whoever tries again.
+func isLost(err error) bool { return isDamage(err) || vfs.IsUnreadable(err) }
+
 // errHoles says that a file's data are damaged: what there is of it are rows of what
 // can be read.
 var errHoles = errors.New("journal: the file is damaged")
@@ -146,7 +153,7 @@ func (s *Segment) Damaged() bool {
 func (j *Journal) unreadable(seg *tables.Segment, damage error) {
 	seg.Unindexable.Store(true)
 	j.holes.add(seg.Name())
-	j.problem(fmt.Errorf("%s is damaged, the records there are not found: %w", seg.Name(), damage))
+	j.problem(fmt.Errorf("%s cannot be read, or not all of it, and the records there are not found: %w", seg.Name(), damage))
 }
 
 // storedRecords calls yield for each record of a text that storedText returned.
@@ -214,11 +221,11 @@ func (j *Journal) rescanWhole(seg *tables.Segment, text []byte, grouped bool) er
 // afterDamage goes on after a closed file could not be read with err, by whatever can be
 // read of it. It returns err if that is something else.
 func (j *Journal) afterDamage(seg *tables.Segment, err error, whole func(seg *tables.Segment, always bool) (bool, error)) error {
-	if !isDamage(err) {
+	if seg.Active() || !isLost(err) {
 		return err
 	}
 	done, err2 := whole(seg, true)
-	if done || err2 != nil && !isDamage(err2) {
+	if done || err2 != nil && !isLost(err2) {
 		return err2
 	}
 	// Nobody can tell where its blocks are: there is what was read before.

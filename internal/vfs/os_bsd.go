@@ -2,7 +2,13 @@
 
 package vfs
 
-import "os"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const errDamaged = unix.EIO
 
 func showLock(*os.File, bool) {}
 

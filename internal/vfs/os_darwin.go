@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const errDamaged = unix.EIO
+
 func showLock(*os.File, bool) {}
 
 // allocate asks for the blocks past those the file has. os.File.Sync is

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// errDamaged is what a file system gives that finds its own structures damaged.
+const errDamaged = unix.EUCLEAN
+
 // Sync is fdatasync, which writes the data, pages changed through a mapping
 // included, and the size, but not the times.
 func (f osFile) Sync() error {

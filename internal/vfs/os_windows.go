@@ -15,6 +15,9 @@ import (
 // errNotDir is what a file in the place of a folder gives.
 const errNotDir = syscall.ENOTDIR
 
+// errDamaged is what a disk gives that cannot read a sector.
+const errDamaged = windows.ERROR_CRC
+
 func openNoFollow(name string, flag int, perm os.FileMode) (*os.File, error) {
 	if fi, err := os.Lstat(name); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: errLink{}}

@@ -38,6 +38,12 @@ func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
+// IsUnreadable reports whether an error says that what is on a disk cannot be read, or may
+// not be: what is there is lost to this process, as far as it can tell.
+func IsUnreadable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO) || errors.Is(err, errDamaged)
+}
+
 // FS is a file system. Errors are those of package os: [fs.PathError], for
 // renames [os.LinkError], with causes that errors.Is finds ([fs.ErrNotExist],
 // [fs.ErrExist], [fs.ErrClosed], syscall.ENOSPC).
