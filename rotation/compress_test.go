@@ -343,3 +343,47 @@ func TestRetentionBeforeCompression(t *testing.T) {
 		require.NoError(t, f.Close())
 	})
 }
+
+// Somebody decompresses a file beside its compressed form, and may not have come to the
+// end: nobody takes what is there for the file, compresses it, or removes what it was made
+// of, whether the folder is open or is opened then.
+func TestDecompressedBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		var h heard
+		o := h.options(rotation.Rule{})
+		o.Clock = (&clock{at: day}).now
+		f, err := rotation.OpenFS(fsys, "logs/user.log", o)
+		require.NoError(t, err)
+		lines := numbered(0, 3000)
+		write(t, f, lines...)
+		require.NoError(t, f.Rotate())
+		synctest.Wait()
+		name := closedAt("user", day)
+		time.Sleep(time.Second)
+		put(t, fsys, "logs/"+name, strings.Join(lines[:1000], "\n")+"\n")
+
+		there := func() {
+			t.Helper()
+			require.Equal(t, []string{name, name + ".gz", "user.log"}, names(t, fsys, "logs"))
+			d := openFolder(t, fsys, "logs")
+			list, err := d.List()
+			require.NoError(t, err)
+			require.Equal(t, name+".gz", list[0].Name)
+			require.Equal(t, day.Add(2999*time.Second), list[0].Last)
+			require.Equal(t, lines, splitLines(readFile(t, d, name)))
+			require.Equal(t, lines, splitLines(readFile(t, d, name+".gz")))
+		}
+		there()
+		require.NoError(t, f.SetRule(rotation.Rule{Compression: rotation.Zstd}))
+		time.Sleep(2 * time.Minute)
+		there()
+		require.NoError(t, f.Close())
+		f, err = rotation.OpenFS(fsys, "logs/user.log", o)
+		require.NoError(t, err)
+		time.Sleep(2 * time.Minute)
+		there()
+		require.NoError(t, f.Close())
+		require.Empty(t, h.Problems())
+	})
+}

@@ -330,12 +330,14 @@ func (f *Folder) ReaderAt(file string) (*Text, error) {
 	return t, nil
 }
 
-// open opens the form of a file that counts: plain, else compressed. The plain
-// one may have been replaced while the others were tried, so it is tried again.
+// open opens the form of a file that counts. The plain one may have been replaced
+// while the others were tried, so it is tried again.
 func (f *Folder) open(n name) (*Text, error) {
 	exts := []string{"", gzipExt, zstdExt, ""}
 	if n.active() {
 		exts = exts[:1]
+	} else if f.copied(n) {
+		exts = exts[1:]
 	}
 	for _, ext := range exts {
 		file, err := f.at().Open(n.base + ext)
@@ -352,6 +354,20 @@ func (f *Folder) open(n name) (*Text, error) {
 		return t, nil
 	}
 	return nil, fs.ErrNotExist
+}
+
+// copied reports whether the plain form of a closed file does not count.
+func (f *Folder) copied(n name) bool {
+	plain, err := f.at().Lstat(n.base)
+	if err != nil {
+		return false
+	}
+	for _, ext := range []string{gzipExt, zstdExt} {
+		if compressed, err := f.at().Lstat(n.base + ext); err == nil && !Counts(plain, compressed) {
+			return true
+		}
+	}
+	return false
 }
 
 // ReaderOf is ReaderAt for exactly one form of a file: it is for the other

@@ -11,7 +11,7 @@ import (
 // stored is one file of a log as it lies in the folder: plain, compressed, or
 // both while a compression ends.
 type stored struct {
-	name       // its ext is that of the form that counts: the plain one, if there is one
+	name       // its ext is that of the form that counts, see Counts
 	info       fs.FileInfo
 	compressed []string // names of compressed forms
 	bytes      int64    // of all forms
@@ -49,7 +49,7 @@ func scan(infos []fs.FileInfo, log string) (files []*stored, temps []stray) {
 			files = append(files, s)
 		}
 		s.bytes += info.Size()
-		if n.ext == "" || s.ext == zstdExt && n.ext == gzipExt {
+		if Counts(info, s.info) {
 			s.ext, s.info = n.ext, info
 		}
 		if n.ext != "" {
@@ -61,6 +61,25 @@ func scan(infos []fs.FileInfo, log string) (files []*stored, temps []stray) {
 	})
 	return files, temps
 }
+
+// Counts reports whether one form of a closed file counts, and not the other. A plain form
+// that is not younger goes before a compressed one, which was made of it. A younger one was
+// made of the compressed form by somebody else, who may not have come to its end. Of
+// two that are compressed the gzip one counts. It is for the other packages of this module.
+func Counts(form, other fs.FileInfo) bool {
+	a, b := extOf(form.Name()), extOf(other.Name())
+	switch {
+	case a == b:
+		return true
+	case a == "":
+		return !form.ModTime().After(other.ModTime())
+	case b == "":
+		return other.ModTime().After(form.ModTime())
+	}
+	return a == gzipExt
+}
+
+func extOf(file string) string { return file[len(PlainName(file)):] }
 
 // order puts the active file behind all closed ones.
 func (s *stored) order() time.Time {

@@ -188,13 +188,13 @@ func (w *follower) refresh(j *Journal) error {
 	if err != nil {
 		return err
 	}
-	files := map[string]fs.FileInfo{} // by base name; a plain file goes before a compressed one
+	files := map[string]fs.FileInfo{} // by base name
 	for _, info := range infos {
 		name := rotation.PlainName(info.Name())
 		if _, ok := logOf(name); !ok || !info.Mode().IsRegular() {
 			continue
 		}
-		if _, have := files[name]; !have || name == info.Name() {
+		if other, have := files[name]; !have || rotation.Counts(info, other) {
 			files[name] = info
 		}
 	}
@@ -345,6 +345,11 @@ func (w *follower) read(j *Journal, seg *tables.Segment, name string, info fs.Fi
 	if x != nil && j.swapped(seg, x) {
 		w.was(seg, info)
 		return nil
+	}
+	if x == nil && seg.Index() != nil {
+		// Another form took the place of the one that its sidecar is of.
+		w.remove(j, seg)
+		seg = j.tables.NewSegment(seg.File, name)
 	}
 	appends := x == nil && info.Name() == name
 	if w.disorders(j, seg, appends) {

@@ -161,8 +161,9 @@ func (j *Journal) removed(seg *tables.Segment) {
 	j.readers.drop(seg)
 }
 
-// dropVanished takes out the segments whose files somebody else removed, and
-// closes readers of text that compression replaced.
+// dropVanished takes out the segments whose files somebody else removed, and has those
+// read again in whose place somebody put another form. It closes readers of text that
+// compression replaced.
 func (j *Journal) dropVanished() {
 	for _, seg := range j.tables.Segments() {
 		name := seg.Name()
@@ -173,10 +174,25 @@ func (j *Journal) dropVanished() {
 		plain := j.exists(name)
 		if !plain && !j.exists(name+".gz") && !j.exists(name+".zst") {
 			j.removed(seg)
-		} else if !plain {
+			continue
+		}
+		if !plain {
 			j.readers.dropPlain(seg)
 		}
+		if x := seg.Index(); x != nil && !j.isOf(name, x) {
+			j.suspect(seg)
+		}
 	}
+}
+
+// isOf reports whether the data of a closed file are those that its sidecar is of, as far
+// as their size tells.
+func (j *Journal) isOf(name string, x *sidecar.Index) bool {
+	info, err := j.fs.Lstat(filepath.Join(j.dir, name+extOf[x.Format()]))
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return info.Size() == x.DataSize()
 }
 
 func (j *Journal) exists(name string) bool {

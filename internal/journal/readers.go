@@ -70,13 +70,17 @@ func (j *Journal) readAt(seg *tables.Segment, p []byte, off int64) error {
 // readerOf returns the reader of a segment, to be released.
 func (j *Journal) readerOf(seg *tables.Segment) (*reader, error) {
 	rd, err := j.readers.get(j, seg)
-	if errors.Is(err, fs.ErrNotExist) {
-		if j.lock != nil {
-			j.removed(seg)
-		}
-		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+	stale := errors.Is(err, sidecar.ErrStale)
+	if !stale && !errors.Is(err, fs.ErrNotExist) {
+		return rd, err
 	}
-	return rd, err
+	if stale {
+		j.suspect(seg)
+	}
+	if j.lock != nil {
+		j.dropVanished() // others may have met with the same
+	}
+	return nil, fmt.Errorf("%w: %w", ErrGone, err)
 }
 
 // get returns the reader of a segment, which is opened if there is none, to be released.

@@ -142,10 +142,6 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 	at := len(buf)
 	offset, size := s.Index().Place(i)
 	rd, err := s.from.readerOf(s.Segment)
-	if errors.Is(err, sidecar.ErrStale) {
-		s.from.suspect(s.Segment)
-		return buf, fmt.Errorf("%w: %w", ErrGone, err)
-	}
 	if err != nil {
 		return buf, err
 	}

@@ -184,6 +184,9 @@ func (j *Journal) parseStored(seg *tables.Segment, always bool) (bool, error) {
 
 // parseWhole takes in the rows of a closed file with this text.
 func (j *Journal) parseWhole(seg *tables.Segment, text []byte, grouped bool) error {
+	if grouped {
+		seg.Unindexable.Store(true)
+	}
 	// What is there may be from the plain form, in another order.
 	j.tables.Uncount(seg)
 	j.tables.Forget(j.tables.ClearRows(seg))
@@ -208,6 +211,9 @@ func (j *Journal) rescanStored(seg *tables.Segment, always bool) (bool, error) {
 
 // rescanWhole replaces the rows of a closed file by those of this text.
 func (j *Journal) rescanWhole(seg *tables.Segment, text []byte, grouped bool) error {
+	if grouped {
+		seg.Unindexable.Store(true)
+	}
 	var found tables.Rows
 	var owners []*runs.Owner
 	err := j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {

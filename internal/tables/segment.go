@@ -29,7 +29,8 @@ type Segment struct {
 	// InText is the newest seq whose line is in the text; younger ones are on their
 	// way there. It is [AllInText] until who writes says otherwise.
 	InText atomic.Uint64
-	// Unindexable says that the rows are not what their text says: they get no index.
+	// Unindexable says that the text does not say just what the rows say, in their order:
+	// they get no index, and their lines are looked for one by one.
 	Unindexable atomic.Bool
 
 	t *Tables
