@@ -53,7 +53,10 @@ func (q *request) export() error {
 	}
 	h := q.w.Header()
 	h.Set("Trailer", trailerWhole+", "+trailerRecords)
-	if q.r.Method == http.MethodHead {
+	if q.r.Method == http.MethodHead { // takes nothing, and is refused what GET is
+		for _, err := range q.view.All(query.PartOf(q.ctx), f) {
+			return err
+		}
 		return nil
 	}
 	n, err := write(&exported{q: q, w: q.deadlined()})

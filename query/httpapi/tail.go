@@ -79,9 +79,12 @@ func (q *request) tail() error {
 		}
 		after, backfill = id, 0
 	}
-	if q.r.Method == http.MethodHead {
+	if q.r.Method == http.MethodHead { // takes nothing, and is refused what GET is
+		if _, err := q.view.newest(q.ctx); err != nil {
+			return err
+		}
 		q.w.Header().Set("Content-Type", "text/event-stream")
-		return nil
+		return q.view.canTail(q.ctx, f, query.TailOptions{})
 	}
 	if err := q.tails.open(q.who.ID); err != nil {
 		return err
