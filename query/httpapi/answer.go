@@ -76,6 +76,7 @@ var paramOf = map[string]string{
 	"From": "startDate", "To": "endDate", "Files": "in", "Kinds": "kind", "Search": "search", "Where": "field.1",
 	"Limit": "limit", "Offset": "offset", "Cursor": "cursor", "before": "before", "after": "after",
 	"field": "field", "limit": "limit", "width": "interval", "Project": "project", "Projects": "", "IP": "ip",
+	"Events": "action", "Modules": "module", "Verbs": "eventType",
 }
 
 // failure says how an error is answered; nil when the request was given up, by a client

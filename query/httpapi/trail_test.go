@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,7 +54,9 @@ func TestAudit(t *testing.T) {
 		require.Equal(t, []string{}, titles("/audit?endDate=2000-01-01T00:00:00Z"))
 		p := s.data(t, "/audit?limit=1&offset=1&flowId=flow-1")["pagination"]
 		require.Equal(t, map[string]any{"total": json.Number("2"), "limit": json.Number("1"), "offset": json.Number("1"), "nextOffset": nil}, p)
-		for target, param := range map[string]string{"/audit?eventType=burn": "eventType", "/audit?limit=0": "limit", "/audit?startDate=x": "startDate", "/audit?level=info": "level"} {
+		for target, param := range map[string]string{"/audit?eventType=burn": "eventType", "/audit?limit=0": "limit", "/audit?startDate=x": "startDate", "/audit?level=info": "level",
+			"/audit?module=" + strings.Repeat("a,", 100): "module", "/audit?action=" + strings.Repeat("a,", 100): "action",
+			"/audit?eventType=" + strings.Repeat("query,", 100) + "query": "eventType"} {
 			require.Equal(t, param, refusal(t, http.StatusBadRequest, do(t, s, http.MethodGet, target, ""))["param"])
 		}
 	})
