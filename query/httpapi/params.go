@@ -139,7 +139,7 @@ func (p *params) id(name string) uint64 {
 	}
 	id, ok := parseID(p.values.Get(name))
 	if !ok {
-		p.wrong(bad(name, "'%s' must be the id of a record: a whole number from 1.", name))
+		p.wrong(bad(name, "'%s' must be the id of a record: a whole number from 1 to %d.", name, maxID))
 	}
 	return id
 }
