@@ -230,21 +230,67 @@ func ExampleStartStep() {
 	// Write to shop 2 "A-2" 1 warning
 }
 
-// A durable engine goes on with a run in a new process.
+// A durable engine goes on with a run in a new process, and with the step that was
+// open.
 func ExampleOperation_Resume() {
-	store := logger.OpenMemory(nil)
-	defer store.Close()
-	op := store.Server("edge-1").Service("orders").Operation("sync-prices")
-	_, run := op.Start(context.Background(), logger.ID("run-1"))
-	run.End(nil)
+	dir, err := os.MkdirTemp("", "logs")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	process := func(work func(*logger.Operation)) {
+		store, err := logger.Open(dir, &logger.Options{
+			OpenRun: func(run query.MainLog) bool { return run.Operation == "sync-prices" }, // what the engine will resume
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer store.Close()
+		work(store.Server("edge-1").Service("orders").Operation("sync-prices"))
+	}
 
-	_, _, err := op.Resume(context.Background(), "run-1")
-	fmt.Println(errors.Is(err, logger.ErrRunEnded))
-	_, _, err = op.Resume(context.Background(), "run-2")
-	fmt.Println(errors.Is(err, logger.ErrRunUnknown))
+	process(func(op *logger.Operation) { // it dies in the middle of its second step
+		ctx, _ := op.Start(context.Background(), logger.ID("run-1"))
+		_, read := logger.StartStep(ctx, "read", logger.ID("run-1/1"))
+		read.End(nil, nil)
+		_, write := logger.StartStep(ctx, "write", logger.ID("run-1/2"))
+		write.Info("half")
+	})
+	process(func(op *logger.Operation) {
+		ctx, run, err := op.Resume(context.Background(), "run-1")
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, write := logger.StartStep(ctx, "write", logger.ID("run-1/2"))
+		write.Info("all")
+		write.End(nil, nil)
+		run.End(nil)
+	})
+	process(func(op *logger.Operation) {
+		_, _, err := op.Resume(context.Background(), "run-1")
+		fmt.Println(err, errors.Is(err, logger.ErrRunEnded))
+	})
+
+	engine, err := query.Open(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+	page, err := engine.MainLogs(context.Background(), query.RunFilter{Run: "run-1"}, query.Paging{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, run := range page.Items {
+		fmt.Println(run.Run, run.Outcome)
+		for _, step := range run.SubLogs {
+			fmt.Println("-", step.Action, step.Outcome, step.Lines[levels.Info])
+		}
+	}
 	// Output:
-	// true
-	// true
+	// resume run "run-1": logger: the run has ended true
+	// run-1 succeeded
+	// - read succeeded 0
+	// - write succeeded 2
 }
 
 func ExampleNewContext() {
