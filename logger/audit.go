@@ -26,9 +26,10 @@ type trail struct {
 const waiting = 256
 
 // Audit returns the recorder of the audit trail in the folder. The first call
-// begins the trail when there is none. Acts of the library's own, such as changed
-// levels and deleted files, are recorded in it from then on, with the actor of
-// their context ([audit.WithActor]), or else this process.
+// begins the trail when there is none; one that is there goes on with each [Open].
+// Acts of the library's own, such as changed levels and deleted files, are
+// recorded in it from then on, with the actor of their context
+// ([audit.WithActor]), or else this process.
 //
 // Logs that somebody reads through [Store.Query] are recorded when the context
 // has an actor: [audit.LogExported] for what is taken out whole, by Engine.All,

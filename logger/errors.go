@@ -45,7 +45,8 @@ var (
 // these where the cause is in what the host passed.
 var (
 	// ErrOtherRun is reported when an id is given to a step that is in use by a
-	// step of another run, or to a run of another operation.
+	// step of another run, or to a run of another operation. [Operation.Resume]
+	// returns it.
 	ErrOtherRun = errors.New("logger: the id belongs to another run")
 	// ErrPanicked is reported when a value or hook of the host panicked during a
 	// call. If the record could not be written, it was counted as dropped.

@@ -73,12 +73,13 @@ type Options struct {
 	// say. A memory store keeps nothing.
 	KeepSettings bool
 	// OpenRun is asked during Open about each run that has no end because its
-	// process died. If it reports true the run stays open, because it goes on in
-	// another process or will be resumed here; otherwise the run ends as failed.
-	// nil ends them all.
+	// process died, without its sub logs. If it reports true the run and its steps
+	// stay open, because it goes on in another process or will be resumed here;
+	// otherwise they end as failed. nil ends them all.
 	OpenRun func(query.MainLog) bool
 	// TraceIDs returns the trace and span ids of a context, "" for none. It is
-	// called by [FromContext] and when runs and steps start.
+	// called by [FromContext], when runs and steps start, and for lines of
+	// [Logger.Slog] with a context, from many goroutines.
 	TraceIDs func(context.Context) (trace, span string)
 	// OnProblem hears of every problem that no call could return: records that
 	// could not be written, names that were refused, failed syncs. It is called

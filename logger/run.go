@@ -33,7 +33,8 @@ type Run struct {
 // without a second record. One that the library ended because its process had
 // died goes on, as with [Operation.Resume]. One that the host ended is not
 // touched: lines logged to the returned run are kept, its End changes nothing,
-// and Options.OnProblem hears of [ErrRunEnded].
+// and Options.OnProblem hears of [ErrRunEnded]. One of another operation stays
+// what it is, and OnProblem hears of [ErrOtherRun].
 //
 // The start is recorded whatever the settings of levels are. ctx may be nil.
 func (o *Operation) Start(ctx context.Context, options ...RunOption) (context.Context, *Run) {
@@ -53,13 +54,15 @@ func (o *Operation) Start(ctx context.Context, options ...RunOption) (context.Co
 
 // Resume returns a run that was started before, by this process or another, so
 // that it goes on here. A run that the library ended because its process had
-// died is open again, and its start is not recorded a second time.
+// died is open again, and its start is not recorded a second time. The folder
+// must have been opened with Options.OpenRun, or the run shows as failed until it
+// is resumed. So it is with its steps: [StartStep] with the [ID] of one that had
+// not ended goes on with it, and the others end as failed with the run.
 //
 // It returns [ErrRunEnded] when the host ended the run, and [ErrRunUnknown] when
 // nothing is known of it; the returned run can be used even so: its lines are
-// kept, and its End changes nothing. The folder must have been opened with
-// Options.OpenRun, or the run shows as failed until it is resumed. ctx may be
-// nil.
+// kept, and its End changes nothing. With [ErrOtherRun], for one of another
+// operation, it is that run. ctx may be nil.
 func (o *Operation) Resume(ctx context.Context, id string) (context.Context, *Run, error) {
 	ctx = orBackground(ctx)
 	id = line.CutID(id)

@@ -60,9 +60,10 @@ type Server struct {
 // Server returns the server with a name. Calls with the same name return equal
 // servers; the folder holds no list of them.
 //
-// In an identifier, of whatever it is, each byte that is not UTF-8 becomes U+FFFD, and
-// one over 1 KiB is shortened to its beginning and a hash. Filters and the scopes of [Store.Levels] know it as its records have it;
-// [Store.EndRun] and [Operation.Resume] take either form.
+// In an identifier, of whatever it is, each byte that is not UTF-8 becomes U+FFFD,
+// and one over 1 KiB is shortened to its beginning and a hash. Filters and the
+// scopes of [Store.Levels] know it as its records have it; [Store.EndRun] and
+// [Operation.Resume] take either form.
 func (s *Store) Server(name string, options ...NameOption) *Server {
 	if s.none() {
 		return &Server{Logger: silent}

@@ -28,7 +28,7 @@ func (s *Store) FileRule(name string) FileRule {
 }
 
 // RotationRule returns how a file rotates and what is retained of it: its own
-// rule, or Options.Rule when it has none.
+// rule, or Options.Rule when it has none, as it was given.
 func (s *Store) RotationRule(name string) rotation.Rule {
 	if s.none() {
 		return rotation.Rule{}

@@ -55,9 +55,11 @@ func (f startOption) applyRun(r *runSettings)   { f(&r.startSettings) }
 func (f startOption) applyStep(s *stepSettings) { f(&s.startSettings) }
 
 // ID gives a run or step the host's own id. It must be unique among all runs,
-// or all steps, in the folder. Starting is idempotent by it: a run that is open
-// is returned as it is. Without it the id is a new UUIDv7. One over 1 KiB is
-// shortened as [Store.Server] says; [Run.ID] and [Step.ID] return what it became.
+// or all steps, in the folder: each attempt and each turn of a loop is a step of
+// its own, so the name of a node is not enough. Starting is idempotent by it: a
+// run or step that is open is returned as it is. Without it the id is a new
+// UUIDv7. One over 1 KiB is shortened as [Store.Server] says; [Run.ID] and
+// [Step.ID] return what it became.
 func ID(id string) StartOption {
 	return startOption(func(s *startSettings) { s.id = id })
 }

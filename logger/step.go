@@ -29,9 +29,12 @@ type Step struct {
 // where the context's logger does, but there is no record of the step and
 // nothing is captured. Without any logger it does nothing. It is never nil.
 //
-// Starting is idempotent by [ID] within a run: a step that is open is returned
-// without a second record. The start is recorded whatever the settings of levels
-// are. ctx may be nil.
+// Starting is idempotent by [ID] within a run: a step that is open, or that the
+// library ended, goes on without a second record. One that the host ended is not
+// touched, as with [Operation.Start], and OnProblem hears of it. Where a step of
+// another run has the id, OnProblem hears of [ErrOtherRun], and the new step gets
+// an id of its own. The start is recorded whatever the settings of levels are.
+// ctx may be nil.
 func StartStep(ctx context.Context, action string, options ...StepOption) (context.Context, *Step) {
 	ctx = orBackground(ctx)
 	set := stepSettingsOf(options)

@@ -210,11 +210,12 @@ func (s *Store) Levels() *levels.Tree {
 	return s.tree
 }
 
-// AddSecret hides a value from now on wherever it occurs in what is logged: as
-// it is, in base64, URL- and JSON-escaped, and each line of it when it has
-// several. Only identifiers and display names stay as they are, for records are
-// found by them. It returns [ErrTooShort] for less than 4 bytes. Secrets are never
-// written; they have to be added again after each Open.
+// AddSecret hides a value from now on wherever it occurs in what is logged, audit
+// and access records included: as it is, in base64, URL- and JSON-escaped, and each
+// line of it when it has several. Only identifiers and display names, from server
+// to step, stay as they are, for records are found by them. It returns [ErrTooShort] for less than 4
+// bytes without the blanks around it. Secrets are never written; they have to be
+// added again after each Open.
 func (s *Store) AddSecret(value string) error {
 	if s.none() {
 		return ErrClosed
