@@ -11,7 +11,8 @@ import (
 // sets are made by [Of] and [AtLeast]; a Set is never a bare level, because the
 // zero level is Info and "not said" could not be told from it.
 //
-// Sets are values: they can be compared with == and used from many goroutines.
+// Sets are values, to be used from many goroutines. They can be compared with ==,
+// but the zero value is not equal to AtLeast(Trace), which has the same levels.
 type Set uint8
 
 // One bit for each level in ascending order, and one that marks a set that was

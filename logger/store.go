@@ -202,7 +202,9 @@ func (s *Store) Files() *rotation.Folder {
 
 // Levels returns the settings that can be changed while the program runs, for
 // each server, service, operation and action. Changes reach loggers handed out
-// earlier before the call that makes them returns.
+// earlier before the call that makes them returns. With Options.KeepSettings, or
+// an audit trail, that call waits until the change is on the disk; when it could
+// not be kept or recorded it is in force all the same, and OnProblem hears of it.
 func (s *Store) Levels() *levels.Tree {
 	if s.none() {
 		return noLevels()

@@ -16,7 +16,7 @@ const MaxAround = 1000
 //
 // Errors that wrap [ErrInvalid] say that the question is wrong; they are
 // returned before anything is read. Every method that takes a context ends
-// soon after it does, with its error.
+// soon after it does, with its error, but for [Engine.Tail], which just ends.
 type Engine struct {
 	backend Backend
 	onRead  atomic.Pointer[func(context.Context, Read)]

@@ -3,11 +3,13 @@ package query_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
@@ -142,6 +144,49 @@ func ExampleEngine_Histogram() {
 	// 02:04 0 0
 	// 02:05 2 1
 	// [{sync-prices 2} {sync-stock 1}] <nil>
+}
+
+// The lines of one run, as they are stored, for a file or another program.
+func ExampleEngine_Reader() {
+	at := time.Date(2026, 11, 21, 2, 3, 4, 0, time.UTC)
+	store := logger.OpenMemory(&logger.Options{Clock: func() time.Time { return at }})
+	defer store.Close()
+	_, run := store.Server("edge-1").Service("orders").Operation("sync-prices").Start(context.Background(), logger.ID("run-1"))
+	run.Info("fetched", zap.Int("rows", 42))
+	run.End(nil)
+
+	lines := store.Query().Reader(context.Background(), query.Filter{Run: "run-1", Kinds: []query.Kind{query.KindLine}})
+	defer lines.Close()
+	if _, err := io.Copy(os.Stdout, lines); err != nil {
+		panic(err)
+	}
+	// Output:
+	// {"seq":4,"timestamp":"2026-11-21T02:03:04.000000000Z","level":"info","kind":"line","server":"edge-1","service":"orders","operation":"sync-prices","run":"run-1","message":"fetched","details":{"rows":42}}
+}
+
+// Who changed a flow, and what.
+func ExampleEngine_Audit() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx := audit.WithActor(context.Background(), audit.User("admin@example.com"))
+	_, err := store.Audit().Record(ctx, audit.Entry{Event: audit.FlowUpdated, FlowID: "sync-prices",
+		Before: map[string]any{"limit": 10}, After: map[string]any{"limit": 20}})
+	if err != nil {
+		panic(err)
+	}
+	page, err := store.Query().Audit(context.Background(), query.AuditFilter{
+		FlowID: "sync-prices", User: "admin@example.com", Verbs: []audit.Verb{audit.VerbUpdate},
+	}, query.Paging{})
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range page.Items {
+		for _, c := range r.Changes {
+			fmt.Printf("%s by %s: %s %s, before %s, after %s\n", r.Title, r.Actor.Email, c.Op, c.Path, c.Before, c.After)
+		}
+	}
+	// Output:
+	// Flow Updated by admin@example.com: replace /limit, before 10, after 20
 }
 
 // A tail begins with what was there, here the newest record, and goes on until its

@@ -47,7 +47,8 @@ type Filter struct {
 	Step    string
 	Action  string
 	// Topic is what the record is about: "application", "system", "security",
-	// "performance" or the host's own word.
+	// "performance" or the host's own word. Events and requests have one, lines
+	// only where the host gave it.
 	Topic string
 
 	// Search is one or more keywords, quoted phrases among them, that the
@@ -155,8 +156,8 @@ func checkTimes(from, to time.Time) error {
 
 // Keywords splits a search into the parts that a message must hold: at blanks
 // outside double quotes, the quotes removed, empty parts left out. A quote that
-// is not closed reaches to the end. Backends that cannot use the result of
-// [Filter.Search] as it is call it.
+// is not closed reaches to the end. It is for backends, which get [Filter.Search]
+// as it was given.
 func Keywords(search string) []string {
 	var parts []string
 	var part strings.Builder

@@ -30,7 +30,8 @@ type Paging struct {
 	Offset int
 	// Cursor is [Page.Next] of the page before; "" starts at the beginning. It
 	// carries the order and the snapshot of that page, so Oldest and AsOf may
-	// be left out, and must not contradict it.
+	// be left out, and must not contradict it. The filter must be the same, which
+	// is not checked.
 	Cursor string
 	// AsOf leaves out every record with a greater seq: with [Page.AsOf] of the
 	// first page, offsets do not shift while records arrive. 0 means now, and so

@@ -19,7 +19,7 @@ type Kind string
 const (
 	// KindLine is one log statement inside a run or step, or to user.log.
 	KindLine Kind = "line"
-	// KindCapture is the captured input or output of a step.
+	// KindCapture is the captured input or output of a run or step.
 	KindCapture Kind = "capture"
 	// KindRun is the start, an update or the end of a run.
 	KindRun Kind = "run"
