@@ -14,8 +14,8 @@ import (
 	"github.com/steplog/steplog/query"
 )
 
-// ErrColumn is returned by [CSV] for a column that it does not know, before
-// anything is written.
+// ErrColumn is returned by [CSV] and [AccessCSV] for a column that they do not
+// know, before anything is written.
 var ErrColumn = errors.New("export: unknown column")
 
 // Cells says what [CSV] does with text that a spreadsheet could take for a
@@ -34,11 +34,12 @@ const (
 
 // CSVOptions say what [CSV] writes. The zero value and nil are ready to use.
 type CSVOptions struct {
-	// Columns are the columns in their order: keys of the line, such as
-	// "timestamp" or "service"; "file" for the log that holds the record;
-	// "error" for the error's message and "error_code" for its code; "details"
-	// for all details as JSON; and "details." with a path for one of them, such
-	// as "details.order.sku". nil means [DefaultColumns].
+	// Columns are the columns of [CSV] in their order: "seq", "timestamp",
+	// "attempt", "message", "stack" and "truncated"; the keys that
+	// query.Engine.Facets lists, such as "service", "file" and "error_code";
+	// "error" for the error's message; "details" for all details as JSON; and
+	// "details." with a path for one of them, such as "details.order.sku". Those
+	// of [AccessCSV] stand there. nil means [DefaultColumns], or [AccessColumns].
 	Columns []string
 	// Cells is what happens to cells that could be taken for formulas.
 	Cells Cells

@@ -68,10 +68,10 @@ func CheckName(name string) error {
 }
 
 // Files stores the closed files of a folder that are not in the bucket yet, as
-// they are stored there, under prefix and their names. It returns the names of
-// the objects that it made, in the folder's order, also with an error. A file
-// that is deleted or compressed meanwhile is left for the next call; active
-// files are never stored.
+// they are stored there. Names are prefix, which may end in a slash, and the
+// file's. It returns the names of the objects that it made, in the folder's order,
+// also with an error. A file that is deleted or compressed meanwhile is left for
+// the next call; active files are never stored. An audit trail has no record of it.
 //
 // A file that was stored plain and compressed later is stored again under its
 // new name; the earlier object is deleted then.

@@ -209,6 +209,35 @@ type panics struct{ archive.Bucket }
 
 func (panics) Put(context.Context, string, io.Reader) error { panic("no bucket") }
 
+// What was closed since the last call is stored, for example once an hour.
+func ExampleFiles() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	at := time.Date(2026, 11, 21, 2, 3, 4, 0, time.UTC)
+	store := logger.OpenMemory(&logger.Options{Clock: func() time.Time { return at }, Rule: rotation.Rule{Compression: rotation.None}})
+	defer store.Close()
+	store.Server("edge-1").To(logger.FileEmail).Info("polled the mailbox")
+	if err := store.Rotate(ctx, logger.FileEmail); err != nil {
+		panic(err)
+	}
+
+	bucket, err := archive.OpenFolder(dir)
+	if err != nil {
+		panic(err)
+	}
+	defer bucket.Close()
+	for range 2 {
+		fmt.Println(archive.Files(ctx, bucket, store.Files(), "edge-1/"))
+	}
+	// Output:
+	// [edge-1/email-2026-11-21T02-03-04.000.log] <nil>
+	// [] <nil>
+}
+
 func ExampleLog() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "")

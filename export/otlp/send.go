@@ -84,7 +84,9 @@ type Options struct {
 }
 
 // Send sends the records that seq yields to an OTLP receiver, one batch after
-// the other. endpoint is the whole URL, usually http://host:4318/v1/logs; one
+// the other: when it is full, and the last one when seq ends. What a
+// query.Engine.Tail yields may so wait for long: give it a context that ends, and
+// begin the next one after the last record that was sent. endpoint is the whole URL, usually http://host:4318/v1/logs; one
 // that is not http or https, or has no host, is an error before seq is used.
 //
 // A receiver that cannot be reached, or answers 429, 502, 503 or 504, is asked

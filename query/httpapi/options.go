@@ -25,7 +25,8 @@ type Options struct {
 	// looked at, and again where an answer needs a further permission. It returns
 	// [ErrUnauthenticated] or [ErrForbidden], or an error that wraps one of them,
 	// to refuse; any other error, and a panic, is answered with 503. It is called
-	// from many goroutines.
+	// from many goroutines. For the access log it may say who asks, by
+	// access.SetAccount with the request's context.
 	//
 	// [Token], [LoopbackOnly] and [AllowAll] are ready to use.
 	Authorize func(*http.Request, Permission) (Principal, error)
