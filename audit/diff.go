@@ -42,8 +42,8 @@ const (
 	// DefaultMaxChanges is how many changes a record keeps at most; it says how
 	// many more there were.
 	DefaultMaxChanges = 200
-	// DefaultMaxValueBytes is how long a value of a change may be before it is
-	// cut.
+	// DefaultMaxValueBytes is how long a value of a change may be as JSON before
+	// it is cut, in bytes.
 	DefaultMaxValueBytes = 2048
 
 	// maxDepth is how deep values are compared part by part. What lies deeper is

@@ -43,8 +43,8 @@ type Actor struct {
 	Type string `json:"type,omitempty"`
 }
 
-// User returns the actor that is known by an e-mail address, which is its id
-// too.
+// User returns the actor of type "user" that is known by an e-mail address, which
+// is its id too.
 func User(email string) Actor { return Actor{ID: email, Email: email, Type: "user"} }
 
 // Target is the thing that something is done to.

@@ -17,7 +17,7 @@ var (
 	ErrClosed = fmt.Errorf("%w: closed", ErrUnavailable)
 	// ErrLocked is returned by Open while another Recorder, of this or another
 	// process, writes the trail.
-	ErrLocked = errors.New("audit: the trail is written by another process")
+	ErrLocked = errors.New("audit: the trail is written by another process, or by another recorder of this one")
 	// ErrEvent is returned for an event that the catalogue does not have, and by
 	// Open for one that cannot be added to it.
 	ErrEvent = errors.New("audit: not an event that can be recorded")
@@ -26,7 +26,7 @@ var (
 	// ErrHold is returned for a hold that selects nothing or whose id is taken,
 	// and for the release of one that is not there.
 	ErrHold = errors.New("audit: not a hold that can be placed or released")
-	// ErrOptions is returned by Open for options that cannot be used together.
+	// ErrOptions is returned by Open for options that cannot be used.
 	ErrOptions = errors.New("audit: invalid option")
 	// ErrKey is returned when the key that signs or checks a trail is absent or
 	// cannot be read.

@@ -79,12 +79,42 @@ func ExampleRecorder_Do() {
 		panic(err)
 	}
 	defer trail.Close()
-	err = trail.Do(context.Background(), audit.Entry{Event: audit.FlowDeleted, FlowID: "old"}, func() error {
+	flow := map[string]any{"name": "Sync prices", "limit": 10}
+	change := audit.Entry{Event: audit.FlowUpdated, FlowID: "sync-prices", Before: flow, After: flow}
+	fmt.Println(trail.Do(context.Background(), change, func() error {
+		flow["limit"] = 20
+		return nil
+	}))
+	fmt.Println(trail.Do(context.Background(), audit.Entry{Event: audit.FlowDeleted, FlowID: "old"}, func() error {
 		return fmt.Errorf("%w: it is running", audit.ErrDenied)
-	})
-	fmt.Println(err)
+	}))
+
+	prover, err := audit.OpenProver(dir)
+	if err != nil {
+		panic(err)
+	}
+	defer prover.Close()
+	for line, err := range prover.Lines(1) { // behind that of the opening
+		if err != nil {
+			panic(err)
+		}
+		r, err := audit.ParseRecord(line)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(r.Title, r.Outcome)
+		for _, c := range r.Changes {
+			fmt.Printf("  %s %s %s → %s\n", c.Op, c.Path, c.Before, c.After)
+		}
+	}
 	// Output:
+	// <nil>
 	// audit: denied: it is running
+	// Flow Updated intent
+	// Flow Updated success
+	//   replace /limit 10 → 20
+	// Flow Deleted intent
+	// Flow Deleted denied
 }
 
 func ExampleDiff() {

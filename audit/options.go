@@ -15,7 +15,9 @@ import (
 // Options are the settings of a [Recorder]; nil and the zero value are ready to
 // use. They are copied by Open.
 type Options struct {
-	// Events are the host's own, in addition to the catalogue.
+	// Events are the host's own, in addition to the catalogue. Each needs a name
+	// that is not taken and does not begin with "steplog.", a verb, a module and a
+	// title, none over 128 bytes.
 	Events []Event
 
 	// Signer signs the checkpoints. Where it keeps its key is the host's matter,
@@ -63,8 +65,8 @@ type Options struct {
 	// MaxChanges is how many rows of a diff are kept: 0 means
 	// [DefaultMaxChanges], at most 10,000.
 	MaxChanges int
-	// MaxValueBytes is how long a value in a diff may be: 0 means
-	// [DefaultMaxValueBytes], between 256 and 16,384.
+	// MaxValueBytes is how long a value in a diff may be as JSON, in bytes: 0
+	// means [DefaultMaxValueBytes], between 256 and 16,384.
 	MaxValueBytes int
 
 	// Rule says when the file is sealed, what it is compressed with and how long

@@ -105,6 +105,7 @@ func TestLocked(t *testing.T) {
 	r := open(t, dir, nil)
 	_, err := audit.Open(dir, nil)
 	require.ErrorIs(t, err, audit.ErrLocked)
+	require.ErrorContains(t, err, "another recorder of this one")
 	require.NoError(t, r.Close())
 	require.NoError(t, r.Close(), "twice is fine")
 	_, err = flow(r, "late")

@@ -293,7 +293,8 @@ func (r *Recorder) Dropped() int64 {
 // The outcome is success when act returns nil, denied when its error wraps
 // [ErrDenied], and failure for any other error, whose text becomes the reason.
 // When act panics the outcome is panic, and Do panics again with the same value.
-// Entry.Before is looked at before the act, and Entry.After when it has ended.
+// Entry.Before is looked at before the act, and Entry.After when it has ended: one
+// map or pointer in both shows what the act changed. Entry.Outcome is not looked at.
 //
 // Do returns the error of act. When the act was done and its outcome could not
 // be recorded, it returns an error that wraps [ErrUnavailable]. Of a nil act
@@ -386,9 +387,10 @@ func (r *Recorder) Rule() rotation.Rule {
 }
 
 // SetRule changes when the trail's file is sealed and how long sealed files are
-// kept, and records it. It returns an error that wraps rotation.ErrRule, and
-// changes nothing, when the rule cannot be; and one that wraps [ErrUnavailable]
-// when the change cannot be recorded.
+// kept, and records it. It holds until the trail is opened again, by Options.Rule
+// then. It returns an error that wraps rotation.ErrRule, and changes nothing, when
+// the rule cannot be; and one that wraps [ErrUnavailable] when the change cannot be
+// recorded.
 func (r *Recorder) SetRule(ctx context.Context, rule rotation.Rule) error {
 	if r == nil {
 		return ErrClosed
