@@ -18,7 +18,7 @@ type Info struct {
 	// zero where none does near the beginning or the end.
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
-	// Active is true for the file that is being written.
+	// Active is true for NAME.log, whether or not somebody writes it now.
 	Active bool `json:"active"`
 	// Compressed is true for a file that Folder.Open decompresses.
 	Compressed bool `json:"compressed"`

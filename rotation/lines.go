@@ -36,7 +36,7 @@ func (f *Folder) Head(file string, n int) ([]string, error) { return f.Lines(fil
 // in the list.
 func (f *Folder) Lines(file string, first, n int) ([]string, error) {
 	if first < 1 || n < 0 || n > maxLines {
-		return nil, fmt.Errorf("%w: %d from %d", ErrRange, n, first)
+		return nil, fmt.Errorf("%w: %d from line %d on, where 0 to %d from line 1 on may be asked for", ErrRange, n, first, maxLines)
 	}
 	t, size, err := f.openLines(file)
 	if err != nil {

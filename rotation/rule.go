@@ -37,7 +37,7 @@ type Rule struct {
 	// the time of a file's last record counts. A clock that leaps ahead by more
 	// than an hour while the file is open makes nothing old for a day, so that it
 	// can be set right; a machine that was suspended looks the same. 0 keeps files
-	// however old.
+	// however old. In JSON it is a number of nanoseconds.
 	MaxAge time.Duration `json:"max_age,omitempty"`
 	// MaxTotalBytes is how much disk the files of the log take together, the
 	// active one included, in bytes as stored: compressed files count

@@ -29,7 +29,8 @@ type Options struct {
 	// RequestIDHeader is the header that has the request's id: "" means
 	// X-Request-Id.
 	RequestIDHeader string
-	// Attributor says where addresses belong. Private ones are "LAN" without it.
+	// Attributor says where addresses belong. It is not asked about private ones,
+	// which are "LAN".
 	Attributor Attributor
 	// Attributes returns further facts of a request, nil for none. It is called
 	// before the handler and must not change the request.

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// Record is one request.
+// Record is one request. The middleware cuts the path, the query and the memo at 4
+// KiB, and other texts of the request and of [SetAccount] at 1 KiB.
 type Record struct {
 	// Seq is its number in the folder of logs, 0 before it is stored.
 	Seq uint64
@@ -34,7 +35,8 @@ type Record struct {
 	// Method to Protocol are as in the request, before any handler changed it.
 	// Query is "" unless [Options.Query] asks for it.
 	Method, Path, Query, Host, Protocol string
-	// Status is that of the answer, 200 when the handler did not say.
+	// Status is that of the answer, 200 when the handler did not say, and 500 when
+	// it panicked before it did.
 	Status int
 	// Bytes is the length of the answer's body.
 	Bytes int64
