@@ -25,8 +25,9 @@
 //
 // [Store.Levels] holds the settings that change while the program runs: the
 // minimum level, the switch for lines and the switch for captures, for each
-// server, service, operation and action. A file can have levels of its own
-// ([FileRule]). Neither ever suppresses the records of runs and steps: they
+// server, service, operation and action. At first lines are recorded from
+// Options.Level up, and inputs and outputs are captured. A file can have levels of
+// its own ([FileRule]). Neither ever suppresses the records of runs and steps: they
 // are the history. A call that is not recorded costs one atomic load.
 //
 // # Audit and access
