@@ -387,10 +387,10 @@ func (r *Recorder) Rule() rotation.Rule {
 }
 
 // SetRule changes when the trail's file is sealed and how long sealed files are
-// kept, and records it. It holds until the trail is opened again, by Options.Rule
-// then. It returns an error that wraps rotation.ErrRule, and changes nothing, when
-// the rule cannot be; and one that wraps [ErrUnavailable] when the change cannot be
-// recorded.
+// kept, and records it. The change ends with the Recorder: the next [Open] goes by
+// Options.Rule. SetRule returns an error that wraps rotation.ErrRule, and changes
+// nothing, when the rule cannot be; and one that wraps [ErrUnavailable] when the
+// change cannot be recorded.
 func (r *Recorder) SetRule(ctx context.Context, rule rotation.Rule) error {
 	if r == nil {
 		return ErrClosed
