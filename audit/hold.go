@@ -67,8 +67,16 @@ func (s *selector) selects(r *Record) bool {
 
 // holds are the holds in force.
 type holds struct {
-	mu   sync.Mutex // guards list, and held while it is written
+	mu   sync.Mutex // guards what follows, and held while the list is written
 	list []Hold
+	ours bool // the trail is open: the list is that of its folder, and nobody else writes there
+}
+
+// own says whether the list may be written from now on.
+func (h *holds) own(ours bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ours = ours
 }
 
 const holdsVersion = 1
@@ -115,9 +123,9 @@ func (h *holds) write(fsys vfs.FS, dir string, list []Hold) error {
 
 // Hold puts records on hold: no file of the trail that has one of them is deleted
 // until the hold is released, however old it is. It is durable and recorded when
-// Hold returns nil; when it cannot be recorded it is in force all the same. It
-// returns [ErrHold] for a hold without an id or a condition, or whose id is
-// taken.
+// Hold returns nil; when it cannot be recorded it is in force all the same, unless the
+// trail is not open at all: nothing is placed then. It returns [ErrHold] for a hold
+// without an id or a condition, or whose id is taken.
 func (r *Recorder) Hold(ctx context.Context, h Hold) error {
 	if r == nil {
 		return ErrClosed
@@ -127,6 +135,9 @@ func (r *Recorder) Hold(ctx context.Context, h Hold) error {
 	}
 	r.holds.mu.Lock()
 	defer r.holds.mu.Unlock()
+	if !r.holds.ours {
+		return r.notOpen()
+	}
 	if slices.ContainsFunc(r.holds.list, func(o Hold) bool { return o.ID == h.ID }) {
 		return fmt.Errorf("%w: the id %.80q is taken", ErrHold, h.ID)
 	}
@@ -148,6 +159,9 @@ func (r *Recorder) Release(ctx context.Context, id string) error {
 	}
 	r.holds.mu.Lock()
 	defer r.holds.mu.Unlock()
+	if !r.holds.ours {
+		return r.notOpen()
+	}
 	i := slices.IndexFunc(r.holds.list, func(o Hold) bool { return o.ID == id })
 	if i < 0 {
 		return fmt.Errorf("%w: there is none with the id %.80q", ErrHold, id)

@@ -120,6 +120,7 @@ func (r *Recorder) Reopen(ctx context.Context) error {
 			return nil
 		}
 		r.state.Store(&state{err: failed})
+		r.holds.own(false)
 		_ = s.trail.close() // it has failed, and said so
 		r.left, r.leftBy = *s.trail.latest.Load(), s.trail.signer.Name()
 	}
@@ -128,6 +129,7 @@ func (r *Recorder) Reopen(ctx context.Context) error {
 		r.state.Store(&state{err: unavailable(err)})
 		return err
 	}
+	r.holds.own(true)
 	r.state.Store(s)
 	signal(s.trail.sealed)
 	return nil
@@ -450,7 +452,16 @@ func (r *Recorder) Close() error {
 	if s.trail == nil {
 		return nil
 	}
+	r.holds.own(false)
 	return s.trail.close()
+}
+
+// notOpen says why there is no trail to write.
+func (r *Recorder) notOpen() error {
+	if s := r.state.Load(); s.trail == nil {
+		return s.err
+	}
+	return ErrClosed
 }
 
 // path is where one of the trail's files lies.

@@ -116,6 +116,36 @@ func TestHolds(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A Recorder that has no trail open changes no holds: it does not know them, or another
+// one has them now.
+func TestHoldsOfATrailThatIsNotOpen(t *testing.T) {
+	mem := vfs.NewMem()
+	old, err := audit.OpenHosted(dir, &audit.Options{BestEffort: true}, audit.Host{FS: mem})
+	require.NoError(t, err)
+	require.NoError(t, old.Hold(t.Context(), audit.Hold{ID: "case-1", FlowID: "1"}))
+	require.NoError(t, old.Close())
+
+	key := content(t, mem, "audit.key")
+	require.NoError(t, mem.Remove(dir+"/audit.key"))
+	r, err := audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.ErrorIs(t, err, audit.ErrKey)
+	err = r.Hold(t.Context(), audit.Hold{ID: "case-2", FlowID: "2"})
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	require.ErrorIs(t, err, audit.ErrKey, "why")
+	put(t, mem, "audit.key", key)
+	require.NoError(t, r.Reopen(t.Context()))
+	require.Equal(t, []audit.Hold{{ID: "case-1", FlowID: "1"}}, r.Holds())
+	require.NoError(t, r.Hold(t.Context(), audit.Hold{ID: "case-2", FlowID: "2"}))
+
+	require.ErrorIs(t, old.Hold(t.Context(), audit.Hold{ID: "case-3", FlowID: "3"}), audit.ErrClosed)
+	require.ErrorIs(t, old.Release(t.Context(), "case-1"), audit.ErrClosed)
+	require.NoError(t, r.Close())
+	r, err = audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.NoError(t, err)
+	require.Equal(t, []audit.Hold{{ID: "case-1", FlowID: "1"}, {ID: "case-2", FlowID: "2"}}, r.Holds())
+	require.NoError(t, r.Close())
+}
+
 func TestHoldConditions(t *testing.T) {
 	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	for name, h := range map[string]audit.Hold{
