@@ -139,10 +139,7 @@ func (o *Options) complete() (Options, error) {
 		c.OnProblem = func(error) {}
 	}
 	hook := c.OnProblem
-	c.OnProblem = func(err error) {
-		defer func() { _ = recover() }() // the hook is the host's, and called on goroutines of the Recorder
-		hook(err)
-	}
+	c.OnProblem = func(err error) { _ = apart(func() { hook(err) }) } // nobody is left to tell
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}

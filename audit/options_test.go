@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,6 +194,61 @@ func TestSignerPanics(t *testing.T) {
 	require.NoError(t, err, "nothing was written, so nothing is wrong")
 	require.EqualValues(t, 1, receipt.Seq)
 	require.NoError(t, r.Close())
+}
+
+// leaving is a signer that ends the goroutine it is called on at times.
+type leaving struct{ failing }
+
+func (l leaving) Sign(msg []byte) ([]byte, error) {
+	if l.away.Load() {
+		runtime.Goexit()
+	}
+	return l.quick.Sign(msg)
+}
+
+// What ends its goroutine, as testing's FailNow does, ends none of the Recorder's.
+func TestHooksThatEndTheirGoroutine(t *testing.T) {
+	mem := vfs.NewMem()
+	var full atomic.Bool
+	away := new(atomic.Bool)
+	away.Store(true)
+	var told, problems atomic.Int64
+	o := audit.Options{Signer: leaving{failing{"a", away}}, Timeout: time.Minute,
+		OnCheckpoint: func([]byte) { told.Add(1); runtime.Goexit() },
+		OnProblem:    func(error) { problems.Add(1); runtime.Goexit() }}
+	fsys := vfs.Inject(mem, func(op vfs.Op) error {
+		if full.Load() && op.Kind == vfs.OpWriteAt && strings.HasSuffix(op.Name, "audit.log") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	_, err := hosted(fsys, o)
+	require.ErrorContains(t, err, "the signer ended its goroutine")
+	away.Store(false)
+	r, err := hosted(fsys, o)
+	require.NoError(t, err)
+	away.Store(true)
+	_, err = flow(r, "unsigned")
+	require.ErrorIs(t, err, audit.ErrUnavailable)
+	require.ErrorContains(t, err, "the signer ended its goroutine")
+	away.Store(false)
+	receipt, err := flow(r, "signed")
+	require.NoError(t, err, "nothing was written, so nothing is wrong")
+	require.EqualValues(t, 1, receipt.Seq)
+	full.Store(true)
+	_, err = flow(r, "no room")
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	full.Store(false)
+	require.NoError(t, r.Reopen(t.Context()))
+	receipt, err = flow(r, "after")
+	require.NoError(t, err)
+	require.NoError(t, r.Rotate(t.Context()))
+	require.NoError(t, r.Close())
+	require.GreaterOrEqual(t, told.Load(), int64(2))
+	require.GreaterOrEqual(t, problems.Load(), int64(2))
+	require.Equal(t, receipt.Checkpoint, content(t, mem, "audit.checkpoint"))
+	_, err = verify(t, mem)
+	require.NoError(t, err)
 }
 
 // Hooks that panic end nothing.

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -68,10 +67,7 @@ func (t *trail) publishAll() {
 }
 
 func (t *trail) callHook(text []byte) {
-	defer func() {
-		if p := recover(); p != nil {
-			t.problem(fmt.Errorf("audit: Options.OnCheckpoint panicked: %s", line.PanicText(p)))
-		}
-	}()
-	t.hook(append([]byte(nil), text...))
+	if wrong := apart(func() { t.hook(append([]byte(nil), text...)) }); wrong != "" {
+		t.problem(fmt.Errorf("audit: Options.OnCheckpoint %s", wrong))
+	}
 }

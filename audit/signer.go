@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	"golang.org/x/mod/sumdb/note"
-
-	"github.com/steplog/steplog/internal/line"
 )
 
 // hostKeys returns what checks the checkpoints that a host signs: the keys that
@@ -53,12 +51,10 @@ func verifierOf(signer note.Signer) (note.Verifier, error) {
 // sign has a signer sign. It is the host's, and its panic an error: commits are
 // made on a goroutine of the Recorder, where no host could recover from it.
 func sign(signer note.Signer, text []byte) (signature []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			signature, err = nil, fmt.Errorf("the signer panicked: %s", line.PanicText(p))
-		}
-	}()
-	return signer.Sign(text)
+	if wrong := apart(func() { signature, err = signer.Sign(text) }); wrong != "" {
+		return nil, fmt.Errorf("the signer %s", wrong)
+	}
+	return signature, err
 }
 
 // resigner checks signatures by making them again.
