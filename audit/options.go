@@ -22,7 +22,8 @@ type Options struct {
 
 	// Signer signs the checkpoints. Where it keeps its key is the host's matter,
 	// for example in a KMS. It is called once for each commit; what it takes is
-	// part of each Record.
+	// part of each Record. Open has it sign once more, to see that what it signs
+	// can be checked.
 	//
 	// Without one a key is made and kept in the folder, as audit.key. It proves
 	// that nobody without access to that file changed the trail; who can read it

@@ -365,6 +365,50 @@ func TestSignerAlone(t *testing.T) {
 	}
 }
 
+// liar is a signer that signs with another key than it says.
+type liar struct{ quick }
+
+func (l liar) Sign(msg []byte) ([]byte, error) { return quick("other").Sign(msg) }
+
+// What nobody could check when the trail is opened again is not begun.
+func TestSignerOfAnotherKey(t *testing.T) {
+	mem := vfs.NewMem()
+	for range 2 {
+		for _, o := range []audit.Options{
+			{Signer: liar{"a"}, Verifiers: quick("a").list()},
+			{Signer: liar{"a"}},
+		} {
+			_, err := audit.OpenHosted(dir, &o, audit.Host{FS: mem})
+			require.ErrorIs(t, err, audit.ErrOptions)
+			require.NotErrorIs(t, err, audit.ErrDamaged)
+		}
+		r, err := hosted(mem, audit.Options{}) // nothing is wrong with what is there
+		require.NoError(t, err)
+		_, err = flow(r, "f")
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+	}
+	_, err := verify(t, mem)
+	require.NoError(t, err)
+
+	// The two lines of audit.key can be of different keys, too.
+	mem = vfs.NewMem()
+	r, err := audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	key := content(t, mem, "audit.key")
+	private, _, err := note.GenerateKey(nil, "other")
+	require.NoError(t, err)
+	put(t, mem, "audit.key", append([]byte(private+"\n"), lines(key)[1]...))
+	r, err = audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.ErrorIs(t, err, audit.ErrKey)
+	require.NoError(t, r.Close())
+	put(t, mem, "audit.key", key)
+	r, err = audit.OpenHosted(dir, nil, audit.Host{FS: mem})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+}
+
 // A trail whose key was lost is not given another.
 func TestLostKey(t *testing.T) {
 	mem := vfs.NewMem()

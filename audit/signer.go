@@ -13,39 +13,43 @@ import (
 // hostKeys returns what checks the checkpoints that a host signs: the keys that
 // it named and, where its own is not among them, what can be made of the signer.
 func hostKeys(signer note.Signer, named note.Verifiers) (note.Verifiers, error) {
+	trusted := named
+	wrong := "what Signer signs is not signed with the key that Verifiers have for it"
+	unknown := (*note.UnknownVerifierError)(nil)
 	if named != nil {
 		_, err := named.Verifier(signer.Name(), signer.KeyHash())
-		if unknown := (*note.UnknownVerifierError)(nil); !errors.As(err, &unknown) {
-			return named, nil // it is there, or what is wrong with it will show
-		}
+		errors.As(err, &unknown) // what else is wrong with it will show
 	}
-	own, err := verifierOf(signer)
-	if err != nil {
-		return nil, err
+	if named == nil || unknown != nil {
+		trusted = verifiers{named, note.VerifierList(verifierOf(signer))}
+		wrong = "Signer signs the same text in different ways, or checks none of what it signs, and needs Verifiers"
 	}
-	return verifiers{named, note.VerifierList(own)}, nil
+	right, err := checks(trusted, signer)
+	if err == nil && !right {
+		err = fmt.Errorf("%w: %s", ErrOptions, wrong)
+	}
+	return trusted, err
 }
 
 // verifierOf makes a verifier of a signer: it is one itself, or signs a text the
 // same way each time, as Ed25519 does (RFC 8032 §5.1.6), so that a signature is
 // right when it is what the signer would say now.
-func verifierOf(signer note.Signer) (note.Verifier, error) {
+func verifierOf(signer note.Signer) note.Verifier {
 	if v, ok := signer.(note.Verifier); ok {
-		return v, nil
+		return v
 	}
-	text := checkpointText(signer.Name(), 0, (&frontier{}).root())
-	first, err := sign(signer, text)
+	return &resigner{signer: signer}
+}
+
+// checks reports whether keys check what a signer signs. Where they do not, that would
+// show when the trail is opened the next time, and pass for damage.
+func checks(trusted note.Verifiers, signer note.Signer) (bool, error) {
+	point, err := signCheckpoint(signer.Name(), &frontier{}, signer)
 	if err != nil {
-		return nil, fmt.Errorf("sign: %w", err)
+		return false, err
 	}
-	again, err := sign(signer, text)
-	if err != nil {
-		return nil, fmt.Errorf("sign: %w", err)
-	}
-	if !bytes.Equal(first, again) {
-		return nil, fmt.Errorf("%w: Signer signs the same text in different ways and needs Verifiers", ErrOptions)
-	}
-	return &resigner{signer: signer}, nil
+	_, err = OpenCheckpoint(point.Note, trusted)
+	return err == nil, nil
 }
 
 // sign has a signer sign. It is the host's, and its panic an error: commits are
@@ -108,7 +112,12 @@ func (r *Recorder) keys() (note.Signer, note.Verifiers, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %s: %w", ErrKey, keyName, err)
 	}
-	return signer, verifiers{note.VerifierList(verifier), r.opts.Verifiers}, nil
+	trusted := verifiers{note.VerifierList(verifier), r.opts.Verifiers}
+	right, err := checks(trusted, signer)
+	if err == nil && !right {
+		err = fmt.Errorf("%w: %s: one of its keys does not check what the other signs", ErrKey, keyName)
+	}
+	return signer, trusted, err
 }
 
 // verifiers asks one after the other.
