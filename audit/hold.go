@@ -125,13 +125,16 @@ func (h *holds) write(fsys vfs.FS, dir string, list []Hold) error {
 // until the hold is released, however old it is. It is durable and recorded when
 // Hold returns nil; when it cannot be recorded it is in force all the same, unless the
 // trail is not open at all: nothing is placed then. It returns [ErrHold] for a hold
-// without an id or a condition, or whose id is taken.
+// without an id or a condition, with a To before From, or whose id is taken.
 func (r *Recorder) Hold(ctx context.Context, h Hold) error {
 	if r == nil {
 		return ErrClosed
 	}
 	if h.ID == "" || h.From.IsZero() && h.To.IsZero() && h.Actor == "" && h.FlowID == "" {
 		return fmt.Errorf("%w: an id and a condition are needed", ErrHold)
+	}
+	if !h.From.IsZero() && !h.To.IsZero() && h.To.Before(h.From) {
+		return fmt.Errorf("%w: To is before From", ErrHold)
 	}
 	r.holds.mu.Lock()
 	defer r.holds.mu.Unlock()

@@ -98,6 +98,10 @@ func TestHolds(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrHold)
 	require.EqualError(t, err, `audit: not a hold that can be placed or released: the id "case-1" is taken`)
 	require.ErrorIs(t, r.Hold(t.Context(), audit.Hold{ID: "case-2"}), audit.ErrHold)
+	now := time.Now()
+	backward := r.Hold(t.Context(), audit.Hold{ID: "case-2", From: now, To: now.Add(-time.Hour)})
+	require.ErrorIs(t, backward, audit.ErrHold, "it would hold nothing")
+	require.ErrorContains(t, backward, "To is before From")
 	require.ErrorIs(t, r.Release(t.Context(), "case-9"), audit.ErrHold)
 	require.NoError(t, r.Close())
 
