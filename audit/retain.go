@@ -129,13 +129,11 @@ func (r *Recorder) deleteSegment(t *trail, name, following string) (kept bool, e
 	if err != nil {
 		return false, err
 	}
-	for _, ext := range []string{"", ".gz", ".zst"} {
+	// The sidecar goes first: nobody would look for one whose file is gone.
+	for _, ext := range []string{hashesExt, "", ".gz", ".zst"} {
 		if err := r.fs.Remove(r.path(name + ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, err
 		}
-	}
-	if err := r.fs.Remove(r.path(name + hashesExt)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
 	}
 	return false, r.fs.SyncDir(r.dir)
 }

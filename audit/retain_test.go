@@ -88,6 +88,45 @@ func TestRetention(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrMissing)
 }
 
+// A process that is killed while it deletes a file leaves nothing of it for ever.
+func TestRetentionIsKilled(t *testing.T) {
+	for n, killed := int64(1), true; killed; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			var left atomic.Int64
+			r, err := hosted(vfs.Inject(mem, func(op vfs.Op) error {
+				if op.Kind == vfs.OpRemove && left.Add(-1) == 0 {
+					mem.Halt()
+				}
+				return nil
+			}), audit.Options{})
+			require.NoError(t, err)
+			fill(t, r, 0, 2)
+			synctest.Wait()
+			left.Store(n)
+			require.NoError(t, r.SetRule(t.Context(), rotation.Rule{MaxFiles: 1}))
+			synctest.Wait()
+			killed = left.Load() <= 0
+			_ = r.Close() // of a process that is gone
+			after := mem.Kill()
+			r, err = hosted(after, audit.Options{Rule: rotation.Rule{MaxFiles: 1}})
+			require.NoError(t, err)
+			synctest.Wait()
+			require.NoError(t, r.Close())
+			require.Equal(t, 1, sealedFiles(t, after))
+			infos, err := after.ReadDir(dir)
+			require.NoError(t, err)
+			for _, info := range infos {
+				if base, ok := strings.CutSuffix(info.Name(), ".hashes"); ok && base != "audit.log" {
+					require.NotNil(t, content(t, after, base+".gz"), "%s of nothing, after %d", info.Name(), n)
+				}
+			}
+			_, err = verify(t, after)
+			require.NoError(t, err)
+		})
+	}
+}
+
 func TestHolds(t *testing.T) {
 	mem := vfs.NewMem()
 	r, err := hosted(mem, audit.Options{})
