@@ -127,6 +127,42 @@ func TestRetentionIsKilled(t *testing.T) {
 	}
 }
 
+// Of a file that was being compressed when the process was killed nothing stays that the
+// rule of the next one does not finish.
+func TestCompressionIsKilled(t *testing.T) {
+	for n, killed := int64(1), true; killed; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			var left atomic.Int64
+			r, err := hosted(vfs.Inject(mem, func(op vfs.Op) error {
+				if op.Writes() && strings.HasPrefix(op.Name, dir+"/audit-") && left.Add(-1) == 0 {
+					mem.Halt()
+				}
+				return nil
+			}), audit.Options{Rule: rotation.Rule{Compression: rotation.Zstd}})
+			require.NoError(t, err)
+			synctest.Wait()
+			left.Store(n)
+			fill(t, r, 0, 1)
+			synctest.Wait()
+			killed = left.Load() <= 0
+			_ = r.Close() // of a process that is gone
+			after := mem.Kill()
+			r, err = hosted(after, audit.Options{Rule: rotation.Rule{Compression: rotation.None}})
+			require.NoError(t, err)
+			synctest.Wait()
+			require.NoError(t, r.Close())
+			infos, err := after.ReadDir(dir)
+			require.NoError(t, err)
+			for _, info := range infos {
+				require.False(t, strings.HasSuffix(info.Name(), ".tmp"), "%s, after %d", info.Name(), n)
+			}
+			_, err = verify(t, after)
+			require.NoError(t, err)
+		})
+	}
+}
+
 func TestHolds(t *testing.T) {
 	mem := vfs.NewMem()
 	r, err := hosted(mem, audit.Options{})

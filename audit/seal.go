@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/steplog/steplog/internal/block"
 	"github.com/steplog/steplog/internal/vfs"
@@ -92,6 +93,27 @@ func (t *trail) seal() error {
 func (t *trail) broken(err error) error {
 	t.fail(err)
 	return err
+}
+
+// sweep removes what a process that was killed had not finished of a sealed file's
+// compressed form, or of its sidecar. It is made again, though by another rule under
+// another name.
+func (t *trail) sweep() error {
+	infos, err := t.fs.ReadDir(t.dir)
+	if err != nil {
+		return err
+	}
+	for _, info := range infos {
+		name, unfinished := strings.CutSuffix(info.Name(), ".tmp")
+		name = strings.TrimSuffix(name, hashesExt)
+		if log, ok := rotation.LogOf(name); !unfinished || !ok || log != logName || name == activeName {
+			continue
+		}
+		if err := vfs.IgnoreNotExist(t.fs.Remove(filepath.Join(t.dir, info.Name()))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finishSealed writes the sidecars of sealed files and compresses those that are

@@ -320,6 +320,9 @@ func (t *trail) fail(err error) {
 func (t *trail) keepAll() {
 	ticker := time.NewTicker(keepEvery)
 	defer ticker.Stop()
+	if err := t.sweep(); err != nil {
+		t.problem(fmt.Errorf("audit: compress: %w", err))
+	}
 	for {
 		select {
 		case <-t.sealed:
