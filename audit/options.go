@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/mask"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
@@ -80,7 +81,8 @@ type Options struct {
 	// OnProblem hears of every problem that no caller is told. It may be called
 	// from any goroutine.
 	OnProblem func(error)
-	// Clock tells the time, nil for time.Now. It must be safe for concurrent use.
+	// Clock tells the time, nil for time.Now, which holds too where it panics. It
+	// must be safe for concurrent use.
 	Clock func() time.Time
 }
 
@@ -143,8 +145,24 @@ func (o *Options) complete() (Options, error) {
 	c.OnProblem = func(err error) { _ = apart(func() { hook(err) }) } // nobody is left to tell
 	if c.Clock == nil {
 		c.Clock = time.Now
+	} else {
+		c.Clock = surely(c.Clock, c.OnProblem)
 	}
 	return c, nil
+}
+
+// surely is a clock of the host's that goes by the system's time where that one panics:
+// files are named and kept by it on goroutines of the Recorder.
+func surely(clock func() time.Time, problem func(error)) func() time.Time {
+	return func() (now time.Time) {
+		defer func() {
+			if p := recover(); p != nil {
+				problem(fmt.Errorf("audit: Options.Clock panicked: %s", line.PanicText(p)))
+				now = time.Now()
+			}
+		}()
+		return clock()
+	}
 }
 
 // Host is what another package of this module lends a Recorder.

@@ -265,6 +265,33 @@ func TestHooksPanic(t *testing.T) {
 	require.ErrorContains(t, <-heard, "Options.OnCheckpoint panicked: a audit_test.itself")
 }
 
+// A clock that panics ends nothing: files are named and deleted by the system's time.
+func TestClockPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var broken atomic.Bool
+		var problem atomic.Value
+		r, err := hosted(mem, audit.Options{Rule: rotation.Rule{MaxAge: 24 * time.Hour},
+			Clock: func() time.Time {
+				if broken.Load() {
+					panic("no time")
+				}
+				return time.Now()
+			}, OnProblem: func(err error) { problem.Store(err.Error()) }})
+		require.NoError(t, err)
+		broken.Store(true)
+		fill(t, r, 0, 2)
+		require.Equal(t, "audit: Options.Clock panicked: no time", problem.Load())
+		require.Equal(t, 2, sealedFiles(t, mem))
+		time.Sleep(30 * time.Hour) // of the bubble's clock
+		synctest.Wait()
+		require.Zero(t, sealedFiles(t, mem))
+		require.NoError(t, r.Close())
+		_, err = verify(t, mem)
+		require.NoError(t, err)
+	})
+}
+
 func TestSignerFails(t *testing.T) {
 	mem := vfs.NewMem()
 	away := new(atomic.Bool)
