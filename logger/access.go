@@ -3,6 +3,7 @@ package logger
 import (
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/internal/line"
@@ -28,8 +29,10 @@ func (s *Store) openAccess() {
 	if s.options.Access != nil {
 		o = *s.options.Access
 	}
-	if o.Clock == nil {
+	if clock := o.Clock; clock == nil {
 		o.Clock = s.now
+	} else {
+		o.Clock = func() time.Time { return s.hostNow("Options.Access.Clock", clock) }
 	}
 	if hook := o.Attributes; hook != nil {
 		o.Attributes = func(req *http.Request) map[string]string {

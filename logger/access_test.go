@@ -151,6 +151,7 @@ func TestAccessHooksThatPanic(t *testing.T) {
 		var problems heard
 		store := openMemory(t, &logger.Options{OnProblem: problems.hook, Access: &access.Options{
 			Attributor: panickingAttributor{}, Attributes: func(*http.Request) map[string]string { panic("no such header") },
+			Clock: func() time.Time { panic("no time") },
 		}})
 		req := httptest.NewRequest("GET", "/path", nil)
 		req.RemoteAddr = "203.0.113.7:80"
@@ -164,7 +165,7 @@ func TestAccessHooksThatPanic(t *testing.T) {
 		require.Len(t, page.Items, 1)
 		require.Equal(t, http.StatusTeapot, page.Items[0].Status)
 		require.NoError(t, store.Close())
-		for i, what := range []string{"Attributes", "Attributor"} {
+		for i, what := range []string{"Clock", "Attributes", "Clock", "Attributor"} {
 			require.ErrorIs(t, problems.all()[i], logger.ErrPanicked)
 			require.ErrorContains(t, problems.all()[i], what)
 		}

@@ -242,7 +242,7 @@ func (s *Store) now() (now time.Time) {
 	if s.options.Clock == nil {
 		return s.clock.now()
 	}
-	return s.hostNow()
+	return s.hostNow("Options.Clock", s.options.Clock)
 }
 
 // stamp is now for the time of a line.
@@ -250,15 +250,16 @@ func (s *Store) stamp() time.Time {
 	if s.options.Clock == nil {
 		return s.clock.stamp()
 	}
-	return s.hostNow()
+	return s.hostNow("Options.Clock", s.options.Clock)
 }
 
-func (s *Store) hostNow() (now time.Time) {
+// hostNow is the time of a host's clock; what is the option's name.
+func (s *Store) hostNow(what string, clock func() time.Time) (now time.Time) {
 	defer func() {
 		if p := recover(); p != nil {
-			_ = s.panicked("Options.Clock", p)
+			_ = s.panicked(what, p)
 			now = time.Now()
 		}
 	}()
-	return s.options.Clock()
+	return clock()
 }

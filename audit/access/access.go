@@ -11,7 +11,7 @@ import (
 
 // Options are the settings of a [Recorder]; nil and the zero value are ready to
 // use. They are copied by New. An Attributor or Attributes that panics says
-// nothing of the request, which goes on.
+// nothing of the request, which goes on; where Clock does, the system's time holds.
 type Options struct {
 	// ForwardedHeader is the header in which proxies say who asked them:
 	// "X-Forwarded-For", "Forwarded" (RFC 7239), or one with a single address. It
@@ -105,7 +105,17 @@ func (r *Recorder) now() time.Time {
 	if r.opts.Clock == nil {
 		return time.Now().UTC()
 	}
-	return r.opts.Clock().UTC()
+	return r.hostNow().UTC()
+}
+
+// hostNow is what the host's clock tells.
+func (r *Recorder) hostNow() (now time.Time) {
+	defer func() {
+		if recover() != nil {
+			now = time.Now()
+		}
+	}()
+	return r.opts.Clock()
 }
 
 // attribute says where an address belongs.

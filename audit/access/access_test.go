@@ -141,7 +141,9 @@ func TestHooksThatPanic(t *testing.T) {
 	var b book
 	recorder := access.New(b.add, &access.Options{
 		Attributor: panics{}, Attributes: func(*http.Request) map[string]string { panic("no such header") },
+		Clock: func() time.Time { panic("no time") },
 	})
+	began := time.Now()
 	answer := httptest.NewRecorder()
 	req := httptest.NewRequest("GET", "/path", nil)
 	req.RemoteAddr = "203.0.113.7:80"
@@ -149,6 +151,7 @@ func TestHooksThatPanic(t *testing.T) {
 	require.Equal(t, http.StatusTeapot, answer.Code)
 	require.Equal(t, http.StatusTeapot, b.last(t).Status)
 	require.False(t, b.last(t).Panic)
+	require.False(t, b.last(t).Time.Before(began))
 	recorder.Record(access.Record{Path: "/other", IP: netip.MustParseAddr("203.0.113.7")})
 	require.Equal(t, "/other", b.last(t).Path)
 }

@@ -79,7 +79,7 @@ func (r *Recorder) since(start time.Time) time.Duration {
 	if r.opts.Clock == nil {
 		return time.Since(start)
 	}
-	return r.opts.Clock().Sub(start)
+	return r.now().Sub(start)
 }
 
 // exchange is one request while it is handled: the writer of its answer and its
