@@ -80,6 +80,9 @@ func NewHosted(record func(Record), options *Options, h Host) *Recorder {
 	r.opts.RequestIDHeader = http.CanonicalHeaderKey(r.opts.RequestIDHeader)
 	r.proxies.header = http.CanonicalHeaderKey(r.opts.ForwardedHeader)
 	for _, p := range r.opts.TrustedProxies {
+		if p.Addr().Is4In6() && p.Bits() >= 96 { // addresses have one form here
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
 		r.proxies.trusted = append(r.proxies.trusted, p.Masked())
 	}
 	r.mask = mask.New(r.opts.MaskKeys)

@@ -332,6 +332,24 @@ func FuzzForwarded(f *testing.F) {
 	})
 }
 
+// A network of IPv4 may be named as IPv6 has it.
+func TestProxiesNamedAsIPv6(t *testing.T) {
+	for network, want := range map[string]string{
+		"::ffff:10.0.0.0/104": "203.0.113.7",
+		"::ffff:10.0.0.1/128": "203.0.113.7",
+		"::ffff:0.0.0.0/96":   "198.51.100.1",
+		"::ffff:10.1.0.0/112": "10.0.0.1",
+		"::/0":                "10.0.0.1",
+	} {
+		req := httptest.NewRequest("GET", "/", nil)
+		req.RemoteAddr = "10.0.0.1:80"
+		req.Header.Set("X-Forwarded-For", "198.51.100.1, 203.0.113.7")
+		rec, _ := serve(t, &access.Options{ForwardedHeader: "X-Forwarded-For", TrustedProxies: []netip.Prefix{netip.MustParsePrefix(network)}}, req,
+			func(http.ResponseWriter, *http.Request) {})
+		require.Equal(t, want, rec.IP.String(), network)
+	}
+}
+
 func TestLAN(t *testing.T) {
 	for addr, network := range map[string]string{"10.1.2.3:1": "LAN", "[::1]:1": "LAN", "[fd00::1]:1": "LAN", "169.254.1.1:1": "LAN", "198.51.100.1:1": "", "bogus": ""} {
 		req := httptest.NewRequest("GET", "/", nil)
