@@ -241,6 +241,37 @@ func TestMissingSegment(t *testing.T) {
 	require.Equal(t, 3, n)
 }
 
+// TestOlderFileOverNewer copies an older audit.log over the newer one, as who restores a
+// part of a folder does: its records are in a sealed file by then.
+func TestOlderFileOverNewer(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	r, err := hosted(mem, audit.Options{})
+	require.NoError(t, err)
+	fill(t, r, 0, 2) // 5 records a file, and one that says it was opened
+	_, err = flow(r, "f")
+	require.NoError(t, err)
+	older := content(t, mem, "audit.log")
+	fill(t, r, 0, 1)
+	_, err = flow(r, "f")
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, err = verify(t, mem)
+	require.NoError(t, err)
+	put(t, mem, "audit.log", older)
+
+	report, err := verify(t, mem)
+	require.ErrorIs(t, err, audit.ErrSequence)
+	require.NotErrorIs(t, err, audit.ErrMissing)
+	require.ErrorContains(t, err, "a file that begins with 11 stands where 17 belongs")
+	require.EqualValues(t, 17, report.Size, "what stands before it is intact")
+	_, err = audit.OpenProverFS(mem, dir)
+	require.ErrorIs(t, err, audit.ErrSequence)
+	require.NotErrorIs(t, err, audit.ErrMissing)
+	_, err = hosted(mem, audit.Options{})
+	require.ErrorIs(t, err, audit.ErrDamaged)
+}
+
 // TestTextBetweenBlocks puts text into the index of a compressed file, where zcat finds
 // it and a reader of blocks does not look.
 func TestTextBetweenBlocks(t *testing.T) {

@@ -127,7 +127,7 @@ func (c *checker) begin(it *item) error {
 	case it.frontier.root() != it.checkpoint.Root:
 		return c.damage(it, fmt.Errorf("%w: the frontier", ErrRoot))
 	case c.started && it.frontier.size != c.head.size:
-		return c.damage(it, fmt.Errorf("%w: records %d to %d", ErrMissing, c.head.size, it.frontier.size-1))
+		return c.damage(it, elsewhere(c.head.size, it.frontier.size))
 	case c.started && c.good.size != c.head.size:
 		return c.damage(it, ErrUncovered)
 	case c.started && it.frontier.root() != c.head.root():
@@ -144,6 +144,15 @@ func (c *checker) begin(it *item) error {
 	}
 	c.meet()
 	return c.point(it)
+}
+
+// elsewhere returns what to say of a file that begins with a record that is not the next
+// one: a file before it is missing, or it is an older copy of one that was rotated since.
+func elsewhere(next, first int64) error {
+	if first < next {
+		return fmt.Errorf("%w: a file that begins with %d stands where %d belongs", ErrSequence, first, next)
+	}
+	return fmt.Errorf("%w: records %d to %d", ErrMissing, next, first-1)
 }
 
 // point follows a checkpoint.

@@ -176,8 +176,8 @@ func (p *Prover) join(q *part) error {
 	}
 	end := p.parts[len(p.parts)-1]
 	p.parts = append(p.parts, q)
-	if end.first+end.count != q.first {
-		return fmt.Errorf("%w: records %d to %d", ErrMissing, end.first+end.count, q.first-1)
+	if next := end.first + end.count; next != q.first {
+		return elsewhere(next, q.first)
 	}
 	head, err := end.head()
 	if err == nil && !slices.Equal(head.hashes, q.before.hashes) {
