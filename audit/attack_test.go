@@ -272,6 +272,39 @@ func TestOlderFileOverNewer(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrDamaged)
 }
 
+// TestOlderTrailOverNewer does so with the checkpoint of that time: the active file and it
+// fit each other, and what was sealed since is the only thing that tells.
+func TestOlderTrailOverNewer(t *testing.T) {
+	t.Parallel()
+	for _, compression := range []rotation.Compression{rotation.Gzip, rotation.None} {
+		mem := vfs.NewMem()
+		o := audit.Options{Rule: rotation.Rule{Compression: compression}}
+		r, err := hosted(mem, o)
+		require.NoError(t, err)
+		fill(t, r, 0, 2)
+		_, err = flow(r, "f")
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		older := map[string][]byte{}
+		for _, name := range []string{"audit.log", "audit.checkpoint"} {
+			older[name] = content(t, mem, name)
+		}
+		r, err = hosted(mem, o)
+		require.NoError(t, err)
+		fill(t, r, 0, 1)
+		require.NoError(t, r.Close())
+		for name, text := range older {
+			put(t, mem, name, text)
+		}
+
+		_, err = hosted(mem, o)
+		require.ErrorIs(t, err, audit.ErrSequence, "another trail would be signed")
+		require.Equal(t, older["audit.log"], content(t, mem, "audit.log"), "it is left as it is")
+		_, err = verify(t, mem)
+		require.ErrorIs(t, err, audit.ErrSequence)
+	}
+}
+
 // TestTextBetweenBlocks puts text into the index of a compressed file, where zcat finds
 // it and a reader of blocks does not look.
 func TestTextBetweenBlocks(t *testing.T) {

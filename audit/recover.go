@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/rotation"
 )
 
 // recovery is what opening a trail found.
@@ -124,6 +125,9 @@ func (t *trail) recover(ctx context.Context, anchors []Checkpoint) error {
 		}
 		return err
 	}
+	if err := t.goesOn(c.first); err != nil {
+		return err
+	}
 	if err := t.drop(c, size, err); err != nil {
 		return err
 	}
@@ -133,6 +137,44 @@ func (t *trail) recover(ctx context.Context, anchors []Checkpoint) error {
 	t.head.set(&c.good)
 	t.last, t.origin, t.size, t.first = c.last, c.origin, c.goodEnd, c.first
 	return nil
+}
+
+// goesOn returns an error for an active file that begins with a record before the newest
+// sealed one ends: it is an older copy, put there with the checkpoint of that time. To
+// append to it would sign another trail than the one that is sealed. What cannot be read
+// is left to Verify.
+func (t *trail) goesOn(first int64) error {
+	sealed, _, err := trailFiles(t.fs, t.dir)
+	if err != nil || len(sealed) == 0 {
+		return err
+	}
+	end, ok := t.endOf(sealed[len(sealed)-1])
+	if !ok || end <= first {
+		return nil
+	}
+	return &DamageError{File: activeName, Seq: uint64(end), Err: elsewhere(end, first)}
+}
+
+// endOf returns the number after the last record of a sealed file, by its last line; false
+// where that is no checkpoint, or cannot be read.
+func (t *trail) endOf(name string) (int64, bool) {
+	folder, err := rotation.OpenFolderFS(t.fs, t.dir)
+	if err != nil {
+		return 0, false
+	}
+	defer folder.Close() // only read
+	in, err := openText(t.fs, folder, t.dir, name)
+	if err != nil {
+		return 0, false
+	}
+	defer in.Close() // only read
+	tail := make([]byte, min(in.Size(), maxPoint))
+	n, _ := in.ReadAt(tail, in.Size()-int64(len(tail)))
+	if n < len(tail) || n == 0 || tail[n-1] != '\n' {
+		return 0, false
+	}
+	point, _, err := parsePoint(tail[lastLine(tail[:n-1]):n-1], nil)
+	return int64(point.Size), err == nil
 }
 
 // drop removes what lies behind the last commit, when that can be a commit that
