@@ -82,6 +82,13 @@ func (t *trail) resolve(anchors []Checkpoint) error {
 	if err != nil {
 		return err
 	}
+	if active && ahead && t.namedTwice(sealed) {
+		// A rename that the system does in two steps was cut short.
+		if err := t.fs.Remove(path); err != nil {
+			return err
+		}
+		active = false
+	}
 	switch {
 	case active && ahead:
 		return t.fs.Remove(next)
@@ -107,6 +114,19 @@ func (t *trail) resolve(anchors []Checkpoint) error {
 		return err
 	}
 	return t.fs.SyncDir(t.dir)
+}
+
+// namedTwice reports whether the active file has the name of the newest sealed one too.
+func (t *trail) namedTwice(sealed []string) bool {
+	if len(sealed) == 0 {
+		return false
+	}
+	active, err := t.fs.Lstat(filepath.Join(t.dir, activeName))
+	if err != nil {
+		return false
+	}
+	newest, err := t.fs.Lstat(filepath.Join(t.dir, sealed[len(sealed)-1]))
+	return err == nil && t.fs.SameFile(active, newest)
 }
 
 // recover reads the active file up to its last commit.
