@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 // resolve clears up what a crash left behind and finds the newest name. It is
@@ -38,11 +40,24 @@ func (f *File) resolve() error {
 		}
 	}
 	if newest != nil && newest.ext == "" {
+		if err := f.finishMove(newest); err != nil {
+			return err
+		}
 		if err := f.cutClosed(newest); err != nil {
 			return err
 		}
 	}
 	return f.resumeNext()
+}
+
+// finishMove takes the active name from a file that has its final one too. Some systems
+// rename without replacing in two steps, and a crash between them leaves both names.
+func (f *File) finishMove(newest *stored) error {
+	active, err := f.fs.Lstat(f.path)
+	if err == nil && f.fs.SameFile(active, newest.info) {
+		return f.fs.Remove(f.path)
+	}
+	return vfs.IgnoreNotExist(err)
 }
 
 // cutClosed cuts a torn line off the newest closed file: it may have been
