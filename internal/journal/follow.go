@@ -188,16 +188,7 @@ func (w *follower) refresh(j *Journal) error {
 	if err != nil {
 		return err
 	}
-	files := map[string]fs.FileInfo{} // by base name
-	for _, info := range infos {
-		name := rotation.PlainName(info.Name())
-		if _, ok := logOf(name); !ok || !info.Mode().IsRegular() {
-			continue
-		}
-		if other, have := files[name]; !have || rotation.Counts(info, other) {
-			files[name] = info
-		}
-	}
+	files := j.filesOf(infos)
 	for _, seg := range j.readers.takeSuspects() {
 		w.giveUp(j, seg)
 	}
@@ -240,6 +231,34 @@ func (w *follower) refresh(j *Journal) error {
 	}
 	j.tables.Runs.Settle(true)
 	return nil
+}
+
+// filesOf returns the files of logs by base name, each in the form that counts. A file
+// that has two names, because a rename that the system does in two steps is
+// under way or was cut short, has the active one.
+func (j *Journal) filesOf(infos []fs.FileInfo) map[string]fs.FileInfo {
+	files := map[string]fs.FileInfo{}
+	var closed []fs.FileInfo // plain ones
+	for _, info := range infos {
+		name := rotation.PlainName(info.Name())
+		log, ok := logOf(name)
+		if !ok || !info.Mode().IsRegular() {
+			continue
+		}
+		if other, have := files[name]; !have || rotation.Counts(info, other) {
+			files[name] = info
+		}
+		if name == info.Name() && name != log+logExt {
+			closed = append(closed, info)
+		}
+	}
+	for _, info := range closed {
+		log, _ := logOf(info.Name())
+		if active := files[log+logExt]; active != nil && j.fs.SameFile(active, info) {
+			delete(files, info.Name())
+		}
+	}
+	return files
 }
 
 // match renames the segments whose active file was rotated and removes those
