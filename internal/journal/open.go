@@ -63,6 +63,9 @@ func Open(dir string, o Options) (*Journal, error) {
 	return j, nil
 }
 
+// errCopy is what the host is told of two files with the same records.
+var errCopy = errors.New("journal: files of different moments")
+
 // recover brings folder and tables to where the last process left them.
 func (j *Journal) recover(private string) (err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
@@ -255,8 +258,27 @@ func (j *Journal) load(believed, clean bool) error {
 	if err := j.loadAhead(); err != nil {
 		return err
 	}
+	j.tellCopies()
 	j.loadClosed(infos)
 	return nil
+}
+
+// tellCopies tells of files that begin before the one before them in their log ends: a
+// backup was put over a folder, or a folder copied while a file got another name.
+func (j *Journal) tellCopies() {
+	var before *tables.Segment
+	for _, seg := range j.tables.Segments() {
+		if seg.Last() == 0 {
+			continue
+		}
+		if before != nil && before.File == seg.File && seg.First() <= before.Last() {
+			j.problem(fmt.Errorf("%s: %w: %s begins with record %d, and %s before it ends with %d; what stands in both is told and counted twice until one of them is moved out of the folder",
+				j.dir, errCopy, seg.Name(), seg.First(), before.Name(), before.Last()))
+		}
+		if before == nil || before.File != seg.File || before.Last() < seg.Last() {
+			before = seg
+		}
+	}
 }
 
 // loadClosed opens the logs that have closed files but no active one, so that those are
