@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,8 +16,8 @@ import (
 // behind them is recorded as soon as the disk answers, and Close ends.
 func TestManyGiveUp(t *testing.T) {
 	t.Parallel()
-	t.Run("with somebody behind them", func(t *testing.T) { t.Parallel(); manyGiveUp(t, 1) })
-	t.Run("with nobody behind them", func(t *testing.T) { t.Parallel(); manyGiveUp(t, 0) })
+	t.Run("with somebody behind them", func(t *testing.T) { t.Parallel(); synctest.Test(t, func(t *testing.T) { manyGiveUp(t, 1) }) })
+	t.Run("with nobody behind them", func(t *testing.T) { t.Parallel(); synctest.Test(t, func(t *testing.T) { manyGiveUp(t, 0) }) })
 }
 
 func manyGiveUp(t *testing.T, behind int) {
@@ -49,17 +49,10 @@ func manyGiveUp(t *testing.T, behind int) {
 	for range behind {
 		go record()
 	}
-	<-time.After(50 * time.Millisecond) // it waits behind them
+	synctest.Wait() // it waits behind them
 	close(gate)
 	for range 1 + behind {
 		require.NoError(t, <-last)
 	}
-	closed := make(chan error, 1)
-	go func() { closed <- r.Close() }()
-	select {
-	case err := <-closed:
-		require.NoError(t, err)
-	case <-time.After(10 * time.Second):
-		require.Fail(t, "Close does not end")
-	}
+	require.NoError(t, r.Close())
 }

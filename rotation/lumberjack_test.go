@@ -3,11 +3,11 @@ package rotation_test
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -99,38 +99,38 @@ func TestLargeRecordIsKept(t *testing.T) {
 }
 
 func TestRetentionDoesNotWaitForARotation(t *testing.T) {
-	old := func(dir, log string) {
+	old := func(fsys vfs.FS, dir, log string) {
 		for i := range 5 {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, closedAt(log, day.AddDate(-10, 0, -i))), []byte("line\n"), 0o600))
+			put(t, fsys, dir+"/"+closedAt(log, day.AddDate(-10, 0, -i)), "line\n")
 		}
 	}
-	count := func(dir string) int {
-		all, err := filepath.Glob(filepath.Join(dir, "*-*.log*"))
-		require.NoError(t, err)
-		return len(all)
-	}
+	closed := func(fsys vfs.FS, dir string) int { return len(names(t, fsys, dir)) - 1 }
 	dir := t.TempDir()
 	l := &lumberjack.Logger{Filename: filepath.Join(dir, "plain.log"), MaxBackups: 2, MaxAge: 1}
-	old(dir, "plain")
+	old(vfs.OS(), dir, "plain")
 	_, err := l.Write([]byte("line\n"))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return count(dir) == 0 }, 10*time.Second, time.Millisecond, "it looks when it opens the file")
-	old(dir, "plain")
+	require.Eventually(t, func() bool { return closed(vfs.OS(), dir) == 0 }, 10*time.Second, time.Millisecond, "it looks when it opens the file")
+	old(vfs.OS(), dir, "plain")
 	for range 100 {
 		_, err := l.Write([]byte("line\n"))
 		require.NoError(t, err)
 	}
-	require.Equal(t, 5, count(dir), "and then not before it rotates")
+	require.Equal(t, 5, closed(vfs.OS(), dir), "and then not before it rotates")
 	require.NoError(t, l.Close())
 
-	dir = t.TempDir()
-	f, err := rotation.Open(filepath.Join(dir, "user.log"), nil)
-	require.NoError(t, err)
-	old(dir, "user")
-	require.Never(t, func() bool { return count(dir) < 5 }, 20*time.Millisecond, time.Millisecond)
-	require.NoError(t, f.SetRule(rotation.Rule{MaxFiles: 2}))
-	require.Eventually(t, func() bool { return count(dir) == 2 }, 10*time.Second, time.Millisecond)
-	require.NoError(t, f.Close())
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
+		require.NoError(t, err)
+		old(fsys, "logs", "user")
+		synctest.Wait()
+		require.Equal(t, 5, closed(fsys, "logs"))
+		require.NoError(t, f.SetRule(rotation.Rule{MaxFiles: 2}))
+		synctest.Wait()
+		require.Equal(t, 2, closed(fsys, "logs"))
+		require.NoError(t, f.Close())
+	})
 }
 
 func TestNamesAreUTC(t *testing.T) {
