@@ -104,11 +104,16 @@ func (m *Mem) findParent(name string) (dir *node, base string, err error) {
 	if clean == "/" {
 		return nil, "", fs.ErrInvalid
 	}
-	dir, err = m.find(path.Dir(clean))
-	if err == nil && !dir.folder {
+	dir, err = folderOf(m.find(path.Dir(clean)))
+	return dir, path.Base(clean), err
+}
+
+// folderOf is what was found, if it is a folder.
+func folderOf(n *node, err error) (*node, error) {
+	if err == nil && !n.folder {
 		err = errNotDir
 	}
-	return dir, path.Base(clean), err
+	return n, err
 }
 
 // cleanName makes any name an absolute one with slashes.
@@ -292,10 +297,7 @@ func (m *Mem) Lstat(name string) (fs.FileInfo, error) {
 func (m *Mem) ReadDir(name string) ([]fs.FileInfo, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	n, err := m.find(name)
-	if err == nil && !n.folder {
-		err = errNotDir
-	}
+	n, err := folderOf(m.find(name))
 	if err != nil {
 		return nil, pathError("readdir", name, err)
 	}
@@ -307,10 +309,7 @@ func (m *Mem) ReadDir(name string) ([]fs.FileInfo, error) {
 func (m *Mem) SyncDir(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n, err := m.find(name)
-	if err == nil && !n.folder {
-		err = errNotDir
-	}
+	n, err := folderOf(m.find(name))
 	if err != nil {
 		return pathError("sync", name, err)
 	}

@@ -19,10 +19,7 @@ type memRoot struct {
 func (m *Mem) OpenRoot(name string) (Root, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	n, err := m.find(name)
-	if err == nil && !n.folder {
-		err = errNotDir
-	}
+	n, err := folderOf(m.find(name))
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
@@ -95,10 +92,7 @@ func (r *memRoot) Remove(name string) error {
 	}
 	r.fs.mu.Lock()
 	defer r.fs.mu.Unlock()
-	dir, err := r.find(path.Dir(cleanName(name)))
-	if err == nil && !dir.folder {
-		err = errNotDir
-	}
+	dir, err := folderOf(r.find(path.Dir(cleanName(name))))
 	if err == nil {
 		err = r.fs.removeEntry(dir, path.Base(cleanName(name)))
 	}
