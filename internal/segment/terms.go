@@ -206,7 +206,7 @@ func (t *termTable) encode(w *postingWriter, z *zstd.Encoder) (data []byte, ok b
 // the order of their bytes, with the rows of each; both hold until the next call.
 //
 //	1 | number of terms | unindexed rows (ref) | number of blocks
-//	| per block: terms, size of their text, size compressed, first term
+//	| per block: terms, size of their texts and one for each, size compressed, first term
 //	| blocks
 //
 // A block is one zstd frame of: per term how many bytes it shares with the one
