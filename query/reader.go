@@ -43,23 +43,32 @@ func (e *Engine) All(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	}
 }
 
-// readOn fixes the snapshot and returns the function that fetches the records
-// after a seq, oldest first.
-func (e *Engine) readOn(ctx context.Context, f Filter) (func(past uint64) ([]Record, bool, error), error) {
-	f, err := f.complete()
-	if err != nil {
-		return nil, err
+// fix completes a filter, and returns the seq of the newest record there is. Where that
+// is 0 nothing is there, and nothing must be asked: an AsOf of 0 means what is there then.
+func (e *Engine) fix(ctx context.Context, f Filter) (complete Filter, asOf uint64, err error) {
+	if f, err = f.complete(); err != nil {
+		return f, 0, err
 	}
 	now, err := e.backend.Find(ctx, Filter{}, Window{Limit: 1, Uncounted: true})
 	if err != nil {
-		return nil, err
+		return f, 0, err
 	}
 	e.Tell(ctx, f.read("records", true))
+	return f, now.AsOf, nil
+}
+
+// readOn fixes the snapshot and returns the function that fetches the records
+// after a seq, oldest first.
+func (e *Engine) readOn(ctx context.Context, f Filter) (func(past uint64) ([]Record, bool, error), error) {
+	f, asOf, err := e.fix(ctx, f)
+	if err != nil {
+		return nil, err
+	}
 	return func(past uint64) ([]Record, bool, error) {
-		if now.AsOf == 0 {
-			return nil, false, nil // nothing was there; an AsOf of 0 would mean what is there now
+		if asOf == 0 {
+			return nil, false, nil
 		}
-		r, err := e.backend.Find(ctx, f, Window{Limit: readRecords, MaxBytes: readBytes, Past: past, AsOf: now.AsOf,
+		r, err := e.backend.Find(ctx, f, Window{Limit: readRecords, MaxBytes: readBytes, Past: past, AsOf: asOf,
 			Oldest: true, Uncounted: true})
 		return r.Items, r.More && len(r.Items) > 0, err
 	}, nil
@@ -83,20 +92,15 @@ func (e *Engine) linesOn(ctx context.Context, f Filter) (func(past uint64, dst [
 	if !ok {
 		return e.linesOfRecords(ctx, f)
 	}
-	f, err := f.complete()
+	f, asOf, err := e.fix(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	now, err := e.backend.Find(ctx, Filter{}, Window{Limit: 1, Uncounted: true})
-	if err != nil {
-		return nil, err
-	}
-	e.Tell(ctx, f.read("records", true))
 	return func(past uint64, dst []byte) (Lines, error) {
-		if now.AsOf == 0 {
-			return Lines{Text: dst}, nil // as in readOn
+		if asOf == 0 {
+			return Lines{Text: dst}, nil
 		}
-		return b.Lines(ctx, f, Window{Limit: maxLines, MaxBytes: readBytes, Past: past, AsOf: now.AsOf, Oldest: true, Uncounted: true}, dst)
+		return b.Lines(ctx, f, Window{Limit: maxLines, MaxBytes: readBytes, Past: past, AsOf: asOf, Oldest: true, Uncounted: true}, dst)
 	}, nil
 }
 
