@@ -250,7 +250,7 @@ func (r *LineReader) sealedBlock(offset int64) ([]byte, int64, error) {
 	}
 	defer s.from.readers.release(rd)
 	blocks := rd.text.Blocks()
-	if x := rd.index; x == nil || blocks == nil || x != s.Index() && (x.DataSize() != s.Index().DataSize() || x.DataCRC() != s.Index().DataCRC()) {
+	if x := rd.index; x == nil || blocks == nil || !x.SameData(s.Index()) {
 		return nil, 0, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
 	}
 	n := blocks.Find(offset)

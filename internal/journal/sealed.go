@@ -146,7 +146,7 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 		return buf, err
 	}
 	defer s.from.readers.release(rd)
-	if x := rd.index; x == nil || x != s.Index() && (x.DataSize() != s.Index().DataSize() || x.DataCRC() != s.Index().DataCRC()) {
+	if x := rd.index; x == nil || !x.SameData(s.Index()) {
 		s.from.readers.drop(s.Segment)
 		return buf, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
 	}

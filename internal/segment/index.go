@@ -331,9 +331,12 @@ func (x *Index) TextSize() int64 { return x.text }
 func (x *Index) DataSize() int64 { return x.size }
 
 // DataCRC returns its CRC-32C.
-func (x *Index) DataCRC() uint32 { return x.crc32() }
+func (x *Index) DataCRC() uint32 { return x.data.crc }
 
-func (x *Index) crc32() uint32 { return x.data.crc }
+// SameData reports whether two sidecars belong to the same data.
+func (x *Index) SameData(y *Index) bool {
+	return x == y || x.DataSize() == y.DataSize() && x.DataCRC() == y.DataCRC()
+}
 
 // Counts returns the numbers of rows by level and kind.
 func (x *Index) Counts() *Counts { return &x.counts }
