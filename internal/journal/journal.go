@@ -45,7 +45,7 @@ const FileUsage = tables.Usage
 
 const (
 	privateDir = ".journal"
-	// formatVersion is that of every file under .journal.
+	// formatVersion is that of the JSON files under .journal.
 	formatVersion = 1
 	lockName      = "lock"
 	defaultSync   = time.Second

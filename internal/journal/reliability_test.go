@@ -77,7 +77,7 @@ type setup struct {
 	failing     bool // fewer files may be there than the rule keeps
 }
 
-// setups are combined at random.
+// anySetup combines settings at random.
 func anySetup(rng *rand.Rand) setup {
 	return setup{
 		mode:        journal.Mode(rng.IntN(2)),

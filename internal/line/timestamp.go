@@ -16,7 +16,7 @@ const (
 
 const (
 	timestampSize = 30 // bytes of a timestamp
-	timestampRoom = 32 // that putTimestamp may write
+	timestampRoom = 32 // that writing one may take
 )
 
 // appendTimestamp appends t in UTC as RFC 3339 with nine digits, without quotes.

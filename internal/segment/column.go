@@ -124,7 +124,7 @@ func (c *Column) MayContain(frame int, part string) bool {
 // Longest is the longest value that is indexed, in bytes.
 const Longest = maxTerm
 
-// terms of one block, decoded.
+// termList is the terms of one block, decoded.
 type termList struct {
 	text   []byte   // every term with a newline behind it
 	starts []uint16 // of each term, and the end of the text
