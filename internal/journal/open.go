@@ -192,7 +192,7 @@ func newJournal(dir string, o Options) *Journal {
 		o.SaveAfter = saveAfter
 	}
 	if o.RingBytes == 0 {
-		o.RingBytes = DefaultRingBytes
+		o.RingBytes = defaultRingBytes
 	}
 	o.RingBytes = (max(o.RingBytes, minRingBytes) + ringHeader - 1) / ringHeader * ringHeader
 	if o.Boot == "" {

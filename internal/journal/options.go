@@ -32,8 +32,8 @@ func (m Mode) String() string {
 	return "journal"
 }
 
-// DefaultRingBytes is the size of the ring when Options do not say: 8 MiB.
-const DefaultRingBytes = 8 << 20
+// defaultRingBytes is the size of the ring when Options do not say: 8 MiB.
+const defaultRingBytes = 8 << 20
 
 // minRingBytes is four times the longest line, so that one always fits the
 // share of its level.
@@ -49,7 +49,7 @@ type Options struct {
 	Rules map[string]rotation.Rule
 	// Mode is how records get to the text; Stats says which mode is in force.
 	Mode Mode
-	// RingBytes is the size of the ring, in bytes, 0 for [DefaultRingBytes]; at
+	// RingBytes is the size of the ring, in bytes, 0 for 8 MiB; at
 	// least 4 MiB and rounded up to pages.
 	RingBytes int
 	// MaxWait is how long a caller waits for room while the writer is behind,

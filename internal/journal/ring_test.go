@@ -25,7 +25,7 @@ func TestModeInForce(t *testing.T) {
 	t.Parallel()
 	f := open(t, vfs.NewMem(), func(o *journal.Options) { o.RingBytes = 0 })
 	require.Equal(t, journal.ModeJournal, f.Stats().Mode)
-	require.Equal(t, int64(journal.DefaultRingBytes), f.Stats().RingSize)
+	require.Equal(t, int64(8<<20), f.Stats().RingSize)
 	f = open(t, vfs.NewMem(), func(o *journal.Options) { o.Mode = journal.ModeWrite })
 	require.Equal(t, journal.ModeWrite, f.Stats().Mode)
 	noMap := vfs.Inject(vfs.NewMem(), vfs.Matching(vfs.Kinds(vfs.OpMap), func(vfs.Op) error { return vfs.ErrNotSupported }))

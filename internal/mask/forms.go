@@ -10,14 +10,14 @@ import (
 )
 
 // forms returns every text that a secret may occur as, each of at least
-// [MinSecret] bytes.
+// minSecret bytes.
 func forms(value string) []string {
 	all := encodings(nil, value)
 	if !strings.ContainsAny(value, "\r\n") {
 		return all
 	}
 	for line := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		if line = strings.TrimSpace(line); len(line) >= MinSecret {
+		if line = strings.TrimSpace(line); len(line) >= minSecret {
 			all = encodings(all, line)
 		}
 	}
@@ -26,7 +26,7 @@ func forms(value string) []string {
 
 func encodings(all []string, s string) []string {
 	add := func(form string) {
-		if len(form) >= MinSecret {
+		if len(form) >= minSecret {
 			all = append(all, form)
 		}
 	}

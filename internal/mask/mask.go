@@ -13,12 +13,12 @@ import (
 // Hidden stands in the place of a secret.
 const Hidden = "***"
 
-// MinSecret is the shortest value, in bytes, that can be registered. Shorter ones
+// minSecret is the shortest value, in bytes, that can be registered. Shorter ones
 // occur by chance: a masker for them would hide ordinary text.
-const MinSecret = 4
+const minSecret = 4
 
-// ErrTooShort is returned by [Masker.AddSecret] for a value under [MinSecret]
-// bytes. Nothing is registered then.
+// ErrTooShort is returned by [Masker.AddSecret] for a value under 4 bytes.
+// Nothing is registered then.
 var ErrTooShort = errors.New("mask: secret is shorter than 4 bytes")
 
 // Masker hides secrets. A nil Masker hides nothing. It is safe for concurrent
@@ -48,14 +48,13 @@ func (m *Masker) Key(name string) bool { return m != nil && m.keys.has(name) }
 // AddSecret hides value from now on, wherever it occurs: as it is, in base64 (both
 // alphabets, whatever stands before it), escaped for any part of a URL, and escaped for
 // JSON, by the rules of Go and of other languages. White space around it does not count.
-// Of a value of several lines each line of at least [MinSecret] bytes is hidden too,
+// Of a value of several lines each line of at least 4 bytes is hidden too,
 // because output comes line by line.
 //
-// It returns [ErrTooShort] for a value under MinSecret bytes. A value cannot be
-// taken back.
+// It returns [ErrTooShort] for a value under 4 bytes. A value cannot be taken back.
 func (m *Masker) AddSecret(value string) error {
 	value = strings.TrimSpace(value)
-	if len(value) < MinSecret {
+	if len(value) < minSecret {
 		return ErrTooShort
 	}
 	m.mu.Lock()

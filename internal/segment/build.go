@@ -23,15 +23,15 @@ type Options struct {
 	// KeepOrder keeps the lines in the order of arrival also if there are runs.
 	KeepOrder bool
 	// Fields are the paths under the details whose values are indexed, at most
-	// [MaxFields]; more are left out.
+	// 64; more are left out.
 	Fields []string
 	// Hurry has other goroutines wait for a processor as long as the scheduler
 	// lets them. Without it they are let pass every few hundred rows.
 	Hurry bool
 }
 
-// MaxFields is how many fields a file indexes at most.
-const MaxFields = 64
+// maxFields is how many fields a file indexes at most.
+const maxFields = 64
 
 // checkRows is how many rows are worked on between two breaths, some 200 µs.
 const checkRows = 1 << 8
@@ -72,8 +72,8 @@ func newBuilder(text []byte, o Options) (*builder, error) {
 	if len(text) > maxText {
 		return nil, ErrTooLarge
 	}
-	if len(o.Fields) > MaxFields {
-		o.Fields = o.Fields[:MaxFields]
+	if len(o.Fields) > maxFields {
+		o.Fields = o.Fields[:maxFields]
 	}
 	// Terms share their beginnings already: the quickest level makes a sidecar 0.3 %
 	// larger in a quarter of the time.

@@ -10,8 +10,8 @@ import (
 	"github.com/steplog/steplog/internal/block"
 )
 
-// DefaultCacheBytes is the budget of a [Cache] that is made with 0: 64 MiB.
-const DefaultCacheBytes = 64 << 20
+// defaultCacheBytes is the budget of a [Cache] that is made with 0: 64 MiB.
+const defaultCacheBytes = 64 << 20
 
 // Cache keeps what was decoded last, of any number of files, within a budget of
 // bytes. It is safe for concurrent use. What it gives out must not be changed,
@@ -63,11 +63,10 @@ func (of *cached) ask() {
 	}
 }
 
-// NewCache returns an empty Cache with a budget in bytes, 0 for
-// [DefaultCacheBytes].
+// NewCache returns an empty Cache with a budget in bytes, 0 for 64 MiB.
 func NewCache(budget int64) *Cache {
 	if budget <= 0 {
-		budget = DefaultCacheBytes
+		budget = defaultCacheBytes
 	}
 	return &Cache{budget: budget, byKey: map[cacheKey]*list.Element{}}
 }

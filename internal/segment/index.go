@@ -341,9 +341,6 @@ func (x *Index) SameData(y *Index) bool {
 // Counts returns the numbers of rows by level and kind.
 func (x *Index) Counts() *Counts { return &x.counts }
 
-// Fields returns the paths whose values are indexed.
-func (x *Index) Fields() []string { return x.fields }
-
 // Levels returns the rows of a level, by its index in line.Levels; ok is false
 // where they are too many for a list.
 func (x *Index) Levels(level int) (rows Ref, ok bool) {

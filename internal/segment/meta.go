@@ -68,7 +68,7 @@ func decodeMeta(b []byte) (m meta, ok bool) {
 		m.levels[i] = w.ref()
 	}
 	n := w.Count()
-	if n > MaxFields {
+	if n > maxFields {
 		return m, false
 	}
 	for range n {

@@ -23,7 +23,7 @@ func Verify(ctx context.Context, r io.ReaderAt, size int64, sidecar []byte) erro
 	if size != x.DataSize() {
 		return ErrStale
 	}
-	again, err := Rebuild(ctx, r, size, Options{Fields: x.Fields()})
+	again, err := Rebuild(ctx, r, size, Options{Fields: x.fields})
 	if err != nil {
 		return err
 	}

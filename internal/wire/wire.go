@@ -11,8 +11,8 @@ type Reader struct {
 	Bad bool
 }
 
-// Fail has everything that follows be missing.
-func (r *Reader) Fail() { r.Bad, r.B = true, nil }
+// fail has everything that follows be missing.
+func (r *Reader) fail() { r.Bad, r.B = true, nil }
 
 // Uvarint takes a number as encoding/binary writes it.
 func (r *Reader) Uvarint() uint64 {
@@ -23,7 +23,7 @@ func (r *Reader) Uvarint() uint64 {
 	}
 	v, n := binary.Uvarint(r.B)
 	if n <= 0 {
-		r.Fail()
+		r.fail()
 		return 0
 	}
 	r.B = r.B[n:]
@@ -41,7 +41,7 @@ func (r *Reader) Varint() int64 {
 func (r *Reader) Count() int {
 	v := r.Uvarint()
 	if v > uint64(len(r.B)) {
-		r.Fail()
+		r.fail()
 		return 0
 	}
 	return int(v)
@@ -50,7 +50,7 @@ func (r *Reader) Count() int {
 // Bytes takes n bytes, a part of B.
 func (r *Reader) Bytes(n int) []byte {
 	if n < 0 || n > len(r.B) {
-		r.Fail()
+		r.fail()
 		return nil
 	}
 	v := r.B[:n:n]
