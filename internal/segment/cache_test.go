@@ -12,6 +12,38 @@ import (
 	"github.com/steplog/steplog/internal/segment"
 )
 
+func TestCache(t *testing.T) {
+	c := segment.NewCache(1000)
+	_, sidecar := seal(t, workflow(40, 1), segment.Options{Format: block.Gzip})
+	x, err := segment.Read(sidecar, c)
+	require.NoError(t, err)
+	decoded := 0
+	get := func(n int) {
+		b, err := x.Held().Block(n, func() ([]byte, error) {
+			decoded++
+			return make([]byte, 300), nil
+		})
+		require.NoError(t, err)
+		require.Len(t, b, 300)
+		require.LessOrEqual(t, c.Used(), int64(1000))
+	}
+	for _, n := range []int{1, 2, 3, 1, 2, 3, 4, 2, 3} {
+		get(n)
+	}
+	require.Equal(t, 4, decoded)
+	get(1)
+	require.Equal(t, 5, decoded, "it was the least recently used")
+
+	other, err := segment.Read(sidecar, c)
+	require.NoError(t, err)
+	_, err = other.Held().Block(1, func() ([]byte, error) { return make([]byte, 100), nil })
+	require.NoError(t, err)
+	x.Held().Release()
+	require.Equal(t, int64(100), c.Used(), "only its own is given up")
+	get(1)
+	require.Equal(t, int64(100), c.Used(), "a query that still has it keeps nothing")
+}
+
 // Terms are the same for many at once, whether they are kept, given up meanwhile, or
 // never fit.
 func TestCacheOfMany(t *testing.T) {
