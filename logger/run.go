@@ -193,10 +193,7 @@ func (s *Store) beginRun(ctx context.Context, r *Run, op *line.Identity, set *ru
 	id.Run, id.Project = r.id, line.CutID(set.project)
 	if parent := loggerOf(ctx); parent != nil && parent.store == s && parent.run != nil {
 		up := parent.owner.Identity()
-		id.ParentRun, id.ParentStep = up.Run, up.Step
-		if id.RootRun = up.RootRun; id.RootRun == "" {
-			id.RootRun = up.Run
-		}
+		id.ParentRun, id.ParentStep, id.RootRun = up.Run, up.Step, up.Root()
 		if id.ParentOperation == "" {
 			id.ParentOperation = up.Operation
 		}

@@ -92,7 +92,7 @@ func (q *runQuestion) matches(snap *journal.Snapshot, row *runs.Row) bool {
 		return false
 	}
 	r := snap.Of(row.Ref())
-	return r != nil && wanted(f.RootRun, rootOf(r.Identity)) && wanted(f.ParentRun, r.Identity.ParentRun) &&
+	return r != nil && wanted(f.RootRun, r.Identity.Root()) && wanted(f.ParentRun, r.Identity.ParentRun) &&
 		wanted(f.ParentStep, r.Identity.ParentStep) && wanted(f.TriggeredBy, triggeredBy(&r.Start))
 }
 

@@ -54,7 +54,7 @@ func (q *stepQuestion) step(s *runs.StepRow) bool {
 
 // rest decides what rows do not tell.
 func (q *stepQuestion) rest(s *runs.Step) bool {
-	return wanted(q.f.Step, s.Identity.Step) && wanted(q.f.RootRun, rootOf(s.Identity)) &&
+	return wanted(q.f.Step, s.Identity.Step) && wanted(q.f.RootRun, s.Identity.Root()) &&
 		wanted(q.f.TriggeredBy, triggeredBy(triggerOf(s)))
 }
 

@@ -144,21 +144,13 @@ func identityMatcher(f *Filter) func(*line.Identity) bool {
 	}
 	return func(id *line.Identity) bool {
 		return among(f.Projects, id.Project) && wanted(f.Project, id.Project) && wanted(f.Server, id.Server) && wanted(f.Service, id.Service) &&
-			wanted(f.Operation, id.Operation) && wanted(f.Run, id.Run) && wanted(f.RootRun, rootOf(id)) &&
+			wanted(f.Operation, id.Operation) && wanted(f.Run, id.Run) && wanted(f.RootRun, id.Root()) &&
 			wanted(f.Step, id.Step) && wanted(f.Action, id.Action)
 	}
 }
 
 // wanted compares an identifier; "" wants any.
 func wanted(want, got string) bool { return want == "" || want == got }
-
-// rootOf returns the run at the top: a run that nothing started is its own.
-func rootOf(id *line.Identity) string {
-	if id.RootRun != "" {
-		return id.RootRun
-	}
-	return id.Run
-}
 
 // textMatcher decides what only the line can tell.
 type textMatcher struct {

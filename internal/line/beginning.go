@@ -164,10 +164,7 @@ var identifierKeys = [...]string{`"server":"`, `"server_name":"`, `"service":"`,
 // identifiers takes identifiers as far as they stand in the order in which lines are
 // written, each with the comma behind it.
 func (s *scanner) identifiers(id, old *Identity, ids *identifiers) {
-	to := [len(identifierKeys)]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation,
-		&id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep, &id.Step, &id.Action, &id.ActionName}
-	was := [len(identifierKeys)]*string{&old.Server, &old.ServerName, &old.Service, &old.ServiceName, &old.Project, &old.Operation,
-		&old.OperationName, &old.ParentOperation, &old.Run, &old.RootRun, &old.ParentRun, &old.ParentStep, &old.Step, &old.Action, &old.ActionName}
+	to, was := id.texts(), old.texts()
 	for i, key := range identifierKeys {
 		from, lent := s.i, s.lent
 		if len(s.b)-from < len(key) || string(s.b[from:from+len(key)]) != key {

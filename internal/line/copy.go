@@ -36,21 +36,9 @@ func (c *copier) text(s *string) {
 
 // record replaces all texts of r.
 func (c *copier) record(r *Record) {
-	c.text(&r.Server)
-	c.text(&r.ServerName)
-	c.text(&r.Service)
-	c.text(&r.ServiceName)
-	c.text(&r.Project)
-	c.text(&r.Operation)
-	c.text(&r.OperationName)
-	c.text(&r.ParentOperation)
-	c.text(&r.Run)
-	c.text(&r.RootRun)
-	c.text(&r.ParentRun)
-	c.text(&r.ParentStep)
-	c.text(&r.Step)
-	c.text(&r.Action)
-	c.text(&r.ActionName)
+	for _, s := range r.Identity.texts() {
+		c.text(s)
+	}
 	c.text(&r.Topic)
 	c.text(&r.Trace)
 	c.text(&r.Span)

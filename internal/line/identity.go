@@ -1,6 +1,9 @@
 package line
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // AppendIdentity appends the identifiers of id as members of a JSON object, each
 // with a comma after it, so that an [Entry] can carry them ready-made. They stand as
@@ -35,12 +38,31 @@ func AppendIdentity(dst []byte, id *Identity) []byte {
 // Shorten has identifiers as they stand in a line, by [CutID]. What is kept in memory
 // then equals what is read back.
 func (id *Identity) Shorten() {
-	for _, s := range [...]*string{
-		&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation, &id.OperationName, &id.ParentOperation,
-		&id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep, &id.Step, &id.Action, &id.ActionName,
-	} {
+	for _, s := range id.texts() {
 		*s = CutID(*s)
 	}
+}
+
+// Detach gives id texts of its own: those that it has may be parts of a line.
+func (id *Identity) Detach() {
+	for _, s := range id.texts() {
+		*s = strings.Clone(*s)
+	}
+}
+
+// texts returns the identifiers but the attempt, in the order in which lines are written.
+func (id *Identity) texts() [len(identifierKeys)]*string {
+	return [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
+		&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
+		&id.Step, &id.Action, &id.ActionName}
+}
+
+// Root returns the run at the top: one that nothing started is its own.
+func (id *Identity) Root() string {
+	if id.RootRun != "" {
+		return id.RootRun
+	}
+	return id.Run
 }
 
 func appendID(b []byte, key, id string) []byte {

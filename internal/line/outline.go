@@ -190,8 +190,7 @@ func (s *scanner) span(to *Span) bool {
 // behind them.
 func (k *outlined) take(s *scanner) bool {
 	id := &k.identity
-	to := [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation,
-		&id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep, &id.Step, &id.Action, &id.ActionName}
+	to := id.texts()
 	k.text, k.identity = "", Identity{}
 	var spans [len(identifierKeys)]Span
 	from := s.i

@@ -157,15 +157,10 @@ func (p *Parser) remember(raw []byte, r *Record, ids *identifiers) {
 			p.known = append(p.known, knownIdentity{text, r.Identity})
 			return
 		}
-		id := &r.Identity
-		for _, s := range [...]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
-			&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
-			&id.Step, &id.Action, &id.ActionName} {
-			*s = strings.Clone(*s)
-		}
+		r.Identity.Detach()
 		text := bytes.Clone(raw[ids.from:ids.to])
 		p.place[hashText(text)] = int32(p.last)
-		p.known = append(p.known, knownIdentity{text, *id})
+		p.known = append(p.known, knownIdentity{text, r.Identity})
 	}
 }
 

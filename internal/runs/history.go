@@ -155,8 +155,7 @@ func (h *history) scopeOf(id *line.Identity) *runScope {
 	if s := h.byScope[key]; s != nil {
 		return s
 	}
-	for _, s := range []*string{&key.Server, &key.ServerName, &key.Service, &key.ServiceName, &key.Project, &key.Operation,
-		&key.OperationName, &key.ParentOperation} {
+	for _, s := range scopeTexts(&key) {
 		*s = strings.Clone(*s)
 	}
 	s := &runScope{code: uint32(len(h.scopes)), identity: key}
@@ -191,7 +190,7 @@ func (h *history) enter(r *Run) {
 	slot := h.slot()
 	id := r.Identity
 	scope := h.scopeOf(id)
-	*h.row(slot) = runRow{seq: r.Seq, started: line.Nanoseconds(r.Started), scope: scope.code, used: true, root: h.hash(rootOf(id)),
+	*h.row(slot) = runRow{seq: r.Seq, started: line.Nanoseconds(r.Started), scope: scope.code, used: true, root: h.hash(id.Root()),
 		parent: h.hash(id.ParentRun), parentStep: h.hash(id.ParentStep), trigger: h.triggerOf(&r.Start)}
 	r.slot = slot
 	h.live[slot] = r
@@ -215,14 +214,6 @@ func (h *history) triggerOf(start *line.Lifecycle) uint32 {
 		return code + 1
 	}
 	return OtherTrigger
-}
-
-// rootOf returns the run at the top, for which a run at the top stands itself.
-func rootOf(id *line.Identity) string {
-	if id.RootRun != "" {
-		return id.RootRun
-	}
-	return id.Run
 }
 
 // changed brings the row of a live run up to what the run is now.

@@ -148,6 +148,7 @@ func (t *Table) LoadNames(in *wire.Reader) bool {
 	return !w.Bad
 }
 
+// scopeTexts returns those identifiers that runs of one flow have in common.
 func scopeTexts(id *line.Identity) [8]*string {
 	return [8]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation, &id.OperationName, &id.ParentOperation}
 }

@@ -62,7 +62,7 @@ func (h *history) stepRow(p *pastRun, s *pastStep, place int) StepRow {
 // liveStepRow is stepRow for one of a run that goes on, which has the hash of a root.
 func (h *history) liveStepRow(root uint32, r *Run, s *Step, place int) StepRow {
 	if s.Identity.RootRun != r.Identity.RootRun {
-		root = h.hash(rootOf(s.Identity))
+		root = h.hash(s.Identity.Root())
 	}
 	return StepRow{Seq: s.Seq, Started: line.Nanoseconds(s.Started), Class: s.state.class(0), Scope: s.Identity, Root: root,
 		Action: s.Identity.Action, Place: place}

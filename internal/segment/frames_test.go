@@ -36,8 +36,8 @@ func sameFrames(t *testing.T, x *segment.Index) {
 		some := found[:1+i/segment.MostFound*5%len(found)]
 		lines.Find(some)
 		for _, f := range some {
-			at, size, seq := x.Line(f.Row)
-			require.Equal(t, segment.Found{Row: f.Row, Offset: at, Size: size, Seq: seq}, f)
+			at, size := x.Place(f.Row)
+			require.Equal(t, segment.Found{Row: f.Row, Offset: at, Size: size, Seq: x.Seq(f.Row)}, f)
 		}
 	}
 	for n := range x.Frames() {

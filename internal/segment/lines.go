@@ -2,7 +2,7 @@ package segment
 
 import "encoding/binary"
 
-// Lines finds lines as [Index.Line] does, faster for rows of one run that are
+// Lines finds lines as [Index.Place] does, faster for rows of one run that are
 // looked at one after the other, in either order. It is for one goroutine at a
 // time.
 type Lines struct {
@@ -26,7 +26,7 @@ type Lines struct {
 // Lines returns a Lines.
 func (x *Index) Lines() Lines { return Lines{x: x} }
 
-// Line is [Index.Line].
+// Line is [Index.Place], and the seq of the row.
 func (l *Lines) Line(row int) (offset int64, size int, seq uint64) {
 	x := l.x
 	l.look(row)

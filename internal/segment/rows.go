@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/steplog/steplog/internal/line"
 )
@@ -189,14 +188,9 @@ func (x *Index) CountRows(rows []uint32, classes uint64) (count int) {
 // Place returns where the line of a row lies in the text, with all that stands
 // before the next record's.
 func (x *Index) Place(row int) (offset int64, size int) {
-	offset, size, _ = x.Line(row)
-	return offset, size
-}
-
-// Line is [Index.Place], and the seq of the row.
-func (x *Index) Line(row int) (offset int64, size int, seq uint64) {
 	l := x.Lines()
-	return l.Line(row)
+	offset, size, _ = l.Line(row)
+	return offset, size
 }
 
 // textPlace returns where a line lies among those of the text, by its place in the
@@ -319,11 +313,7 @@ func (x *Index) OwnerTexts(owner uint32) (step, action uint32) {
 func (x *Index) CloneIdentity(owner uint32) line.Identity {
 	var id line.Identity
 	x.Identity(owner, &id)
-	for _, s := range []*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project,
-		&id.Operation, &id.OperationName, &id.ParentOperation, &id.Run, &id.RootRun, &id.ParentRun, &id.ParentStep,
-		&id.Step, &id.Action, &id.ActionName} {
-		*s = strings.Clone(*s)
-	}
+	id.Detach()
 	return id
 }
 
