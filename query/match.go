@@ -164,10 +164,7 @@ type textMatcher struct {
 }
 
 func newTextMatcher(f *Filter) *textMatcher {
-	t := textMatcher{topic: f.Topic}
-	for _, part := range Keywords(f.Search) {
-		t.parts = append(t.parts, line.Fold(part))
-	}
+	t := textMatcher{topic: f.Topic, parts: folded(f.Search)}
 	if !f.Where.every() {
 		t.where = newTest(f.Where)
 	}

@@ -37,10 +37,7 @@ type conditions struct {
 }
 
 func newConditions(f *Filter) *conditions {
-	c := &conditions{filter: f, owners: f.Step != "" || f.Action != ""}
-	for _, part := range Keywords(f.Search) {
-		c.parts = append(c.parts, line.Fold(part))
-	}
+	c := &conditions{filter: f, parts: folded(f.Search), owners: f.Step != "" || f.Action != ""}
 	for i, l := range allLevels {
 		if f.Levels.Has(l) {
 			c.levels = append(c.levels, i)
@@ -138,8 +135,11 @@ func (a *asking) ask() error {
 	return nil
 }
 
-// identity lists the rows of the scopes that are asked for, unless they are the
-// larger part of the file.
+// many reports whether n rows are too many of a file for a list: from one in eight on
+// its columns are faster.
+func (a *asking) many(n int) bool { return 8*n > a.x.Len() }
+
+// identity lists the rows of the scopes that are asked for, unless they are many.
 func (a *asking) identity() {
 	o := a.v.owners(a.c)
 	if o.none {
@@ -159,7 +159,7 @@ func (a *asking) identity() {
 			n += a.x.ScopeLen(scope)
 		}
 	}
-	if 8*n > a.x.Len() {
+	if a.many(n) {
 		return
 	}
 	from, to, inRow := a.v.timeRows(a.x)
@@ -360,7 +360,7 @@ func (a *asking) levels() error {
 		refs = append(refs, ref)
 		n += ref.Rows
 	}
-	if 8*n > a.x.Len() {
+	if a.many(n) {
 		return nil
 	}
 	rows, err := a.rowsOf(refs...)
