@@ -123,3 +123,54 @@ func TestStepsOfAllRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestStepIDComesAgain has a host that gives a step the id of one whose run was deleted,
+// but for the end of that step, which came late.
+func TestStepIDComesAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store, err := logger.Open(dir, &logger.Options{OnProblem: func(err error) { t.Error(err) }})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	operation := store.Server("edge-1").Service("orders").Operation("sync-prices")
+	usage := func() (names []string) {
+		list, err := store.Files().List()
+		require.NoError(t, err)
+		for _, info := range list {
+			if info.Log == logger.FileUsage && !info.Active {
+				names = append(names, info.Name)
+			}
+		}
+		return names
+	}
+	ctx, first := operation.Start(t.Context(), logger.ID("first"))
+	_, late := logger.StartStep(ctx, "read", logger.ID("step-1"))
+	first.End(nil)
+	require.NoError(t, store.Rotate(t.Context(), logger.FileUsage))
+	late.End(nil, nil)
+	require.NoError(t, store.Rotate(t.Context(), logger.FileUsage))
+	require.NoError(t, store.Files().Delete(t.Context(), usage()[0]))
+	require.Eventually(t, func() bool {
+		page, err := store.Query().MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
+		return err == nil && len(page.Items) == 0
+	}, 30*time.Second, time.Millisecond)
+
+	ctx, second := operation.Start(t.Context(), logger.ID("second"))
+	_, step := logger.StartStep(ctx, "write", logger.ID("step-1"))
+	require.Equal(t, "step-1", step.ID())
+	late.End(nil, nil)
+	step.EndAs(query.TimedOut, nil, nil)
+	second.End(nil)
+	require.NoError(t, store.Sync(t.Context()))
+	beside, err := query.Open(dir)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, beside.Close()) }()
+	for _, e := range []*query.Engine{store.Query(), beside} {
+		page, err := e.MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		require.Len(t, page.Items[0].SubLogs, 1)
+		require.Equal(t, "write", page.Items[0].SubLogs[0].Action)
+		require.Equal(t, query.TimedOut, page.Items[0].SubLogs[0].Outcome)
+	}
+}

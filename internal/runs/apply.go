@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"slices"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -98,9 +99,18 @@ func (t *Table) unlinkedOf(run string) *unlinked {
 	return u
 }
 
-// ApplyStep takes in a step record as ApplyRun does one of a run.
+// ApplyStep takes in a step record as ApplyRun does one of a run. An id that a step of
+// another run has is given again once that run was deleted: a step whose run is known
+// goes before one that is left of a run which is not.
 func (t *Table) ApplyStep(file uint32, o *Owner, seq uint64, at int64, lc *line.Lifecycle) {
 	s := t.history.liveStep(o.identity.Step)
+	if s != nil && s.Identity.Run != o.identity.Run {
+		if s.run != nil {
+			return
+		}
+		t.supersede(s)
+		s = nil
+	}
 	if s == nil {
 		if o.identity.Step == "" || lc == nil {
 			return
@@ -133,6 +143,21 @@ func (t *Table) ApplyStep(file uint32, o *Owner, seq uint64, at int64, lc *line.
 	s.state.apply(at, lc)
 	if s.run != nil {
 		t.history.rest(s.run)
+	}
+}
+
+// supersede gives up a step of a run whose records are not known.
+func (t *Table) supersede(s *Step) {
+	u := t.unlinked[s.Identity.Run]
+	u.steps = slices.DeleteFunc(u.steps, func(x *Step) bool { return x == s })
+	for _, o := range u.owners {
+		if o.step == s {
+			o.step = nil
+		}
+	}
+	delete(t.history.steps, s.Identity.Step)
+	if u.empty() {
+		delete(t.unlinked, s.Identity.Run)
 	}
 }
 

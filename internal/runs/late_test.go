@@ -127,3 +127,34 @@ func TestStartIsGone(t *testing.T) {
 		require.Same(t, r, f.view().Run("r"))
 	})
 }
+
+// TestStepIDComesAgain has a step whose id one of a run without records has.
+func TestStepIDComesAgain(t *testing.T) {
+	f := newFed()
+	f.record(1, step("gone", "s"), end)
+	f.line(step("gone", "s"), 0)
+	f.record(2, run("r"), start)
+	f.record(2, step("r", "s"), start)
+	f.line(step("r", "s"), 0)
+	f.record(2, step("gone", "s"), end)
+	check := func(ended bool) {
+		t.Helper()
+		steps := f.view().Run("r").Steps()
+		require.Len(t, steps, 1)
+		require.EqualValues(t, 4, steps[0].Seq)
+		require.Equal(t, ended, steps[0].State().Ended)
+		require.EqualValues(t, 1, steps[0].State().Lines[line.LevelIndex(0)])
+	}
+	check(false)
+	f.do(func() { f.Expire(1) })
+	check(false)
+	f.record(2, step("r", "s"), end)
+	f.record(2, run("r"), end)
+	f.Settle(true)
+	check(true)
+	f.record(3, step("gone", "s"), end)
+	check(true)
+	f.Settle(true)
+	live, _, _ := f.Held()
+	require.Zero(t, live)
+}
