@@ -192,16 +192,12 @@ func (x *trailIndex) find(ctx context.Context, f *AuditFilter, w Window) (Result
 }
 
 // begin is how many of n rows need not be looked at because they are not reached:
-// none where the total counts them.
+// none where the total counts them. Nobody goes on newest first without a total.
 func (x *trailIndex) begin(w Window, n int) int {
-	switch {
-	case !w.Uncounted || w.Past <= x.first:
+	if !w.Uncounted || !w.Oldest || w.Past <= x.first {
 		return 0
-	case w.Oldest:
-		return int(min(w.Past-x.first, uint64(n)))
-	default:
-		return n - int(min(w.Past-x.first-1, uint64(n)))
 	}
+	return int(min(w.Past-x.first, uint64(n)))
 }
 
 func (x *trailIndex) close() {
