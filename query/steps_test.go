@@ -174,3 +174,30 @@ func TestStepIDComesAgain(t *testing.T) {
 		require.Equal(t, query.TimedOut, page.Items[0].SubLogs[0].Outcome)
 	}
 }
+
+// TestStepPagesOfTwoQuestions has two lists of one run's steps stop at the same step.
+func TestStepPagesOfTwoQuestions(t *testing.T) {
+	t.Parallel()
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx, run := store.Server("edge-1").Service("orders").Operation("sync-prices").Start(t.Context())
+	for i := range 6 {
+		_, step := logger.StartStep(ctx, [...]string{"read", "write"}[i%2])
+		step.End(nil, nil)
+	}
+	run.End(nil)
+	ask := func(action string, p query.Paging) query.Page[query.SubLog] {
+		p.Limit, p.Oldest = 1, true
+		page, err := store.Query().SubLogs(t.Context(), query.StepFilter{Run: run.ID(), Action: action}, p)
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		return page
+	}
+	all, reads := ask("", query.Paging{}), ask("read", query.Paging{})
+	require.Equal(t, all.Items, reads.Items)
+	reads, all = ask("read", query.Paging{Cursor: reads.Next}), ask("", query.Paging{Cursor: all.Next})
+	require.Equal(t, "read", reads.Items[0].Action)
+	require.EqualValues(t, 3, reads.Total.N)
+	require.Equal(t, "write", all.Items[0].Action)
+	require.EqualValues(t, 6, all.Total.N)
+}
