@@ -185,9 +185,6 @@ func TestStopAtEveryStepOfCompression(t *testing.T) {
 	text := strings.Join(lines, "\n") + "\n"
 	for n := int64(1); ; n++ {
 		mem := vfs.NewMem()
-		put(t, mem, "logs/"+closedAt("user", day), text)
-		require.NoError(t, mem.SyncDir("."))
-		require.NoError(t, mem.SyncDir("logs"))
 		var cut *vfs.Mem
 		var once sync.Once
 		hook := func(op vfs.Op) error {
@@ -197,6 +194,9 @@ func TestStopAtEveryStepOfCompression(t *testing.T) {
 			return nil
 		}
 		synctest.Test(t, func(t *testing.T) {
+			put(t, mem, "logs/"+closedAt("user", day), text) // here, where it is not younger than what is made of it
+			require.NoError(t, mem.SyncDir("."))
+			require.NoError(t, mem.SyncDir("logs"))
 			f, err := rotation.OpenFS(vfs.Inject(mem, hook), "logs/user.log", nil)
 			require.NoError(t, err)
 			synctest.Wait()
