@@ -65,7 +65,8 @@ func TestTrailIsDeleted(t *testing.T) {
 	require.NoError(t, store.Audit().SetRule(t.Context(), rotation.Rule{MaxFiles: 2}))
 	require.Eventually(t, func() bool {
 		files, err := filepath.Glob(filepath.Join(dir, "audit-*.gz"))
-		return err == nil && len(files) == 2
+		plain, err2 := filepath.Glob(filepath.Join(dir, "audit-*.log"))
+		return err == nil && err2 == nil && len(files) == 2 && len(plain) == 0 // none is yet to be compressed
 	}, 30*time.Second, time.Millisecond)
 	for i, e := range engines {
 		left := all(e, f)
