@@ -215,9 +215,9 @@ func (s *Store) Levels() *levels.Tree {
 // AddSecret hides a value from now on wherever it occurs in what is logged, audit
 // and access records included: as it is, in base64, URL- and JSON-escaped, and each
 // line of it when it has several. Only identifiers and display names, from server
-// to step, stay as they are, for records are found by them. It returns [ErrTooShort] for less than 4
-// bytes without the blanks around it. Secrets are never written; they have to be
-// added again after each Open.
+// to step, stay as they are, for records are found by them. It returns [ErrTooShort]
+// for less than 4 bytes without the blanks around it. Secrets are never written; they
+// have to be added again after each Open.
 func (s *Store) AddSecret(value string) error {
 	if s.none() {
 		return ErrClosed

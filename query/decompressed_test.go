@@ -72,17 +72,20 @@ func compressAnew(t *testing.T, name string) {
 	}
 }
 
+// byHand is what people do to compressed files, by their paths.
+var byHand = map[string]func(t *testing.T, name string){ // immutable
+	"decompressed":          func(t *testing.T, name string) { decompress(t, name, false) },
+	"decompressed and kept": func(t *testing.T, name string) { decompress(t, name, true) },
+	"decompressed in part":  decompressHalf,
+	"compressed anew":       compressAnew,
+}
+
 // What says that the lines of a closed file are grouped by run stands in the compressed
 // form. Somebody decompresses the files, or compresses them with another program: all
 // their records are found as before, whatever becomes of the files then.
 func TestDecompressedInTheFolder(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(t *testing.T, name string){
-		"decompressed":          func(t *testing.T, name string) { decompress(t, name, false) },
-		"decompressed and kept": func(t *testing.T, name string) { decompress(t, name, true) },
-		"decompressed in part":  decompressHalf,
-		"compressed anew":       compressAnew,
-	} {
+	for name, change := range byHand {
 		for into, rule := range map[string]rotation.Rule{
 			"compressed then":                   {MaxBytes: 1 << 20},
 			"plain then":                        {MaxBytes: 1 << 20, Compression: rotation.None},
@@ -169,12 +172,7 @@ func sealedAnew(t *testing.T, dir string, plain bool) bool {
 // The same happens to files that a process, and a reader beside it, have in use.
 func TestDecompressedInUse(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(t *testing.T, name string){
-		"decompressed":          func(t *testing.T, name string) { decompress(t, name, false) },
-		"decompressed and kept": func(t *testing.T, name string) { decompress(t, name, true) },
-		"decompressed in part":  decompressHalf,
-		"compressed anew":       compressAnew,
-	} {
+	for name, change := range byHand {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

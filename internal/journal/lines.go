@@ -75,9 +75,8 @@ func (r *LineReader) Read(i int) ([]byte, error) {
 
 // Text returns the text from row i on that is read at a time, and where it begins;
 // nothing of a row that is sealed, or not yet in the text, or where lines do not stand in
-// the order of their rows. It ends anywhere. It is
-// good until the next call and must not be changed, and nobody has looked whether
-// the lines are those that the rows tell of.
+// the order of their rows. It ends anywhere. It is good until the next call and must not
+// be changed, and nobody has looked whether the lines are those that the rows tell of.
 func (r *LineReader) Text(i int) (text []byte, offset int64) {
 	if r.s.Sealed() || r.s.Segment.Unindexable.Load() {
 		return nil, 0

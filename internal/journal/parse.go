@@ -44,10 +44,8 @@ func (j *Journal) parseInOrder(seg *tables.Segment) error {
 // line that is no record is skipped and counted; a last line without its
 // newline is left for later.
 func (j *Journal) parseText(seg *tables.Segment, text io.ReadSeeker, from int64) error {
-	if from == 0 && !seg.Active() {
-		if whole := groupedText(text); whole != nil {
-			return j.parseWhole(seg, whole, true)
-		}
+	if whole := groupedText(seg, text, from); whole != nil {
+		return j.parseWhole(seg, whole, true)
 	}
 	if _, err := text.Seek(from, io.SeekStart); err != nil {
 		return fmt.Errorf("read %s: %w", seg.Name(), err)
@@ -274,10 +272,8 @@ func (j *Journal) rescan(seg *tables.Segment, from, next int64) (int64, error) {
 	text, err := j.folder.Open(seg.Name())
 	if err == nil {
 		defer text.Close()
-		if from == 0 && !seg.Active() {
-			if whole := groupedText(text); whole != nil {
-				return 0, j.rescanWhole(seg, whole, true)
-			}
+		if whole := groupedText(seg, text, from); whole != nil {
+			return 0, j.rescanWhole(seg, whole, true)
 		}
 		_, err = text.Seek(end, io.SeekStart)
 	}

@@ -43,7 +43,7 @@ func (j *Journal) putAsideAll() error {
 		}
 		bytes, err := j.putAside(log, info.Name())
 		if _, closed := rotation.LogOf(info.Name()); closed && info.Name() != log+logExt && vfs.IsUnreadable(err) {
-			continue // whoever takes it in tells
+			continue // whoever takes it in tells, or passes over what is no record
 		}
 		if err != nil {
 			return fmt.Errorf("put aside what the power cut: %w", err)

@@ -68,10 +68,11 @@ func (j *Journal) storedText(seg *tables.Segment, always bool) (whole []byte, gr
 }
 
 // groupedText returns the text of a closed file that is grouped by run and does not say so,
-// as one that somebody decompressed, or compressed anew. It returns nil for any other, also
-// for what cannot be read: whoever reads it in order hears of that.
-func groupedText(text io.ReadSeeker) []byte {
-	if !goesBackward(text) {
+// as one that somebody decompressed, or compressed anew. It returns nil for any other, for
+// one that was read up to an offset, and for what cannot be read: whoever reads it in order
+// hears of that.
+func groupedText(seg *tables.Segment, text io.ReadSeeker, from int64) []byte {
+	if from > 0 || seg.Active() || !goesBackward(text) {
 		return nil
 	}
 	size, err := text.Seek(0, io.SeekEnd)
