@@ -243,6 +243,9 @@ func (s *Store) Sync(ctx context.Context) error {
 // and returns [ErrTimeout] then. No goroutine of the store is left after it
 // returned nil. Closing twice is fine and returns the first error.
 //
+// What a disk that is full or fails does not take stays in the ring, for the next
+// open; the error says how much that is, and whether it would outlive a loss of power.
+//
 // Of lumberjack, which writes the files, a goroutine stays for each file that was
 // open at once: it cannot be stopped, and the next store uses it. Tests for leaks
 // pass it over by goleak.IgnoreTopFunction with

@@ -46,6 +46,38 @@ func TestCloseOnAFullDisk(t *testing.T) {
 	})
 }
 
+// What a journal leaves in its ring when it closes is durable, or who closes it is told
+// that it is not.
+func TestCloseLeavesADurableRing(t *testing.T) {
+	t.Parallel()
+	for _, readOnly := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			var failing atomic.Bool
+			f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+				if failing.Load() && (op.Kind == vfs.OpWrite || readOnly && op.Kind == vfs.OpSync) {
+					return syscall.EROFS
+				}
+				return nil
+			}), system("one"))
+			f.sayAll("user", numbered(3))
+			require.NoError(t, f.Sync(t.Context()))
+			failing.Store(true)
+			f.sayAll("user", numbered(9)[3:])
+			err := f.Close()
+			require.ErrorIs(t, err, syscall.EROFS)
+			require.ErrorContains(t, err, "for the next open")
+			if readOnly {
+				require.ErrorContains(t, err, "unless power is lost or the file system unmounted before")
+				return
+			}
+			require.NotContains(t, err.Error(), "unless power is lost")
+			g := open(t, mem.Crash(nil, vfs.CrashOptions{Unsynced: vfs.SurviveNone}), system("two"))
+			require.Equal(t, numbered(9), messages(t, g.Journal, "user"))
+		})
+	}
+}
+
 // A disk that does not answer keeps Close for CloseTimeout. What was accepted is
 // in the ring; nothing is accepted any more.
 func TestCloseOnAStuckDisk(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -241,8 +242,7 @@ func (j *Journal) closeWriter() error {
 		errs = append(errs, fmt.Errorf("%s: %w", j.dir, errTaken))
 	}
 	if waiting := j.Stats().Waiting; waiting > 0 && errors.Join(errs...) != nil {
-		errs = append(errs, fmt.Errorf("%d bytes of records are not in the texts: they stay in %s for the next open",
-			waiting, filepath.Join(j.dir, privateDir, ringName)))
+		errs = append(errs, j.leaveInRing(waiting))
 	}
 	if errors.Join(errs...) == nil {
 		if err := j.indexLifecycle(); err != nil {
@@ -269,6 +269,21 @@ func (j *Journal) closeWriter() error {
 		errs = append(errs, lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// leaveInRing makes what waits in the ring of a journal that closes durable, and returns
+// what the host is told of it.
+func (j *Journal) leaveInRing(waiting int64) error {
+	stay := fmt.Errorf("%d bytes of records are not in the texts: they stay in %s for the next open",
+		waiting, filepath.Join(j.dir, privateDir, ringName))
+	f, err := j.fs.OpenFile(j.privatePath(ringName), os.O_RDWR, 0)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("%w, unless power is lost or the file system unmounted before: %w", stay, err)
+	}
+	return stay
 }
 
 // unmapRing lets go of the ring once nobody copies from it.
