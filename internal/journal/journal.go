@@ -169,7 +169,8 @@ type Recovery struct {
 	// Replayed is how many records were in the ring and not in the text.
 	Replayed int64
 	// LostBytes is how much of the ring could not be read, and PutAside how much
-	// text was moved to NAME.log.broken, after a power loss.
+	// text was moved to NAME.log.broken: after a power loss, and where somebody had
+	// added younger records to a text.
 	LostBytes, PutAside int64
 	// Foreign is how many lines were not records of this folder.
 	Foreign int64

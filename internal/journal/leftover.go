@@ -11,8 +11,9 @@ type leftover struct {
 }
 
 // keepLeft leaves frames in the ring, from one on that the text did not take because
-// of cause, and publishes those that are not in the text. written is as in replay.
-func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int, cause error) error {
+// of cause, and publishes those that are not in the text. written and over are as in
+// replay.
+func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int, over overtaken, cause error) error {
 	left := &leftover{at: frames[from].at, seq: frames[from].seq, files: map[*File]bool{}}
 	for i := from; i < len(frames); i++ {
 		fr := &frames[i]
@@ -27,8 +28,9 @@ func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int,
 			continue
 		case fr.seq <= f.seg.Last():
 			f.writtenTo = end
-			j.recovery.LostBytes += int64(frameSize(int(fr.length)))
-			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, f.seg.Last(), f.name))
+			if err := over.add(f, fr); err != nil {
+				return err
+			}
 			continue
 		}
 		raw, rec, err := fr.read(j.ring)
@@ -47,6 +49,7 @@ func (j *Journal) keepLeft(frames []leftFrame, from int, written map[uint16]int,
 		}
 		j.recovery.Replayed++
 	}
+	j.keepOvertaken(over)
 	if j.rebooted {
 		// What it said of texts was said before something of them was lost.
 		clear(j.ring.mem[offSynced:ringHeader])

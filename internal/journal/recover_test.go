@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -326,5 +327,49 @@ func TestSyncCoversWhatADeadProcessLeft(t *testing.T) {
 			cut := killed.Crash(rand.New(rand.NewPCG(1, 1)), vfs.CrashOptions{Unsynced: vfs.SurviveNone})
 			require.Equal(t, numbered(10), messages(t, open(t, cut, boot("two")).Journal, "user"))
 		})
+	}
+}
+
+// Records that a dead process had accepted, and that no text can take because somebody
+// has added a younger one meanwhile, are put aside whole, and told of at once.
+func TestOvertakenIsPutAside(t *testing.T) {
+	t.Parallel()
+	for _, full := range []bool{false, true} {
+		fsys := vfs.NewMem()
+		f := open(t, fsys)
+		f.sayAll("user", []string{"in the text"})
+		require.NoError(t, f.Sync(t.Context()))
+		fsys.SetSpace(fsys.Used()) // all that follows stays in the ring
+		f.sayAll("user", numbered(300))
+		killed := fsys.Kill()
+		killed.SetSpace(-1)
+		text := contentOf(t, killed, "user.log")
+		younger := strings.NewReplacer(text[:strings.IndexByte(text, ',')], `{"seq":100000`, "in the text", "added").Replace(text)
+		overwrite(t, killed, "user.log", int64(len(text)), younger)
+		if full {
+			killed.SetSpace(killed.Used())
+		}
+		g := open(t, killed)
+		require.Equal(t, []string{"in the text", "added"}, messages(t, g.Journal, "user"))
+		require.NoError(t, g.Close())
+		require.Len(t, g.problems, 1)
+		require.ErrorContains(t, g.problems[0], "300 records from 2 on would come after 100000 in user.log")
+		if full {
+			require.ErrorIs(t, g.problems[0], syscall.ENOSPC)
+			require.ErrorContains(t, g.problems[0], "are lost")
+			require.Positive(t, g.Recovery().LostBytes)
+			continue
+		}
+		require.ErrorContains(t, g.problems[0], "put aside in user.log.broken")
+		require.Zero(t, g.Recovery().LostBytes)
+		aside := contentOf(t, killed, "user.log.broken")
+		require.Len(t, aside, int(g.Recovery().PutAside))
+		require.Equal(t, 300, strings.Count(aside, "\n"))
+		for i, raw := range strings.SplitAfter(aside, "\n")[:300] {
+			var rec line.Record
+			require.NoError(t, line.Parse([]byte(strings.TrimSuffix(raw, "\n")), &rec))
+			require.Equal(t, numbered(300)[i], rec.Message)
+		}
+		require.Zero(t, open(t, killed).Recovery().PutAside, "and no second time")
 	}
 }

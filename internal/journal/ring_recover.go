@@ -152,6 +152,7 @@ func (j *Journal) replay() error {
 			written[fr.file] = i + 1
 		}
 	}
+	over := overtaken{}
 	for i, fr := range frames {
 		if i < written[fr.file] {
 			continue
@@ -161,13 +162,13 @@ func (j *Journal) replay() error {
 			return err
 		}
 		if fr.seq <= f.seg.Last() {
-			// Somebody has added what looks like a younger record.
-			j.recovery.LostBytes += int64(frameSize(int(fr.length)))
-			j.problem(fmt.Errorf("replay the ring: record %d would come after %d in %s.log", fr.seq, f.seg.Last(), f.name))
+			if err := over.add(f, &fr); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := f.replay(r, &fr); vfs.IsFull(err) && j.canKeepRing() {
-			return j.keepLeft(frames, i, written, err)
+			return j.keepLeft(frames, i, written, over, err)
 		} else if err != nil {
 			return fmt.Errorf("replay the ring: %w", err)
 		}
@@ -178,6 +179,7 @@ func (j *Journal) replay() error {
 			return fmt.Errorf("replay the ring: %w", err)
 		}
 	}
+	j.keepOvertaken(over)
 	r.tail().Store(r.head().Load())
 	return nil
 }
