@@ -382,6 +382,7 @@ func TestHealth(t *testing.T) {
 			l := logger.FromContext(ctx)
 			l.Info("fits")
 			require.NoError(t, store.Sync(t.Context()))
+			require.False(t, store.Stats().Failing)
 			disk.SetSpace(disk.Used())
 			offered := int64(0)
 			for range 200 {
@@ -397,6 +398,7 @@ func TestHealth(t *testing.T) {
 			require.GreaterOrEqual(t, s.DroppedByLevel[levels.Debug], s.DroppedByLevel[levels.Error])
 			require.Equal(t, s.Dropped, s.Files["user"].Dropped)
 			require.Positive(t, s.Problems)
+			require.True(t, s.Failing)
 
 			disk.SetSpace(-1)
 			require.Eventually(t, func() bool { return store.Sync(t.Context()) == nil }, 10*time.Second, time.Millisecond)
@@ -416,6 +418,7 @@ func TestHealth(t *testing.T) {
 			if mode == logger.ModeJournal {
 				require.Len(t, said, 1, "one record says what was dropped")
 			}
+			require.Eventually(t, func() bool { return !store.Stats().Failing }, 10*time.Second, time.Millisecond, "it ends by itself")
 			l.Info("again")
 			require.Equal(t, "again", records(t, store, query.Filter{Search: "again"})[0].Message)
 			run.End(nil)

@@ -13,6 +13,10 @@ type Stats struct {
 	// in the files yet, and RingBytes the size of that buffer. Both are 0 in
 	// ModeWrite.
 	Waiting, RingBytes int64
+	// Failing is whether the disk does not take what is logged: it is full or has
+	// errors, or records were dropped and none could say so yet. It ends by itself
+	// when there is room again.
+	Failing bool
 	// Records and Bytes are how many records were written, and how long their
 	// lines are together.
 	Records, Bytes int64
@@ -60,6 +64,7 @@ func (s *Store) Stats() Stats {
 
 	kept := s.journal.Stats()
 	stats.Mode, stats.Waiting, stats.RingBytes = modeOf(kept.Mode), kept.Waiting, kept.RingSize
+	stats.Failing = kept.Failing
 	for name, j := range kept.Files {
 		n := dropped[name]
 		for i := range n {

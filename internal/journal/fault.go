@@ -105,7 +105,6 @@ func (j *Journal) rescue() error {
 		j.countLost()
 	}
 	j.ringGone.Store(true)
-	j.failing.Store(false)
 	j.wakeWaiters()
 	if err := j.removeRing(); err != nil {
 		j.problem(fmt.Errorf("%w: it cannot be read, and who reads the folder in another process sees nothing new until it is gone, which is tried again", err))

@@ -57,12 +57,8 @@ func (j *Journal) pump() {
 			return
 		}
 		if err == nil {
-			j.failing.Store(false)
 			pause = retryFirst
 			continue
-		}
-		if !j.failing.Swap(true) {
-			j.problem(err)
 		}
 		j.mu.Lock()
 		j.wakeWaiters() // those who wait need not: the disk is not slow, it fails
@@ -102,8 +98,9 @@ func (j *Journal) await() bool {
 }
 
 // drain writes everything that was in the ring when it was called, in rounds,
-// and then gives the files their names whose next segment nobody wrote to yet.
-func (j *Journal) drain() error {
+// and then gives the files their names whose next segment nobody wrote to yet. The
+// first time that it fails is told of.
+func (j *Journal) drain() (err error) {
 	j.drainMu.Lock()
 	defer j.drainMu.Unlock()
 	if j.unmapped {
@@ -112,13 +109,17 @@ func (j *Journal) drain() error {
 	if j.ringGone.Load() {
 		return nil
 	}
-	if j.faulted.Load() {
-		return j.rescue()
+	if !j.faulted.Load() {
+		err = j.drainRing()
+		if errors.Is(err, errFault) || errors.Is(err, errRingDamaged) {
+			j.touched(err)
+		}
 	}
-	err := j.drainRing()
-	if errors.Is(err, errFault) || errors.Is(err, errRingDamaged) {
-		j.touched(err)
-		return j.rescue()
+	if j.faulted.Load() {
+		err = j.rescue()
+	}
+	if was := j.failing.Swap(err != nil); err != nil && !was {
+		j.problem(err)
 	}
 	return err
 }

@@ -26,7 +26,7 @@ type Stats struct {
 	Mode     Mode  // in force
 	Waiting  int64 // bytes in the ring that are not in the text yet
 	RingSize int64 // 0 without a ring
-	Failing  bool  // the disk does not take what waits
+	Failing  bool  // the disk does not take what waits, or took no record of what was dropped
 }
 
 // Stats returns the counters as they are now. With a ring it never waits for
@@ -43,6 +43,7 @@ func (j *Journal) Stats() Stats {
 			fs.DroppedByLevel[i] = f.dropped[i].Load()
 			fs.Dropped += fs.DroppedByLevel[i]
 		}
+		s.Failing = s.Failing || f.lost.count > 0
 		s.Files[name] = fs
 	}
 	j.mu.Unlock()
@@ -132,9 +133,7 @@ func (j *Journal) sayLost() {
 		if !j.closed && f.lost.count > 0 {
 			if !j.ringed() {
 				_ = f.writeLost() // if it fails, that is the problem already reported
-			} else if !j.failing.Load() || j.head == j.tail.Load() {
-				// With nothing left in the ring, the disk took the rest for
-				// somebody else than the writer, who has yet to hear of it.
+			} else if !j.failing.Load() {
 				f.appendLost()
 			}
 		}

@@ -47,6 +47,7 @@ func (q *request) stats() error {
 		Mode        string             `json:"mode"`
 		Waiting     int64              `json:"waiting_bytes"`
 		RingBytes   int64              `json:"ring_bytes"`
+		Failing     bool               `json:"failing"`
 		OpenRuns    int                `json:"open_runs"`
 		Problems    int64              `json:"problems"`
 		LastProblem string             `json:"last_problem,omitempty"`
@@ -54,7 +55,8 @@ func (q *request) stats() error {
 		Performance json.RawMessage    `json:"performance"` // the line, null when none is kept
 	}{
 		figures: figures{s.Records, s.Bytes, s.Dropped, levelCounts(s.DroppedByLevel)},
-		Mode:    s.Mode.String(), Waiting: s.Waiting, RingBytes: s.RingBytes, OpenRuns: s.OpenRuns, Problems: s.Problems,
+		Mode:    s.Mode.String(), Waiting: s.Waiting, RingBytes: s.RingBytes, Failing: s.Failing,
+		OpenRuns: s.OpenRuns, Problems: s.Problems,
 		Files: map[string]figures{}, Performance: json.RawMessage("null"),
 	}
 	if s.LastProblem != nil {

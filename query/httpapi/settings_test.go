@@ -179,6 +179,7 @@ func TestStats(t *testing.T) {
 		got := s.data(t, "/stats")
 		require.Equal(t, fmt.Sprint(s.Stats().Records), got["records"].(json.Number).String())
 		require.Equal(t, json.Number("0"), got["dropped"])
+		require.Equal(t, false, got["failing"])
 		require.Equal(t, json.Number("1"), got["open_runs"])
 		require.Contains(t, got["files"], "user")
 		performance := got["performance"].(map[string]any)
