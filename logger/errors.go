@@ -10,6 +10,10 @@ var (
 	// ErrLocked is returned by [Open] while another process, or another Store of
 	// this one, writes the folder. Use query.Open to read beside it.
 	ErrLocked = errors.New("logger: the folder is written by another process, or by another store of this one; query.Open reads beside it")
+	// ErrVersion is returned by [Open] for a folder that a newer version of this
+	// package wrote in a form that this one does not know. Nothing was changed;
+	// query.Open reads its text.
+	ErrVersion = errors.New("logger: the folder was written by a newer version of this package")
 	// ErrOptions is returned by [Open] for options that cannot be used. The
 	// error says which one and why; nothing was opened.
 	ErrOptions = errors.New("logger: invalid options")

@@ -220,7 +220,7 @@ func TestRules(t *testing.T) {
 	})
 	t.Run("R5.4 library: kept settings that cannot be read stop the open, not the program", func(t *testing.T) {
 		for name, text := range map[string]string{
-			"torn": `{"version":1,"lev`, "newer": `{"version":2}`, "level": `{"version":1,"files":{"email":{"levels":["loud"]}}}`,
+			"torn": `{"version":1,"lev`, "none": `{"levels":{}}`, "level": `{"version":1,"files":{"email":{"levels":["loud"]}}}`,
 			"name": `{"version":1,"files":{"../x":{}}}`, "rule": `{"version":1,"files":{"email":{"rotation":{"max_files":-1}}}}`,
 			"tree": `{"version":1,"levels":{"settings":[{"level":"loud"}]}}`,
 		} {

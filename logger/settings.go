@@ -192,13 +192,22 @@ func (s *Store) restoreSettings() error {
 // applySettings takes over what was kept. On an error nothing is changed but,
 // at most, the tree, and the store does not open.
 func (s *Store) applySettings(text []byte) error {
+	var form struct {
+		Version int `json:"version"`
+	}
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&form); err != nil {
+		return err
+	}
+	switch { // before the rest, which a newer version may write otherwise
+	case form.Version > settingsVersion:
+		return ErrVersion
+	case form.Version != settingsVersion:
+		return fmt.Errorf("there is no version %d", form.Version)
+	}
 	doc := settings{Levels: s.tree}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if err := d.Decode(&doc); err != nil {
 		return err
-	}
-	if doc.Version != settingsVersion {
-		return fmt.Errorf("version %d is not one that this program knows", doc.Version)
 	}
 	rules, set := maps.Clone(s.rules), map[string]FileRule{}
 	for name, kept := range doc.Files {

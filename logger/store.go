@@ -72,9 +72,9 @@ type Store struct {
 // says otherwise. nil options are the defaults. A full disk does not keep a folder
 // that was open before from opening: what the disk does not take waits in the ring.
 //
-// It returns [ErrLocked] when another process writes the folder, [ErrOptions]
-// for options that cannot be used, or an error of the file system; nothing
-// stays open then.
+// It returns [ErrLocked] when another process writes the folder, [ErrVersion]
+// when a newer version of this package wrote it, [ErrOptions] for options that
+// cannot be used, or an error of the file system; nothing stays open then.
 func Open(dir string, options *Options) (*Store, error) {
 	o, err := options.complete()
 	if err != nil {
@@ -147,8 +147,11 @@ func open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	})
 	if err != nil {
 		s.problems.finish()
-		if errors.Is(err, journal.ErrLocked) {
+		switch {
+		case errors.Is(err, journal.ErrLocked):
 			return nil, fmt.Errorf("open %s: %w", dir, ErrLocked)
+		case errors.Is(err, journal.ErrVersion):
+			return nil, fmt.Errorf("open %s: %w", dir, ErrVersion)
 		}
 		return nil, translate(err)
 	}
