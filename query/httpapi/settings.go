@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/steplog/steplog/levels"
@@ -184,7 +186,43 @@ func (q *request) readSettings() (settingsDocument, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return change, bad("", "The body has something after the settings.")
 	}
+	var body any
+	if err := json.Unmarshal(text, &body); err != nil {
+		return change, notSettings(err)
+	}
+	switch at, found := nullIn(body, ""); {
+	case found && at == "":
+		return change, bad("", "The body must be an object and not: null.")
+	case found:
+		return change, bad(at, "'%.80s' must not be null: leave it out.", at)
+	}
 	return change, nil
+}
+
+// nullIn returns where in a body null stands: to Go it would be a scope without a name,
+// or a setting that is left out.
+func nullIn(v any, at string) (place string, found bool) {
+	within := func(key string, v any) bool {
+		place, found = nullIn(v, strings.TrimPrefix(at+"."+key, "."))
+		return found
+	}
+	switch v := v.(type) {
+	case nil:
+		return at, true
+	case []any:
+		for i, e := range v {
+			if within(strconv.Itoa(i), e) {
+				return place, true
+			}
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if within(key, v[key]) {
+				return place, true
+			}
+		}
+	}
+	return "", false
 }
 
 // notSettings says why a body is not the settings, in its own words and not in Go's.

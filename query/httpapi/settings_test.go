@@ -112,6 +112,7 @@ func TestSettings(t *testing.T) {
 		require.Equal(t, 1, s.RotationRule("orders_2").MaxFiles, "any name the host chooses")
 	})
 	t.Run("R5.4 http: all or nothing, and what is wrong is said", func(t *testing.T) {
+		s.changed(t, `{"scopes":[{"level":"info"},{"server":"edge-1","lines":false}]}`)
 		before := do(t, s, http.MethodGet, "/settings", "")
 		for body, param := range map[string]string{
 			`{"files":{"email":{"maxSizeMB":1},"database":{"maxSizeMB":0.5}}}`: "files.database.maxSizeMB",
@@ -136,6 +137,15 @@ func TestSettings(t *testing.T) {
 		}
 		require.Equal(t, map[string]any{"status": "error", "param": "files.copies", "message": "'files.copies' has the wrong type: number 1.5."},
 			refusal(t, http.StatusBadRequest, put(t, s, `{"files":{"email":{"copies":1.5}}}`)))
+		for body, where := range map[string]string{
+			`{"scopes":[null]}`: "scopes.0", `{"scopes":[{"lines":true},null]}`: "scopes.1", `{"scopes":[{"level":null}]}`: "scopes.0.level",
+			`{"scopes":null}`: "scopes", `{"files":null}`: "files", `{"files":{"email":null}}`: "files.email",
+			`{"files":{"email":{"copies":null,"maxSizeMB":1}}}`: "files.email.copies", `{"files":{"email":{"levels":[null]}}}`: "files.email.levels.0",
+		} {
+			require.Equal(t, map[string]any{"status": "error", "param": where, "message": "'" + where + "' must not be null: leave it out."},
+				refusal(t, http.StatusBadRequest, put(t, s, body)), body)
+		}
+		require.Equal(t, "The body must be an object and not: null.", refusal(t, http.StatusBadRequest, put(t, s, `null`))["message"])
 		require.Equal(t, "The body is empty.", refusal(t, http.StatusBadRequest, put(t, s, ``))["message"])
 		refusal(t, http.StatusRequestEntityTooLarge, put(t, s, `{"scopes":[`+strings.Repeat(" ", 65<<10)+`]}`))
 		for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"} {
