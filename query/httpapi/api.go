@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 
 	"github.com/steplog/steplog/audit"
@@ -20,6 +21,7 @@ type api struct {
 	engine  *query.Engine
 	store   *logger.Store // may be nil
 	mux     *http.ServeMux
+	methods map[string][]string // by path, as in a pattern; immutable
 	origins *http.CrossOriginProtection
 
 	questions, streams places
@@ -91,11 +93,16 @@ func newAPI(e *query.Engine, options *Options, routes func(*api) []route) (*api,
 	}
 	a := &api{
 		options: o, engine: e, store: o.Store,
-		mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(),
+		mux: http.NewServeMux(), methods: map[string][]string{}, origins: http.NewCrossOriginProtection(),
 		questions: newPlaces(o.MaxQueries), streams: newPlaces(o.MaxQueries),
 	}
 	for _, r := range routes(a) {
 		a.mux.Handle(r.pattern, a.endpoint(r))
+		method, path, _ := strings.Cut(r.pattern, " ")
+		a.methods[path] = append(a.methods[path], method)
+		if method == http.MethodGet {
+			a.methods[path] = append(a.methods[path], http.MethodHead)
+		}
 	}
 	return a, nil
 }
@@ -112,34 +119,44 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, &failure{status: http.StatusNotFound, message: "There is nothing at this path."})
 		return
 	}
-	if _, pattern := a.mux.Handler(r); pattern == "" {
+	if !a.found(r) {
 		a.noRoute(w, r)
 		return
 	}
 	a.mux.ServeHTTP(w, r)
 }
 
-// noRoute answers what the mux has no handler for, in the form of all errors.
+// found reports whether a route is the request's. What GET has by its own name is not
+// a file or a record that another method takes by any name.
+func (a *api) found(r *http.Request) bool {
+	_, pattern := a.mux.Handler(r)
+	if pattern == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return pattern != ""
+	}
+	_, path, _ := strings.Cut(pattern, " ")
+	return path == a.place(r)
+}
+
+// place returns the path, as in a pattern, of the route that GET has where a request
+// goes: there is one wherever there is something. It is "" for nothing.
+func (a *api) place(r *http.Request) string {
+	get := *r
+	get.Method = http.MethodGet
+	_, pattern := a.mux.Handler(&get)
+	_, path, _ := strings.Cut(pattern, " ")
+	return path
+}
+
+// noRoute answers what no route is for, in the form of all errors.
 func (a *api) noRoute(w http.ResponseWriter, r *http.Request) {
-	probe := &statusOnly{header: http.Header{}}
-	a.mux.ServeHTTP(probe, r)
-	if probe.status != http.StatusMethodNotAllowed {
+	allowed := a.methods[a.place(r)]
+	if len(allowed) == 0 {
 		fail(w, &failure{status: http.StatusNotFound, message: "There is nothing at this path."})
 		return
 	}
-	w.Header().Set("Allow", probe.header.Get("Allow"))
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	fail(w, &failure{status: http.StatusMethodNotAllowed, message: "The method is not allowed here."})
 }
-
-// statusOnly is a ResponseWriter that keeps the status.
-type statusOnly struct {
-	header http.Header
-	status int
-}
-
-func (s *statusOnly) Header() http.Header         { return s.header }
-func (s *statusOnly) WriteHeader(status int)      { s.status = status }
-func (s *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
 
 // request is one request on its way.
 type request struct {

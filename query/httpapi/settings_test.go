@@ -226,6 +226,33 @@ func TestWrites(t *testing.T) {
 	}
 }
 
+// TestAllow: each path says what it takes, also one that lies where another method has
+// a name, or an id, of any text.
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	s.Server("edge-1").Info("m")
+	allow := func(h http.Handler, method, target string) string {
+		t.Helper()
+		a := do(t, h, method, target, "")
+		refusal(t, http.StatusMethodNotAllowed, a)
+		return a.header.Get("Allow")
+	}
+	for _, target := range []string{"/logs", "/logs/download", "/logs/1", "/logs/1/context", "/entries", "/histogram", "/facets", "/runs/r/steps", "/export", "/tail",
+		"/audit", "/audit/0", "/access", "/openapi.yaml", "/healthz", "/files", "/files/download", "/files/user.log/content", "/stats"} {
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect, "BREW"} {
+			require.Equal(t, "GET, HEAD", allow(s, method, target), "%s %s", method, target)
+			refusal(t, http.StatusNotFound, do(t, s, method, target+"/nothing/here", ""))
+		}
+	}
+	require.Equal(t, "GET, HEAD, DELETE", allow(s, http.MethodPut, "/files/user.log"))
+	refusal(t, http.StatusConflict, do(t, s, http.MethodDelete, "/files/application.log", ""))
+	refusal(t, http.StatusNotFound, do(t, s, http.MethodDelete, "/files/downloads", ""))
+	readOnly := handler(t, s.Query(), s.Store, func(o *httpapi.Options) { o.ReadOnly = true })
+	require.Equal(t, "GET, HEAD", allow(readOnly, http.MethodDelete, "/files/application.log"))
+	require.Equal(t, "GET, HEAD", allow(readOnly, http.MethodPut, "/settings"))
+}
+
 func TestPathsAndHeaders(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
