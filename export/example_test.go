@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -105,4 +106,30 @@ func ExampleFiles() {
 	// Output:
 	// <nil>
 	// user.log 2
+}
+
+// The failed runs of a flow, each with all its details, in one file.
+func ExampleZipRuns() {
+	store := example()
+	defer store.Close()
+	prices := store.Server("edge-1").Service("orders").Operation("sync-prices")
+	for _, id := range []string{"run-2", "run-3"} {
+		_, run := prices.Start(context.Background(), logger.ID(id))
+		run.End(errors.New("the shop is closed"))
+	}
+	var b bytes.Buffer
+	n, err := export.ZipRuns(context.Background(), &b, store.Query(), query.RunFilter{
+		Operation: "sync-prices", Outcomes: []query.Outcome{query.Failed},
+	})
+	fmt.Println(n, err)
+	archive, _ := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	for _, file := range archive.File {
+		var log struct{ Errors []struct{ Message string } }
+		text, _ := file.Open()
+		fmt.Println(file.Name, json.NewDecoder(text).Decode(&log), log.Errors)
+	}
+	// Output:
+	// 2 <nil>
+	// log-7.json <nil> [{the shop is closed}]
+	// log-9.json <nil> [{the shop is closed}]
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
+	"time"
 
+	"github.com/steplog/steplog/audit"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
@@ -311,4 +314,131 @@ func ExampleTopic() {
 		fmt.Println(r.Message, r.ErrorCode, r.ErrorMessage)
 	}
 	// Output: log-in failed AUTH-7 wrong password
+}
+
+// The system/log action: what the data was at that moment of the flow.
+func ExampleValue() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx, run := store.Server("edge-1").Service("orders").Operation("sync-prices").Start(context.Background())
+	actx, step := logger.StartStep(ctx, "system/log")
+	logger.Value(actx, levels.Info, "Test", map[string]any{"sku": "A-1", "price": 19.99})
+	logger.Value(actx, levels.Debug, "below the minimum level", 1)
+	step.End(nil, nil)
+	run.End(nil)
+	for r := range store.Query().All(ctx, query.Filter{Kinds: []query.Kind{query.KindLine}}) {
+		value, _ := r.Field("value")
+		fmt.Println(levels.Name(r.Level), r.Label, value)
+	}
+	// Output: info Test map[price:19.99 sku:A-1]
+}
+
+// Any name is a file of its own.
+func ExampleLogger_To() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	orders := store.Server("edge-1").Service("orders")
+	orders.To(logger.FileDatabase).Warn("slow query", zap.Int("ms", 1200))
+	orders.To("payments").Info("settled")
+	show(store, query.Filter{Files: []string{"database", "payments"}})
+	// Output:
+	// database.log warn slow query
+	// payments.log info settled
+}
+
+// What a file takes and keeps can be changed while it is written.
+func ExampleStore_SetFileRule() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	email := store.Server("edge-1").To(logger.FileEmail)
+	err := store.SetFileRule(context.Background(), logger.FileEmail, logger.FileRule{
+		Levels:   levels.AtLeast(levels.Warn),
+		Rotation: rotation.Rule{MaxBytes: 10 << 20, MaxFiles: 7, MaxAge: 30 * 24 * time.Hour},
+	})
+	fmt.Println(err)
+	email.Info("polled the mailbox")
+	email.Warn("the mailbox is full")
+	show(store, query.Filter{Files: []string{logger.FileEmail}})
+
+	err = store.SetFileRule(context.Background(), logger.FileEmail, logger.FileRule{Rotation: rotation.Rule{MaxFiles: -1}})
+	fmt.Println(errors.Is(err, logger.ErrRule), store.FileRule(logger.FileEmail).Rotation.MaxFiles)
+	// Output:
+	// <nil>
+	// email.log warn the mailbox is full
+	// true 7
+}
+
+// A run whose end the host hears of from elsewhere: of its worker, say, that is gone.
+func ExampleStore_EndRun() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx := context.Background()
+	store.Server("edge-1").Service("orders").Operation("sync-prices").Start(ctx, logger.ID("run-1"))
+
+	fmt.Println(store.EndRun(ctx, "run-1", query.Terminated, errors.New("the worker was shut down")))
+	fmt.Println(errors.Is(store.EndRun(ctx, "run-1", query.Succeeded, nil), logger.ErrRunEnded))
+	fmt.Println(errors.Is(store.EndRun(ctx, "run-2", query.Succeeded, nil), logger.ErrRunUnknown))
+	page, err := store.Query().MainLogs(ctx, query.RunFilter{Run: "run-1"}, query.Paging{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, run := range page.Items {
+		fmt.Println(run.Run, run.Outcome, run.Reason)
+	}
+	// Output:
+	// <nil>
+	// true
+	// true
+	// run-1 terminated the worker was shut down
+}
+
+// The files as they are: to list, to look into, to delete.
+func ExampleStore_Files() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	at := store.Server("edge-1").To("orders")
+	for i := range 3 {
+		at.Info(fmt.Sprint("line ", i))
+	}
+	files, err := store.Files().List()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, file := range files {
+		fmt.Println(file.Name, file.Active)
+	}
+	last, err := store.Files().Tail("orders.log", 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(last), strings.Contains(last[0], `"message":"line 2"`))
+	fmt.Println(store.Files().Delete(context.Background(), "orders.log"))
+	// Output:
+	// application.log true
+	// orders.log true
+	// 1 true
+	// delete "orders.log": rotation: the active file cannot be deleted
+}
+
+// The record is on the disk and signed before the flow is changed.
+func ExampleStore_Audit() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx := audit.WithActor(context.Background(), audit.User("admin@example.com"))
+	_, err := store.Audit().Record(ctx, audit.Entry{Event: audit.FlowUpdated, FlowID: "sync-prices",
+		Before: map[string]any{"limit": 10}, After: map[string]any{"limit": 20}})
+	fmt.Println(err)
+	store.Levels().SetLevel(ctx, levels.Scope{Server: "edge-1"}, levels.Debug) // an act of the library's own
+
+	page, err := store.Query().Audit(ctx, query.AuditFilter{User: "admin@example.com"}, query.Paging{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range page.Items {
+		fmt.Println(r.Title, "by", r.Actor.Email)
+	}
+	// Output:
+	// <nil>
+	// Log Level Changed by admin@example.com
+	// Flow Updated by admin@example.com
 }

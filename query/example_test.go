@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/steplog/steplog/audit"
+	"github.com/steplog/steplog/audit/access"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
+	"github.com/steplog/steplog/rotation"
 )
 
 // In the process that writes a folder its store has the engine; any other opens
@@ -225,4 +228,135 @@ func ExampleOnKey() {
 	// message:"no "* OR sku:"A-1"
 	// level:"error"
 	// details.level:"error"
+}
+
+// The lines of a run from warn up that are about one thing.
+func ExampleEngine_LineLogs() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx, run := store.Server("edge-1").Service("orders").Operation("sync-prices").Start(context.Background())
+	actx, step := logger.StartStep(ctx, "write_to_shop")
+	logger.FromContext(actx).Info("written", zap.String("sku", "A-1"))
+	logger.FromContext(actx).Warn("the price is missing", zap.String("sku", "A-1"))
+	logger.FromContext(actx).Warn("the price is missing", zap.String("sku", "A-2"))
+	step.End(nil, nil)
+	run.End(nil)
+
+	page, err := store.Query().LineLogs(ctx, query.Filter{
+		Run: run.ID(), Levels: levels.AtLeast(levels.Warn), Where: query.Eq("sku", "A-1"),
+	}, query.Paging{Limit: 20})
+	if err != nil {
+		panic(err)
+	}
+	for _, line := range page.Items {
+		fmt.Println(line.Action, levels.Name(line.Level), line.Message)
+	}
+	// Output:
+	// write_to_shop warn the price is missing
+}
+
+// Everything that a run wrote, in the order in which it did.
+func ExampleEngine_All() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx, run := store.Server("edge-1").Service("orders").Operation("sync-prices").Start(context.Background())
+	_, step := logger.StartStep(ctx, "fetch", logger.Input(map[string]any{"page": 1}))
+	step.Info("asking")
+	step.End(map[string]any{"rows": 42}, nil)
+	run.End(nil)
+
+	for record, err := range store.Query().All(ctx, query.Filter{Run: run.ID()}) {
+		if err != nil {
+			panic(err)
+		}
+		value, _ := record.Field("value")
+		fmt.Println(record.Kind, record.Phase, record.Action, record.Message, value)
+	}
+	// Output:
+	// run start  run started <nil>
+	// step start fetch step started <nil>
+	// capture input fetch input map[page:1]
+	// line  fetch asking <nil>
+	// capture output fetch output map[rows:42]
+	// step end fetch step succeeded <nil>
+	// run end  run succeeded <nil>
+}
+
+// What stands around an error that was found: of its run, or of its file where it
+// belongs to none.
+func ExampleEngine_Around() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	ctx, orders := context.Background(), store.Server("edge-1").Service("orders")
+	orders.Info("connecting")
+	orders.Error("no answer")
+	orders.Info("connecting again")
+	orders.Info("connected")
+
+	found, err := store.Query().Records(ctx, query.Filter{Levels: levels.AtLeast(levels.Error)}, query.Paging{Limit: 1})
+	if err != nil {
+		panic(err)
+	}
+	records, err := store.Query().Around(ctx, found.Items[0].Seq, 1, 1)
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range records {
+		fmt.Println(levels.Name(r.Level), r.Message)
+	}
+	// Output:
+	// info connecting
+	// error no answer
+	// info connecting again
+}
+
+// Who asked for what, by company and network.
+func ExampleEngine_Access() {
+	store := logger.OpenMemory(nil)
+	defer store.Close()
+	for i, path := range []string{"/flows", "/flows/7", "/users"} {
+		store.Access().Record(access.Record{
+			Account: "ada@example.com", Tenant: "Example Ltd", IP: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}),
+			Method: "GET", Path: path, Status: 200,
+		})
+	}
+	page, err := store.Query().Access(context.Background(), query.AccessFilter{
+		Search: "example ltd", IP: "203.0.113.0/24", Path: "/flows",
+	}, query.Paging{Limit: 20})
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range page.Items {
+		fmt.Println(r.Account, r.IP, r.Method, r.Path, r.Status)
+	}
+	// Output:
+	// ada@example.com 203.0.113.1 GET /flows/7 200
+	// ada@example.com 203.0.113.0 GET /flows 200
+}
+
+// Whether the closed files of a folder, or of its backup, are whole.
+func ExampleVerify() {
+	dir, err := os.MkdirTemp("", "logs")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store, err := logger.Open(dir, &logger.Options{Rule: rotation.Rule{Compression: rotation.None}})
+	if err != nil {
+		panic(err)
+	}
+	store.Server("edge-1").Info("started")
+	if err := store.Rotate(context.Background(), logger.FileApplication); err != nil {
+		panic(err)
+	}
+	if err := store.Close(); err != nil {
+		panic(err)
+	}
+
+	report, err := query.Verify(context.Background(), dir)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(report.Files, "closed file,", len(report.Damaged), "damaged")
+	// Output: 1 closed file, 0 damaged
 }
