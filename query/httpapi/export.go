@@ -28,8 +28,10 @@ func (q *request) export() error {
 	if p.oneOf("cells", "safe", "plain") == "plain" {
 		options.Cells = export.PlainCells
 	}
-	if format != "csv" && (p.has("columns") || p.has("cells")) {
-		p.wrong(bad("columns", "'columns' and 'cells' belong to format=csv."))
+	for _, name := range []string{"columns", "cells"} {
+		if format != "csv" && p.has(name) {
+			p.wrong(bad(name, "'%s' belongs to format=csv.", name))
+		}
 	}
 	if _, err := export.CSV(io.Discard, none, &options); err != nil {
 		p.wrong(bad("columns", "'columns' has a column that does not exist."))

@@ -63,9 +63,9 @@ func (q *request) viewFile() error {
 		if p.has(way) {
 			ways++
 		}
-	}
-	if ways > 1 {
-		p.wrong(bad("tail", "'tail', 'head' and 'offset' exclude each other."))
+		if ways > 1 {
+			p.wrong(bad(way, "'tail', 'head' and 'offset' exclude each other."))
+		}
 	}
 	if p.has("limit") && !p.has("offset") {
 		p.wrong(bad("limit", "'limit' belongs to 'offset'."))

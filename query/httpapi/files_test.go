@@ -99,6 +99,7 @@ func TestFiles(t *testing.T) {
 			require.Equal(t, want, []string{message(lines[0]), message(lines[len(lines)-1])}, target)
 		}
 		require.Empty(t, s.data(t, "/files/"+packed+"?offset=300")["lines"])
+		require.Equal(t, "offset", refusal(t, http.StatusBadRequest, do(t, s, http.MethodGet, "/files/email.log?head=1&offset=2", ""))["param"])
 		for _, bad := range []string{"?tail=1&head=1", "?tail=0", "?head=5001", "?tail=x", "?limit=5", "?offset=-1", "?offset=1&limit=5001", "?lines=3", "?tail=1&offset=2"} {
 			s.refused(t, http.StatusBadRequest, "/files/"+packed+bad)
 		}

@@ -107,7 +107,7 @@ func TestEntries(t *testing.T) {
 			"/histogram?interval=0s": "interval", "/histogram?interval=1": "interval", "/histogram?interval=1s&buckets=2": "buckets",
 			"/histogram?buckets=501": "buckets", "/facets": "field", "/facets?field=level&limit=0": "limit",
 			"/facets?field=details.": "field", "/tail?backfill=1001": "backfill",
-			"/export?format=xml": "format", "/export?columns=a": "columns", "/export?format=csv&columns=nothing": "columns",
+			"/export?format=xml": "format", "/export?columns=a": "columns", "/export?cells=plain": "cells", "/export?format=otlp&cells=safe&columns=a": "columns", "/export?format=csv&columns=nothing": "columns",
 			"/histogram?interval=1ns&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T11:33:18Z": "interval",
 			"/histogram?interval=1s&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T12:33:18Z":  "interval",
 		} {
