@@ -39,7 +39,8 @@ type MainLog struct {
 	ParentOperation          string // the flow's parent flow
 
 	// Started is when it started and Ended when it ended, the zero time while
-	// it runs. Duration is 0 while it runs.
+	// it runs. Duration is 0 while it runs; where the process died it reaches to the
+	// last record, while Ended is when the library found that out.
 	Started, Ended time.Time
 	Duration       time.Duration
 	// State is [StateStarted], [StateInProgress] or [StateFinished]; Status is
