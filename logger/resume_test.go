@@ -141,6 +141,18 @@ func TestDeadProcess(t *testing.T) {
 		require.Equal(t, "kept", one(t, store, query.Filter{Run: "lost"}).Message)
 		require.Empty(t, mainLogs(t, store, query.RunFilter{}))
 	})
+	t.Run("R2.8 library: nothing goes on in a store that is closed", func(t *testing.T) {
+		store := openMemory(t, nil)
+		op := store.Server("edge-1").Service("orders").Operation("sync-prices")
+		op.Start(t.Context(), logger.ID("run-1"))
+		require.NoError(t, store.Close())
+		_, run, err := op.Resume(t.Context(), "run-1")
+		require.ErrorIs(t, err, logger.ErrClosed)
+		require.Equal(t, "run-1", run.ID())
+		run.Info("dropped")
+		run.End(nil)
+		require.EqualValues(t, 2, store.Stats().Dropped)
+	})
 	t.Run("R2.8 library: an id of another operation's run is reported", func(t *testing.T) {
 		store := open(t, vfs.NewMem(), nil)
 		_, run := operation(store).Start(t.Context(), logger.ID("run-1"))

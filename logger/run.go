@@ -62,7 +62,8 @@ func (o *Operation) Start(ctx context.Context, options ...RunOption) (context.Co
 // It returns [ErrRunEnded] when the host ended the run, and [ErrRunUnknown] when
 // nothing is known of it; the returned run can be used even so: its lines are
 // kept, and its End changes nothing. With [ErrOtherRun], for one of another
-// operation, it is that run. ctx may be nil.
+// operation, it is that run. After [Store.Close] it returns [ErrClosed], and the
+// run's lines are dropped. ctx may be nil.
 func (o *Operation) Resume(ctx context.Context, id string) (context.Context, *Run, error) {
 	ctx = orBackground(ctx)
 	id = line.CutID(id)
@@ -71,6 +72,9 @@ func (o *Operation) Resume(ctx context.Context, id string) (context.Context, *Ru
 		return withLogger(ctx, silent), &Run{Logger: silent, id: id}, ErrRunUnknown
 	}
 	r, err := s.resumeRun(ctx, &o.id, id)
+	if err == nil && s.closed.Load() {
+		err = ErrClosed // nothing of what goes on would be recorded
+	}
 	if err != nil {
 		err = fmt.Errorf("resume run %.80q: %w", id, err)
 	}
