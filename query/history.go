@@ -96,9 +96,9 @@ func (q *runQuestion) matches(snap *journal.Snapshot, row *runs.Row) bool {
 		wanted(f.ParentStep, r.Identity.ParentStep) && wanted(f.TriggeredBy, triggeredBy(&r.Start))
 }
 
-// Runs returns main logs from the table of runs.
+// Runs returns main logs from the table of runs, which needs no index of rows.
 func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Result[MainLog], error) {
-	return again(ctx, b, func(snap *journal.Snapshot) (Result[MainLog], error) {
+	return tries(ctx, b, false, func(snap *journal.Snapshot) (Result[MainLog], error) {
 		p := newHistoryPage[MainLog](&w, snap.AsOf)
 		q := newRunQuestion(snap, &f)
 		t := b.teller()

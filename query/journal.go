@@ -85,7 +85,7 @@ func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snap
 }
 
 // tries is again; without index it leaves rows as they are, for who looks at each
-// of them once.
+// of them once, or at none.
 func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*journal.Snapshot) (T, error)) (T, error) {
 	var zero T
 	for range maxTries {
