@@ -37,11 +37,10 @@ type entry struct {
 // An entry without scope keys is that of the root. What was not set for a
 // scope itself is left out, and so is the level given to [NewTree].
 func (t *Tree) MarshalJSON() ([]byte, error) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	doc := document{Settings: make([]entry, 0, len(t.settings))}
-	for _, s := range t.sorted() {
-		set := t.settings[s]
+	settings := t.copy()
+	doc := document{Settings: make([]entry, 0, len(settings))}
+	for _, s := range sorted(settings) {
+		set := settings[s]
 		e := entry{Server: s.Server, Service: s.Service, Operation: s.Operation, Action: s.Action, Lines: set.lines, Capture: set.capture}
 		if set.level != nil {
 			e.Level = new(Name(*set.level))

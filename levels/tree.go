@@ -40,16 +40,6 @@ func (s Scope) parent() (Scope, bool) {
 	return s, true
 }
 
-// within reports whether s is top or lies below it.
-func (s Scope) within(top Scope) bool {
-	for ok := true; ok; s, ok = s.parent() {
-		if s == top {
-			return true
-		}
-	}
-	return false
-}
-
 func (s Scope) compare(t Scope) int {
 	return cmp.Or(
 		strings.Compare(s.Server, t.Server),
@@ -99,8 +89,8 @@ type Tree struct {
 
 	mu       sync.RWMutex // guards the rest; held for memory operations only
 	settings map[Scope]explicit
-	gates    map[Scope]weak.Pointer[Gate]
-	peak     int // the most gates since the map was made
+	nodes    map[Scope]*node // of the gates, and of what is above them
+	peak     int             // the most nodes since the map was made
 }
 
 // explicit is what was set for one scope itself; nil means not set.
@@ -200,13 +190,12 @@ func equal[T comparable](want, set *T) bool {
 // update brings the gates of a scope and of everything below it up to date.
 // The caller holds mu.
 func (t *Tree) update(top Scope) {
-	for scope, w := range t.gates {
-		if !scope.within(top) {
-			continue
-		}
-		if g := w.Value(); g != nil {
-			g.set(t.resolve(scope))
-		}
+	if n := t.nodes[top]; n != nil {
+		n.each(func(n *node) {
+			if g := n.gate.Value(); g != nil {
+				g.set(resolve(t.settings, n.scope, t.level))
+			}
+		})
 	}
 }
 
@@ -214,21 +203,22 @@ func (t *Tree) update(top Scope) {
 func (t *Tree) Effective(scope Scope) Setting {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.resolve(scope)
+	return resolve(t.settings, scope, t.level)
 }
 
-// resolve takes the settings from scope upwards together. The caller holds mu.
-func (t *Tree) resolve(scope Scope) Setting {
+// resolve takes the settings from scope upwards together; level is the minimum level
+// where there is none.
+func resolve(settings map[Scope]explicit, scope Scope, level zapcore.Level) Setting {
 	var near explicit
-	if len(t.settings) > 0 {
+	if len(settings) > 0 {
 		for ok := true; ok; scope, ok = scope.parent() {
-			e := t.settings[scope]
+			e := settings[scope]
 			near.level = cmp.Or(near.level, e.level)
 			near.lines = cmp.Or(near.lines, e.lines)
 			near.capture = cmp.Or(near.capture, e.capture)
 		}
 	}
-	s := Setting{Level: t.level, Lines: true, Capture: true}
+	s := Setting{Level: level, Lines: true, Capture: true}
 	if near.level != nil {
 		s.Level = *near.level
 	}
@@ -248,24 +238,26 @@ func (t *Tree) resolve(scope Scope) Setting {
 // changed meanwhile.
 func (t *Tree) All() iter.Seq2[Scope, Setting] {
 	return func(yield func(Scope, Setting) bool) {
-		t.mu.RLock()
-		scopes := t.sorted()
-		settings := make([]Setting, len(scopes))
-		for i, scope := range scopes {
-			settings[i] = t.resolve(scope)
-		}
-		t.mu.RUnlock()
-		for i, scope := range scopes {
-			if !yield(scope, settings[i]) {
+		settings := t.copy()
+		for _, scope := range sorted(settings) {
+			if !yield(scope, resolve(settings, scope, t.level)) {
 				return
 			}
 		}
 	}
 }
 
-// sorted returns the scopes with explicit settings. The caller holds mu.
-func (t *Tree) sorted() []Scope {
-	return slices.SortedFunc(maps.Keys(t.settings), Scope.compare)
+// copy returns the explicit settings: to sort them and more takes long when there are
+// many, and who asks for a new gate meanwhile would wait for it.
+func (t *Tree) copy() map[Scope]explicit {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return maps.Clone(t.settings)
+}
+
+// sorted returns the scopes with explicit settings.
+func sorted(settings map[Scope]explicit) []Scope {
+	return slices.SortedFunc(maps.Keys(settings), Scope.compare)
 }
 
 // At returns the gate of a scope. Calls for one scope return the same gate for
@@ -274,7 +266,7 @@ func (t *Tree) sorted() []Scope {
 // explicit settings stay in the tree.
 func (t *Tree) At(scope Scope) *Gate {
 	t.mu.RLock()
-	g := t.gates[scope].Value()
+	g := t.nodes[scope].held()
 	t.mu.RUnlock()
 	if g != nil {
 		return g
@@ -282,50 +274,13 @@ func (t *Tree) At(scope Scope) *Gate {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if g := t.gates[scope].Value(); g != nil {
+	if g := t.nodes[scope].held(); g != nil {
 		return g
 	}
 	g = new(Gate)
-	g.set(t.resolve(scope))
-	scope = scope.clone()
-	w := weak.Make(g)
-	runtime.AddCleanup(g, garbage.forget, garbage{weak.Make(t), scope, w})
-	if t.gates == nil {
-		t.gates = make(map[Scope]weak.Pointer[Gate])
-	}
-	t.gates[scope] = w
-	t.peak = max(t.peak, len(t.gates))
+	g.set(resolve(t.settings, scope, t.level))
+	n := t.node(scope)
+	n.gate = weak.Make(g)
+	runtime.AddCleanup(g, garbage.forget, garbage{weak.Make(t), n, n.gate})
 	return g
-}
-
-// garbage is a gate that nobody holds any more. It does not hold the tree: what onChange
-// belongs to may have gates of its own, and would stay with them for ever.
-type garbage struct {
-	tree  weak.Pointer[Tree]
-	scope Scope
-	gate  weak.Pointer[Gate]
-}
-
-// Below this many gates the map's size is not worth looking at.
-const keepMap = 1024
-
-// forget removes a gate that is garbage from its tree, if that is still there.
-func (old garbage) forget() {
-	t := old.tree.Value()
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	// The scope may have a new gate by now.
-	if t.gates[old.scope] != old.gate {
-		return
-	}
-	delete(t.gates, old.scope)
-	// Maps do not shrink: after a burst of scopes start a new one. Doing so at
-	// an eighth makes the copying cheaper than the deletions were.
-	if t.peak > keepMap && len(t.gates) < t.peak/8 {
-		t.gates = maps.Collect(maps.All(t.gates))
-		t.peak = len(t.gates)
-	}
 }
