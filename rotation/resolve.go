@@ -62,13 +62,19 @@ func (f *File) finishMove(newest *stored) error {
 
 // cutClosed cuts a torn line off the newest closed file: it may have been
 // written on under its final name when its rotation could be neither finished
-// nor undone.
+// nor undone. One that cannot be read is left as it is, and keeps nobody from the log.
 func (f *File) cutClosed(s *stored) error {
 	file, err := f.fs.OpenFile(filepath.Join(f.dir, s.base), os.O_RDWR, 0)
+	if vfs.IsUnreadable(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	end, err := lastLineEnd(file, s.info.Size())
+	if vfs.IsUnreadable(err) {
+		return file.Close()
+	}
 	if err == nil && end >= 0 && end < s.info.Size() {
 		f.cutOff += s.info.Size() - end
 		err = errors.Join(file.Truncate(end), file.Sync())

@@ -23,7 +23,10 @@ import (
 func TestClosedFileUnreadable(t *testing.T) {
 	t.Parallel()
 	for _, compression := range []rotation.Compression{rotation.None, rotation.Gzip, rotation.Zstd} {
-		for _, power := range []bool{false, true} {
+		for _, at := range []struct {
+			power bool
+			file  int // the newest has the number 2
+		}{{false, 1}, {true, 1}, {false, 2}, {true, 2}} {
 			for name, broken := range map[string]func(op vfs.Op) error{
 				"a disk that cannot read it": func(op vfs.Op) error {
 					switch op.Kind {
@@ -40,16 +43,16 @@ func TestClosedFileUnreadable(t *testing.T) {
 					return nil
 				},
 			} {
-				t.Run(fmt.Sprintf("%s, %v, after a power cut %v", name, compression, power), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, file %d, %v, after a power cut %v", name, at.file, compression, at.power), func(t *testing.T) {
 					t.Parallel()
-					testClosedFileUnreadable(t, rotation.Rule{Compression: compression}, power, broken)
+					testClosedFileUnreadable(t, rotation.Rule{Compression: compression}, at.power, at.file, broken)
 				})
 			}
 		}
 	}
 }
 
-func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, broken func(vfs.Op) error) {
+func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, file int, broken func(vfs.Op) error) {
 	mem := vfs.NewMem()
 	set := func(o *journal.Options) { o.Rule, o.Boot = rule, "one" }
 	f := open(t, mem, set)
@@ -71,9 +74,9 @@ func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, brok
 		require.NoError(t, fsys.Remove(filepath.Join(dir, name)))
 	}
 	closed := named(t, fsys, map[rotation.Compression]string{rotation.None: ".log", rotation.Gzip: ".log.gz", rotation.Zstd: ".log.zst"}[rule.Compression])
-	second := closed[1]
+	lost := closed[file]
 	faulty := vfs.Inject(fsys, func(op vfs.Op) error {
-		if filepath.Base(op.Name) == second {
+		if filepath.Base(op.Name) == lost {
 			return broken(op)
 		}
 		return nil
@@ -92,7 +95,7 @@ func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, brok
 	require.Len(t, messages(t, g.Journal, "user"), 201)
 	require.Eventually(t, g.problemSeen, 10*time.Second, time.Millisecond)
 	require.NoError(t, g.Close())
-	require.Len(t, g.told(rotation.PlainName(second)), 1)
+	require.Len(t, g.told(rotation.PlainName(lost)), 1)
 
 	again := open(t, fsys, set)
 	require.Len(t, messages(t, again.Journal, "user"), 301)
