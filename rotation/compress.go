@@ -139,14 +139,16 @@ func (f *File) compress(s *stored, format block.Format) error {
 			return err
 		}
 		// What retention deletes meanwhile must not come back, not even when the
-		// process dies here, for younger files may have gone after it.
-		if f.gone(plain) {
-			return errors.Join(vfs.IgnoreNotExist(f.fs.Remove(temp)), f.removeForms(s.base))
+		// process dies here, for younger files may have gone after it. What
+		// somebody else compresses meanwhile has another form then.
+		gone, other := f.gone(plain), f.hasOther(s.base)
+		if gone {
+			return errors.Join(vfs.IgnoreNotExist(f.fs.Remove(temp)), f.leave(s.base, other))
 		}
 		if err := errors.Join(f.fs.Rename(temp, final), f.fs.SyncDir(f.dir)); err != nil {
 			return err
 		}
-		if f.gone(plain) { // by somebody else than this goroutine
+		if f.gone(plain) && !other { // by somebody else than this goroutine
 			return f.removeForms(s.base)
 		}
 		if f.opts.OnSealed != nil && f.opts.Seal != nil {
@@ -159,6 +161,22 @@ func (f *File) compress(s *stored, format block.Format) error {
 	}
 	delete(f.keep.done, s.base)
 	return nil
+}
+
+// leave gives up a file whose plain form went away: it was deleted, or, where it
+// has another form, compressed by somebody else, and is sealed as that is.
+func (f *File) leave(base string, other bool) error {
+	if !other {
+		return f.removeForms(base)
+	}
+	f.again.Store(base, true)
+	return nil
+}
+
+// hasOther reports whether a closed file has a compressed form.
+func (f *File) hasOther(base string) bool {
+	path := filepath.Join(f.dir, base)
+	return !f.gone(path+gzipExt) || !f.gone(path+zstdExt)
 }
 
 func (f *File) gone(name string) bool {

@@ -3,9 +3,11 @@ package rotation_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -275,6 +277,58 @@ func TestDeletedWhileCompressed(t *testing.T) {
 				require.True(t, deleted)
 				require.Equal(t, []string{"user.log"}, names(t, mem, "logs"))
 				require.NoError(t, f.Close())
+			})
+		})
+	}
+}
+
+// TestCompressedByOthersMeanwhile: somebody else compresses a file while it is
+// compressed here, comes first, and removes the plain form. That is no deletion.
+func TestCompressedByOthersMeanwhile(t *testing.T) {
+	for _, step := range []vfs.OpKind{vfs.OpWrite, vfs.OpSync, vfs.OpRename} {
+		t.Run(step.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				name := closedAt("user", day)
+				plain := strings.Join(numbered(0, 100), "\n") + "\n"
+				put(t, mem, "logs/"+name, plain)
+				var compressed bytes.Buffer
+				z := gzip.NewWriter(&compressed)
+				_, err := z.Write([]byte(plain))
+				require.NoError(t, err)
+				require.NoError(t, z.Close())
+				begun, done := false, false
+				fsys := vfs.Inject(mem, func(op vfs.Op) error {
+					if strings.HasSuffix(op.Name, ".tmp") && !begun {
+						begun = true
+						put(t, mem, "logs/"+name+".gz", compressed.String())
+					}
+					if op.Kind == step && strings.HasSuffix(op.Name, ".tmp") && !done {
+						done = true
+						require.NoError(t, mem.Remove("logs/"+name))
+					}
+					return nil
+				})
+				sealed := map[string]int{}
+				f, err := rotation.OpenFS(fsys, "logs/user.log", &rotation.Options{Seal: func(_ context.Context, c rotation.Closed) error {
+					sealed[c.File]++
+					if c.Temp == "" {
+						return nil
+					}
+					out, err := fsys.OpenFile(c.Temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+					require.NoError(t, err)
+					_, err = out.Write(compressed.Bytes())
+					return errors.Join(err, out.Sync(), out.Close())
+				}})
+				require.NoError(t, err)
+				synctest.Wait()
+				require.True(t, done)
+				require.Equal(t, []string{name + ".gz", "user.log"}, names(t, mem, "logs"))
+				require.Equal(t, plain, readFile(t, openFolder(t, mem, "logs"), name))
+				require.NoError(t, f.Close())
+				if step != vfs.OpRename {
+					require.Equal(t, map[string]int{name: 1, name + ".gz": 1}, sealed, "as the others made it")
+				}
 			})
 		})
 	}
