@@ -168,9 +168,10 @@ func (j *Journal) dropVanished() {
 		if name == seg.File+".log" {
 			continue
 		}
-		// A compressed file appears before the plain one goes.
+		// A compressed file appears before the plain one goes, and a plain one, where
+		// somebody decompresses it, before the compressed one does.
 		plain := j.exists(name)
-		if !plain && !j.exists(name+".gz") && !j.exists(name+".zst") {
+		if !plain && !j.exists(name+".gz") && !j.exists(name+".zst") && !j.exists(name) {
 			j.removed(seg)
 			continue
 		}
