@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/stretchr/testify/require"
 
+	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/rotation"
@@ -200,4 +201,75 @@ func TestDecompressedInUse(t *testing.T) {
 			ask("in the process, sealed again", query.New(query.OverJournal(j)), 85)
 		})
 	}
+}
+
+// Somebody removes lines of compressed files, the first of some runs and the last of all
+// among them: all others are found, whatever becomes of the files then.
+func TestLinesRemovedByHand(t *testing.T) {
+	t.Parallel()
+	for name, put := range map[string]func(t *testing.T, name string, text []byte){
+		"decompressed":    writePlain,
+		"compressed anew": writeGzip,
+	} {
+		for into, compression := range map[string]rotation.Compression{"compressed then": rotation.Gzip, "plain then": rotation.None} {
+			t.Run(name+", "+into, func(t *testing.T) {
+				t.Parallel()
+				testLinesRemoved(t, compression, put)
+			})
+		}
+	}
+}
+
+func testLinesRemoved(t *testing.T, compression rotation.Compression, put func(t *testing.T, name string, text []byte)) {
+	fail := func(err error) { t.Error(err) }
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{MaxBytes: 16 << 10}, fail)
+	appendEntries(t, j, querytest.NewGenerator(91).Entries(600))
+	flush(t, j)
+	awaitSealed(t, dir)
+	require.NoError(t, j.Close())
+	for _, name := range compressedFiles(t, dir) {
+		if log, _ := rotation.LogOf(filepath.Base(name)); log == journal.FileUsage {
+			continue // a run without its end is ended
+		}
+		text, err := fileText(name)
+		require.NoError(t, err)
+		lines := bytes.SplitAfter(text, []byte("\n"))
+		lines = lines[:len(lines)-2] // behind the last newline is nothing
+		put(t, name, bytes.Join(slices.Delete(lines, 0, 2), nil))
+	}
+	lines := folderText(t, dir)
+	ask := func(name string, e *query.Engine, seed uint64) {
+		t.Helper()
+		t.Log(name)
+		querytest.Check(t, e, lines, querytest.Options{Seed: seed, Queries: asked(30)})
+	}
+	e, err := query.Open(dir)
+	require.NoError(t, err)
+	ask("read only", e, 92)
+	require.NoError(t, e.Close())
+	rule := rotation.Rule{MaxBytes: 1 << 20, Compression: compression}
+	j = openIndexed(t, dir, rule, fail)
+	ask("opened again", query.New(query.OverJournal(j)), 93)
+	require.NoError(t, j.Close())
+	j = openIndexed(t, dir, rule, fail)
+	ask("opened once more", query.New(query.OverJournal(j)), 94)
+	e, err = query.Open(dir)
+	require.NoError(t, err)
+	ask("read only again", e, 95)
+	require.NoError(t, e.Close())
+}
+
+func writePlain(t *testing.T, name string, text []byte) {
+	require.NoError(t, os.WriteFile(rotation.PlainName(name), text, 0o600))
+	require.NoError(t, os.Remove(name))
+}
+
+func writeGzip(t *testing.T, name string, text []byte) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write(text)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	require.NoError(t, os.WriteFile(name, b.Bytes(), 0o600))
 }

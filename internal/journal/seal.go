@@ -53,8 +53,8 @@ func (f *File) sealClosed(ctx context.Context, c rotation.Closed) (err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
 	o := sidecar.Options{KeepOrder: keepsOrder[f.name], Fields: j.opts.IndexFields, Hurry: j.tables.Unsealed() > 1}
 	index, err := j.makeSealed(ctx, c, o)
-	if (errors.Is(err, sidecar.ErrTooLarge) || isDamage(err)) && c.Temp == "" {
-		return nil
+	if (errors.Is(err, sidecar.ErrTooLarge) || errors.Is(err, sidecar.ErrOrder) || isDamage(err)) && c.Temp == "" {
+		return nil // it is answered from its rows
 	}
 	if err != nil {
 		return err

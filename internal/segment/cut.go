@@ -107,9 +107,11 @@ func cutGrouped(text []byte) (*cutText, error) {
 	return c, nil
 }
 
-// Grouped reports whether a text lies as [Seal] groups texts, and not in the order of
-// arrival. A compressed file says so itself; one that somebody decompressed, or compressed
-// with another program, does not say it any more.
+// Grouped reports whether a text lies grouped, and not in the order of arrival. A
+// compressed file says so itself; one that somebody decompressed, or compressed with
+// another program, does not say it any more. Somebody may also have removed lines of it:
+// it lies no more just as [Seal] groups what is left, but those of a scope still stand
+// together, in their order. The last line of a text may stand apart.
 func Grouped(text []byte) bool {
 	if len(text) > maxText || !backward(text) {
 		return false
@@ -118,19 +120,25 @@ func Grouped(text []byte) bool {
 	if err != nil {
 		return false
 	}
-	p, owners := newPeople(), make([]uint32, 0, len(c.units))
-	parser := line.Parser{Many: true, Lend: true}
+	p, parser := newPeople(), line.Parser{Many: true, Lend: true}
 	var rec line.Record
-	for row := range c.units {
-		u := c.unit(row)
+	var newest []uint64 // by scope
+	var now uint32      // the scope that the lines are of
+	for i, u := range c.units {
 		if parser.Parse(text[u.at:u.at+u.length], &rec) != nil {
 			return false // it was one a moment ago
 		}
-		n := p.owner(&rec.Identity)
-		p.count(n, &rec, int(u.length))
-		owners = append(owners, n)
+		scope := p.owners[p.owner(&rec.Identity)].scope
+		switch {
+		case int(scope) == len(newest):
+			newest = append(newest, 0)
+			now = scope
+		case scope != now && i < len(c.units)-1 || u.seq < newest[scope]:
+			return false
+		}
+		newest[scope] = u.seq
 	}
-	return c.lies(p.order(owners))
+	return true
 }
 
 // backward reports whether a line has a smaller number than one before it.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"runtime"
@@ -18,7 +17,8 @@ import (
 // and the sidecar belongs to the text itself.
 //
 // It uses at most two processors, and memory for the text's records beside the
-// text. It returns ctx's error soon after that ends, and [ErrTooLarge].
+// text. It returns ctx's error soon after that ends, [ErrTooLarge], and with a zero
+// format [ErrOrder].
 func Seal(ctx context.Context, text []byte, out io.Writer, o Options) ([]byte, error) {
 	b, err := newBuilder(text, o)
 	if err != nil {
@@ -103,7 +103,8 @@ func (b *builder) write(ctx context.Context, out io.Writer, d *data, rows []uint
 
 // Rebuild makes the sidecar of a closed file again from its data, which may be
 // plain or compressed, in the order of arrival or grouped by run. Of o the
-// fields alone count. It holds the whole text in memory.
+// fields alone count. It holds the whole text in memory. It returns [ErrTooLarge] and
+// [ErrOrder].
 func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte, error) {
 	text, d, err := readData(ctx, r, size)
 	if err != nil {
@@ -113,8 +114,8 @@ func Rebuild(ctx context.Context, r io.ReaderAt, size int64, o Options) ([]byte,
 	return index(ctx, text, nil, d, o)
 }
 
-// index makes the sidecar of a text that stays as it lies. It is written to out, unless
-// that is nil: then d says of what data it is.
+// index makes the sidecar of a text that stays as it lies, or, where it is written to out,
+// as it is grouped. out is nil where d says of what data it is.
 func index(ctx context.Context, text []byte, out io.Writer, d data, o Options) ([]byte, error) {
 	o.Format = d.format
 	b, err := newBuilder(text, o)
@@ -129,6 +130,7 @@ func index(ctx context.Context, text []byte, out io.Writer, d data, o Options) (
 	if err != nil {
 		return nil, err
 	}
+	sizes := b.sizes() // the units are cut as they lie in the text, in either order
 	var order []uint32
 	terms, w, err := b.collect(ctx, func(ctx context.Context) error {
 		var rec line.Record
@@ -144,22 +146,23 @@ func index(ctx context.Context, text []byte, out io.Writer, d data, o Options) (
 		return nil
 	}, func(ctx context.Context) error {
 		order = b.people.order(b.columns.owners)
+		var rows []uint32
 		if d.grouped && !b.cut.lies(order) {
-			// Grouped in another way than by this version: a sidecar has no way to
-			// say where its lines lie.
-			return fmt.Errorf("segment: %w: the text is neither in the order of arrival nor grouped", errContent)
+			if out == nil || d.format == 0 {
+				return ErrOrder
+			}
+			rows = laid(order)
 		}
 		if out == nil {
 			return nil
 		}
-		_, err := b.write(ctx, out, &d, nil)
+		sizes, err = b.write(ctx, out, &d, rows)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	// The units are cut as they lie in the text, in either order.
-	return b.encode(d, order, b.sizes(), terms, w), nil
+	return b.encode(d, order, sizes, terms, w), nil
 }
 
 func sameOrder(order []uint32) bool {

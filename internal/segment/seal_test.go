@@ -64,8 +64,24 @@ func TestGroupedWithoutItsMark(t *testing.T) {
 			require.True(t, bytes.Equal(ofPlain, rebuilt))
 			require.NoError(t, segment.Verify(t.Context(), bytes.NewReader(lain), int64(len(lain)), rebuilt))
 
-			// With two lines the other way round it is in no order at all.
+			// Without its first and its last line it stands in no order that a sidecar can
+			// tell, and is grouped anew.
 			lines := bytes.SplitAfter(lain, []byte("\n"))
+			end := len(lines) - 2 // behind the last newline is nothing
+			left := bytes.Join(lines[1:end], nil)
+			arrived := bytes.Replace(bytes.Replace(text, lines[0], nil, 1), lines[end], nil, 1)
+			require.True(t, segment.Grouped(left))
+			data, sidecar = seal(t, left, o)
+			x := read(t, sidecar)
+			require.True(t, x.Grouped())
+			same(t, parse(arrived), x, plain(t, data, block.Zstd))
+			require.NoError(t, segment.Verify(t.Context(), bytes.NewReader(data), int64(len(data)), sidecar))
+			_, err = segment.Seal(t.Context(), left, nil, segment.Options{Fields: fields})
+			require.ErrorIs(t, err, segment.ErrOrder)
+			_, err = segment.Rebuild(t.Context(), bytes.NewReader(left), int64(len(left)), segment.Options{Fields: fields})
+			require.ErrorIs(t, err, segment.ErrOrder)
+
+			// With two lines the other way round it is in no order at all.
 			n := len(lines) / 3
 			lines[n], lines[n+1] = lines[n+1], lines[n]
 			require.False(t, segment.Grouped(bytes.Join(lines, nil)))

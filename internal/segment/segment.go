@@ -41,6 +41,10 @@ var (
 	// ErrTooLarge is returned for a text that cannot be sealed: over 4 GiB, or
 	// 2^28 records. Rebuild does not mend that.
 	ErrTooLarge = errors.New("segment: the text is too large")
+	// ErrOrder is returned for a text that is [Grouped] but does not lie just as Seal
+	// groups it: a sidecar has no way to say where its lines are. Rebuild does not
+	// mend that.
+	ErrOrder = errors.New("segment: the text is grouped in another way")
 )
 
 // CorruptError says that a sidecar is damaged.
