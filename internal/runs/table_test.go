@@ -184,6 +184,49 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// What is left of many runs of which most expired tells what it did, and so do those
+// that get the room that became free. Twice, so that room is used again.
+func TestExpireOfMany(t *testing.T) {
+	f := newFed()
+	id := func(round, i int) string { return fmt.Sprintf("r-%d-%d", round, i) }
+	var before [][]any
+	tell := func(round, i int) []any {
+		r := f.Run(id(round, i))
+		require.NotNil(t, r)
+		require.Equal(t, id(round, i), r.Identity.Run)
+		steps := r.Steps()
+		require.Len(t, steps, 1)
+		require.Equal(t, id(round, i)+"/s", steps[0].Identity.Step)
+		return append(told(r.State()), told(steps[0].State())...)
+	}
+	for round := range uint32(2) {
+		for i := range 2000 {
+			file := 2 * round
+			if i%16 == 0 {
+				file++ // which stays
+			}
+			r := id(int(round), i)
+			f.record(file, run(r), start)
+			f.record(file, step(r, r+"/s"), start)
+			f.record(file, step(r, r+"/s"), end)
+			f.record(file, run(r), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "failed", Reason: r})
+		}
+		f.Settle(true)
+		for i := 0; i < 2000; i += 16 {
+			before = append(before, tell(int(round), i))
+		}
+		full := f.Bytes()
+		require.Less(t, full, 1<<20, "a run that is over takes few bytes")
+		f.do(func() { f.Expire(2 * round) })
+		require.Less(t, f.Bytes(), full/2, "what is left takes less")
+		require.Nil(t, f.Run(id(int(round), 1)))
+		for k, want := range before {
+			require.Equal(t, want, tell(k/125, k%125*16))
+		}
+		require.EqualValues(t, len(before), f.view().AllRuns().Len())
+	}
+}
+
 // A run that goes on, and what goes on in it, stay when the file goes with their records:
 // it is counted for as before, until it has ended and the file goes that says so. Where
 // the file may have said more, they go.
