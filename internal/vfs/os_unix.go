@@ -75,10 +75,28 @@ func unlockFile(f *os.File) error {
 // linkNew is a rename that replaces nothing, in two steps: a crash between them
 // leaves the file under both names.
 func linkNew(oldName, newName string) error {
-	if err := unix.Link(oldName, newName); err != nil {
+	err := unix.Link(oldName, newName)
+	if err == unix.EPERM || errors.Is(err, errors.ErrUnsupported) {
+		return lookNew(oldName, newName)
+	}
+	if err != nil {
 		return err
 	}
 	return unix.Unlink(oldName)
+}
+
+// lookNew is linkNew where a file cannot have two names, as on vfat and many shares: what
+// somebody else puts there between the look and the rename is replaced.
+func lookNew(oldName, newName string) error {
+	var there unix.Stat_t
+	err := again(func() error { return unix.Lstat(newName, &there) })
+	if err == nil {
+		return unix.EEXIST
+	}
+	if err != unix.ENOENT {
+		return err
+	}
+	return again(func() error { return unix.Rename(oldName, newName) })
 }
 
 // again repeats a call that a signal interrupted.

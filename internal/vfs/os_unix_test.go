@@ -161,6 +161,23 @@ func TestRenameByLinkReplacesNothing(t *testing.T) {
 	require.Equal(t, "1", string(got))
 }
 
+// Where a file cannot have two names it is renamed all the same, and replaces nothing. No
+// file system at hand has no links at all, but none lets a folder have two names.
+func TestOSRenameWithoutLinks(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	require.NoError(t, os.Mkdir(a, 0o700))
+	require.NoError(t, os.Mkdir(b, 0o700))
+	require.ErrorIs(t, vfs.LinkNew(a, b), fs.ErrExist)
+	require.DirExists(t, a)
+	require.NoError(t, os.Remove(b))
+	require.NoError(t, vfs.LinkNew(a, b))
+	require.NoDirExists(t, a)
+	require.DirExists(t, b)
+	require.ErrorIs(t, vfs.LinkNew(a, b), fs.ErrNotExist)
+	require.ErrorIs(t, vfs.LinkNew(b, filepath.Join(dir, "none", "b")), fs.ErrNotExist)
+}
+
 // Nobody waits for the other end of a pipe that somebody made in the place of a file.
 func TestOSPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")

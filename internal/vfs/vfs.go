@@ -61,7 +61,9 @@ type FS interface {
 	Rename(oldName, newName string) error
 	// RenameNew moves oldName to newName and fails with fs.ErrExist when
 	// something is there already. Where the system has no call for that, a
-	// crash in between may leave the file under both names.
+	// crash in between may leave the file under both names; where there are no
+	// links either, a file that another process puts there at that moment is
+	// replaced.
 	RenameNew(oldName, newName string) error
 	// Remove deletes a file or an empty folder.
 	Remove(name string) error
