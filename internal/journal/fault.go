@@ -118,9 +118,17 @@ func (j *Journal) removeRing() error {
 	if j.taken.Load() {
 		return nil // the ring that is there is another process'
 	}
-	err := vfs.IgnoreNotExist(j.fs.Remove(j.privatePath(ringName)))
-	j.ringLeft.Store(err != nil)
-	return err
+	return vfs.IgnoreNotExist(j.fs.Remove(j.privatePath(ringName)))
+}
+
+// keepRingAway puts aside a ring that stands there although it is not used any more: it
+// could not be removed, or is there again, as after another disk was mounted over the
+// folder for a while. Who reads the folder would go by what it says.
+func (j *Journal) keepRingAway() {
+	if !j.ringGone.Load() || j.taken.Load() {
+		return
+	}
+	_ = j.makeWay(ringName) // that the ring is not used any more was told
 }
 
 // copyOut puts a copy of what can be read in the place of the mapped memory.

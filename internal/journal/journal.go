@@ -104,7 +104,6 @@ type Journal struct {
 	aside    map[string]int64                // text put aside at Open, by log; immutable once live
 	faulted  atomic.Bool                     // the ring cannot be used; set under mu
 	ringGone atomic.Bool                     // mode write is in force after a fault; set under mu and drainMu
-	ringLeft atomic.Bool                     // its file could not be removed then
 	opened   uint64                          // head of the ring when it was opened; immutable once live
 	warmed   uint64                          // position up to which its pages are mapped; guarded by drainMu
 	copied   bool                            // the ring is a copy; guarded by drainMu

@@ -201,6 +201,39 @@ func TestRingCannotBeMadeAnew(t *testing.T) {
 	}
 }
 
+// A disk that was mounted over the folder for a while brings back a ring that is not used
+// any more. Who reads the folder sees what is logged all the same.
+func TestRingComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var denied atomic.Bool
+		f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+			if denied.Load() && op.Kind == vfs.OpAllocate && strings.Contains(op.Name, ".journal") {
+				return syscall.ENOSPC
+			}
+			return nil
+		}))
+		want := numbered(20)
+		f.sayAll("user", want[:10])
+		<-time.After(ticks)
+		denied.Store(true)
+		ring, away := filepath.Join(dir, ".journal", "ring"), filepath.Join(dir, "away")
+		require.NoError(t, mem.Rename(ring, away))
+		<-time.After(ticks)
+		require.Equal(t, journal.ModeWrite, f.Stats().Mode)
+		require.NoError(t, mem.Rename(away, ring))
+		<-time.After(ticks)
+		f.sayAll("user", want[10:])
+		r, err := journal.OpenReader(mem, dir)
+		require.NoError(t, err)
+		defer r.Close()
+		require.Equal(t, want, messages(t, r, "user"))
+		require.Len(t, f.told(""), 1, "that records go to the text at once: %q", f.told(""))
+		require.NoError(t, f.Close())
+	})
+}
+
 // Another process gets the lock of a folder whose lock was removed. The first one gives
 // no number any more, and touches nothing of what is the other's.
 func TestFolderIsTaken(t *testing.T) {

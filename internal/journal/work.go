@@ -108,9 +108,7 @@ func (j *Journal) work() {
 		case <-tick.C:
 			j.seen()
 			j.keepPrivate()
-			if j.ringLeft.Load() {
-				_ = j.removeRing() // that it is there was told
-			}
+			j.keepRingAway()
 			j.sayLost()
 			j.reserveAhead()
 			j.tables.Runs.Tick()
