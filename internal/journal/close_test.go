@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -76,6 +77,41 @@ func TestCloseLeavesADurableRing(t *testing.T) {
 			require.Equal(t, numbered(9), messages(t, g.Journal, "user"))
 		})
 	}
+}
+
+// Of a disk to which nothing can be synced the host hears once for each log, not with each
+// try, and again when that comes back. Close says each error once.
+func TestNothingIsSyncedForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var failing atomic.Bool
+		f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+			if failing.Load() && op.Kind == vfs.OpSync && filepath.Dir(op.Name) == dir {
+				return syscall.EIO
+			}
+			return nil
+		}))
+		for n := range 2 {
+			failing.Store(true)
+			for range 10 {
+				f.sayAll("user", []string{"unsure"})
+				f.sayAll("application", []string{"unsure"})
+				<-time.After(2 * time.Second)
+			}
+			require.Len(t, f.told("sync logs/user.log: sync"), n+1)
+			require.Len(t, f.told("sync logs/application.log: sync"), n+1)
+			failing.Store(false)
+			f.sayAll("user", []string{"sure"})
+			f.sayAll("application", []string{"sure"})
+			<-time.After(2 * time.Second)
+		}
+		failing.Store(true)
+		f.sayAll("user", []string{"last"})
+		said := strings.Split(f.Close().Error(), "\n")
+		slices.Sort(said)
+		require.Equal(t, slices.Compact(slices.Clone(said)), said)
+	})
 }
 
 // A disk that does not answer keeps Close for CloseTimeout. What was accepted is

@@ -77,8 +77,8 @@ func (j *Journal) syncQuietly() {
 }
 
 // syncTexts makes durable what is in the texts. What failed to become durable is
-// reported; the text file is closed then and the next one begun, and no sync of
-// it is believed again. The caller holds syncing: a sync that another one has
+// reported, of each log once until that can be synced again; the text file is closed
+// then and the next one begun, and no sync of it is believed again. The caller holds syncing: a sync that another one has
 // under way is not done.
 func (j *Journal) syncTexts() error {
 	var errs []error
@@ -91,8 +91,10 @@ func (j *Journal) syncTexts() error {
 		size := f.text.Size()
 		if err := f.text.Sync(); err != nil {
 			f.dirty.Store(true)
+			if !f.unsure { // once, not on each try
+				j.problem(err)
+			}
 			f.unsure, f.unsureTo = true, upto
-			j.problem(err)
 			errs = append(errs, err)
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -176,7 +177,7 @@ func (j *Journal) Close() error {
 			return
 		}
 		done := make(chan error, 1)
-		go func() { done <- j.closeWriter() }()
+		go func() { done <- distinct(j.closeWriter()) }()
 		timer := time.NewTimer(j.opts.CloseTimeout)
 		defer timer.Stop()
 		select {
@@ -186,6 +187,32 @@ func (j *Journal) Close() error {
 		}
 	})
 	return j.closeErr
+}
+
+// distinct is an error without what it says twice: on a disk that fails, each step of
+// Close meets the same.
+func distinct(err error) error {
+	if err == nil {
+		return nil
+	}
+	said := map[string]bool{}
+	return errors.Join(slices.DeleteFunc(parts(err), func(part error) bool {
+		before := said[part.Error()]
+		said[part.Error()] = true
+		return before
+	})...)
+}
+
+// parts are the errors that were joined to one.
+func parts(err error) (list []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() { // it says more than its causes
+		return []error{err}
+	}
+	for _, part := range joined.Unwrap() {
+		list = append(list, parts(part)...)
+	}
+	return list
 }
 
 func (j *Journal) closeReader() error {
