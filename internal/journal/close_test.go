@@ -108,7 +108,9 @@ func TestNothingIsSyncedForLong(t *testing.T) {
 		}
 		failing.Store(true)
 		f.sayAll("user", []string{"last"})
-		said := strings.Split(f.Close().Error(), "\n")
+		err := f.Close()
+		require.ErrorIs(t, err, syscall.EIO)
+		said := strings.Split(err.Error(), "\n")
 		slices.Sort(said)
 		require.Equal(t, slices.Compact(slices.Clone(said)), said)
 	})

@@ -63,7 +63,10 @@ func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, file
 		}
 		require.NoError(t, f.Rotate("user"))
 	}
-	require.Eventually(t, func() bool { return len(named(t, mem, ".log.idx")) == 3 }, 10*time.Second, time.Millisecond)
+	stored := map[rotation.Compression]string{rotation.None: ".log", rotation.Gzip: ".log.gz", rotation.Zstd: ".log.zst"}[rule.Compression]
+	require.Eventually(t, func() bool { // and no plain form is left beside a compressed one
+		return len(named(t, mem, ".log.idx")) == 3 && len(named(t, mem, stored)) == 3 && len(named(t, mem, "")) == 6
+	}, 10*time.Second, time.Millisecond)
 	fsys := vfs.FS(mem)
 	if power {
 		fsys = mem.Kill()
@@ -73,7 +76,7 @@ func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, file
 	for _, name := range named(t, fsys, ".log.idx") {
 		require.NoError(t, fsys.Remove(filepath.Join(dir, name)))
 	}
-	closed := named(t, fsys, map[rotation.Compression]string{rotation.None: ".log", rotation.Gzip: ".log.gz", rotation.Zstd: ".log.zst"}[rule.Compression])
+	closed := named(t, fsys, stored)
 	lost := closed[file]
 	faulty := vfs.Inject(fsys, func(op vfs.Op) error {
 		if filepath.Base(op.Name) == lost {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -177,7 +178,13 @@ func (j *Journal) Close() error {
 			return
 		}
 		done := make(chan error, 1)
-		go func() { done <- distinct(j.closeWriter()) }()
+		go func() {
+			err := j.closeWriter()
+			if err != nil {
+				err = saidOnce{err}
+			}
+			done <- err
+		}()
 		timer := time.NewTimer(j.opts.CloseTimeout)
 		defer timer.Stop()
 		select {
@@ -189,30 +196,20 @@ func (j *Journal) Close() error {
 	return j.closeErr
 }
 
-// distinct is an error without what it says twice: on a disk that fails, each step of
-// Close meets the same.
-func distinct(err error) error {
-	if err == nil {
-		return nil
-	}
-	said := map[string]bool{}
-	return errors.Join(slices.DeleteFunc(parts(err), func(part error) bool {
-		before := said[part.Error()]
-		said[part.Error()] = true
-		return before
-	})...)
-}
+// saidOnce is an error without the lines that it says twice: on a disk that fails, each
+// step of Close meets the same.
+type saidOnce struct{ error }
 
-// parts are the errors that were joined to one.
-func parts(err error) (list []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() { // it says more than its causes
-		return []error{err}
+func (e saidOnce) Unwrap() error { return e.error }
+
+func (e saidOnce) Error() string {
+	var said []string
+	for text := range strings.SplitSeq(e.error.Error(), "\n") {
+		if !slices.Contains(said, text) {
+			said = append(said, text)
+		}
 	}
-	for _, part := range joined.Unwrap() {
-		list = append(list, parts(part)...)
-	}
-	return list
+	return strings.Join(said, "\n")
 }
 
 func (j *Journal) closeReader() error {
