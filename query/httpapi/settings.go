@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -186,43 +185,51 @@ func (q *request) readSettings() (settingsDocument, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return change, bad("", "The body has something after the settings.")
 	}
-	var body any
-	if err := json.Unmarshal(text, &body); err != nil {
-		return change, notSettings(err)
-	}
-	switch at, found := nullIn(body, ""); {
-	case found && at == "":
-		return change, bad("", "The body must be an object and not: null.")
-	case found:
-		return change, bad(at, "'%.80s' must not be null: leave it out.", at)
+	if f := strange(json.NewDecoder(bytes.NewReader(text)), ""); f != nil {
+		return change, f
 	}
 	return change, nil
 }
 
-// nullIn returns where in a body null stands: to Go it would be a scope without a name,
-// or a setting that is left out.
-func nullIn(v any, at string) (place string, found bool) {
-	within := func(key string, v any) bool {
-		place, found = nullIn(v, strings.TrimPrefix(at+"."+key, "."))
-		return found
-	}
-	switch v := v.(type) {
+// strange refuses what Go would take for something else in the body of d: null, to it a
+// scope without a name or a setting that is left out, and a key that is there twice, of
+// which it would mix what both say.
+func strange(d *json.Decoder, at string) *failure {
+	token, err := d.Token()
+	switch token {
 	case nil:
-		return at, true
-	case []any:
-		for i, e := range v {
-			if within(strconv.Itoa(i), e) {
-				return place, true
+		if err != nil {
+			return notSettings(err)
+		}
+		if at == "" {
+			return bad("", "The body must be an object and not: null.")
+		}
+		return bad(at, "'%.80s' must not be null: leave it out.", at)
+	case json.Delim('['):
+		for i := 0; d.More(); i++ {
+			if f := strange(d, at+"."+strconv.Itoa(i)); f != nil {
+				return f
 			}
 		}
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if within(key, v[key]) {
-				return place, true
+		_, _ = d.Token() // the end: the body was read before
+	case json.Delim('{'):
+		seen := map[string]bool{}
+		for d.More() {
+			token, _ := d.Token()
+			key, _ := token.(string)
+			place := strings.TrimPrefix(at+"."+key, ".")
+			name := strings.ToLower(key) // Go takes names in any case
+			if seen[name] {
+				return bad(place, "'%.80s' is there more than once.", place)
+			}
+			seen[name] = true
+			if f := strange(d, place); f != nil {
+				return f
 			}
 		}
+		_, _ = d.Token()
 	}
-	return "", false
+	return nil
 }
 
 // notSettings says why a body is not the settings, in its own words and not in Go's.

@@ -145,6 +145,15 @@ func TestSettings(t *testing.T) {
 			require.Equal(t, map[string]any{"status": "error", "param": where, "message": "'" + where + "' must not be null: leave it out."},
 				refusal(t, http.StatusBadRequest, put(t, s, body)), body)
 		}
+		for body, where := range map[string]string{
+			`{"scopes":[{"server":"edge-1","lines":false}],"scopes":[{"server":"edge-2"}]}`:    "scopes",
+			`{"files":{"email":{"copies":1}},"Files":{"email":{"maxSizeMB":1}}}`:               "Files",
+			`{"files":{"email":{"copies":1},"database":{},"email":{}}}`:                        "files.email",
+			`{"scopes":[{"server":"edge-1","level":"warn"},{"level":"info","level":"error"}]}`: "scopes.1.level",
+		} {
+			require.Equal(t, map[string]any{"status": "error", "param": where, "message": "'" + where + "' is there more than once."},
+				refusal(t, http.StatusBadRequest, put(t, s, body)), body)
+		}
 		require.Equal(t, "The body must be an object and not: null.", refusal(t, http.StatusBadRequest, put(t, s, `null`))["message"])
 		require.Equal(t, "The body is empty.", refusal(t, http.StatusBadRequest, put(t, s, ``))["message"])
 		refusal(t, http.StatusRequestEntityTooLarge, put(t, s, `{"scopes":[`+strings.Repeat(" ", 65<<10)+`]}`))
