@@ -231,26 +231,35 @@ func (h *history) changed(r *Run) {
 	row.class = class
 }
 
-// run returns a run to look at: the live one, or one made for the caller.
+// run returns a run to look at: the live one, or one made for the caller. It takes the
+// mutex.
 func (h *history) run(id string) *Run {
+	h.t.mu.Lock()
 	if r := h.runs[id]; r != nil {
+		h.t.mu.Unlock()
 		return r
 	}
-	if slot, ok := h.findRun(id); ok {
-		return h.make(slot, new(Reading))
+	slot, ok := h.findRun(id)
+	if !ok {
+		h.t.mu.Unlock()
+		return nil
 	}
-	return nil
+	return h.apart(slot, new(Reading))
 }
 
 // step does the same for a step.
 func (h *history) step(id string) *Step {
+	h.t.mu.Lock()
 	if s := h.steps[id]; s != nil {
+		h.t.mu.Unlock()
 		return s
 	}
-	if slot, ok := h.findStep(id); ok {
-		return stepWith(h.make(slot, new(Reading)), id)
+	slot, ok := h.findStep(id)
+	if !ok {
+		h.t.mu.Unlock()
+		return nil
 	}
-	return nil
+	return stepWith(h.apart(slot, new(Reading)), id)
 }
 
 func stepWith(r *Run, id string) *Step {
@@ -327,29 +336,39 @@ func (h *history) openSlot(slot uint32) pastRun {
 	return h.openIDs(row, h.past.get(row.past))
 }
 
-// of returns the run of a row, nil when it was removed.
+// of returns the run of a row, nil when it was removed. It takes the mutex.
 func (h *history) of(run Ref, in *Reading) *Run {
-	switch row := h.row(run.slot); {
-	case !row.used || row.seq != run.Seq:
-		return nil
-	case row.past == place{}:
-		return h.live[run.slot]
+	h.t.mu.Lock()
+	row := h.row(run.slot)
+	if row.used && row.seq == run.Seq && row.past != (place{}) {
+		return h.apart(run.slot, in)
 	}
-	return h.make(run.slot, in)
+	defer h.t.mu.Unlock()
+	if !row.used || row.seq != run.Seq {
+		return nil
+	}
+	return h.live[run.slot]
 }
 
-// make makes a run that is over, for somebody to look at.
-func (h *history) make(slot uint32, in *Reading) *Run {
-	row := h.row(slot)
-	p := h.openIDs(row, h.past.get(row.past))
-	r := p.whole(h.t, in)
-	r.slot = slot
-	return r
+// apart makes a run that is over, for somebody to look at, and unlocks the mutex before:
+// of one with many steps it takes long, and what it is made from never changes.
+func (h *history) apart(slot uint32, in *Reading) *Run {
+	p := h.kept(slot, in)
+	h.t.mu.Unlock()
+	return p.whole(h.t, in)
+}
+
+// kept begins with a run that is over.
+func (h *history) kept(slot uint32, in *Reading) pastRun {
+	in.slot, in.row = slot, *h.row(slot)
+	return h.openIDs(&in.row, h.past.get(in.row.past))
 }
 
 // revive makes a run that is over live again, because something changes.
 func (h *history) revive(slot uint32) *Run {
-	r := h.make(slot, new(Reading))
+	in := new(Reading)
+	p := h.kept(slot, in)
+	r := p.whole(h.t, in)
 	h.forget(slot)
 	h.live[slot] = r
 	h.runs[r.Identity.Run] = r

@@ -358,6 +358,8 @@ func (p *pastRun) next(s *pastStep) {
 // Reading holds runs that were over while somebody looks at one after the other.
 // The zero value is ready.
 type Reading struct {
+	slot     uint32
+	row      runRow
 	run      Run
 	identity line.Identity
 	steps    []Step
@@ -373,7 +375,7 @@ func (p *pastRun) whole(t *Table, in *Reading) *Run {
 	in.steps = slices.Grow(in.steps[:0], p.steps)[:p.steps]
 	in.ids = slices.Grow(in.ids[:0], p.steps)[:p.steps]
 	in.list = slices.Grow(in.list[:0], p.steps)[:p.steps]
-	in.run = Run{Seq: p.row.seq, Identity: &in.identity, Started: time.Unix(0, p.row.started).UTC(), t: t}
+	in.run = Run{Seq: p.row.seq, Identity: &in.identity, Started: time.Unix(0, p.row.started).UTC(), t: t, slot: in.slot}
 	p.open(&in.run.Start, &in.run.state)
 	in.run.Start.IterationValue = bytes.Clone(in.run.Start.IterationValue)
 	in.run.last = p.last

@@ -20,20 +20,28 @@ type StepRow struct {
 func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 	h := v.history
 	v.table.mu.Lock()
-	defer v.table.mu.Unlock()
-	row := h.row(run.slot)
+	row := *h.row(run.slot)
 	if !row.used || row.seq != run.Seq {
+		v.table.mu.Unlock()
 		return rows
 	}
 	if r := h.live[run.slot]; r != nil {
-		for i, st := range r.ordered() {
+		steps := r.ordered()
+		for i, st := range steps {
 			if st.Seq <= v.AsOf {
 				rows = append(rows, h.liveStepRow(row.root, r, st, i))
 			}
+			if i%rowsLooked == rowsLooked-1 { // others get the mutex
+				v.table.mu.Unlock()
+				v.table.mu.Lock()
+			}
 		}
+		v.table.mu.Unlock()
 		return rows
 	}
-	p := h.openSlot(run.slot)
+	// What is read from here on never changes, and is read without the mutex.
+	p := h.openIDs(&row, h.past.get(row.past))
+	v.table.mu.Unlock()
 	var start line.Lifecycle
 	var state State
 	p.open(&start, &state)

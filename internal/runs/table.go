@@ -39,17 +39,16 @@ func New(mu *sync.Mutex) *Table {
 }
 
 // Run returns the run with this id, nil when it is not known. It takes the mutex.
-func (t *Table) Run(id string) *Run {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.history.run(id)
-}
+func (t *Table) Run(id string) *Run { return t.now().run(id) }
 
 // Step returns the step with this id, nil when it is not known. It takes the mutex.
-func (t *Table) Step(id string) *Step {
+func (t *Table) Step(id string) *Step { return t.now().step(id) }
+
+// now returns the history, which Restart replaces. It takes the mutex.
+func (t *Table) now() *history {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.history.step(id)
+	return t.history
 }
 
 // Going returns the runs that have not ended, in the order in which they started. It

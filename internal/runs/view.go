@@ -48,8 +48,6 @@ func (v *View) Runs() (runs []*Run) {
 
 // Run returns the run with this id, nil when it is not known.
 func (v *View) Run(id string) *Run {
-	v.table.mu.Lock()
-	defer v.table.mu.Unlock()
 	if r := v.history.run(id); r != nil && r.Seq <= v.AsOf {
 		return r
 	}
@@ -58,8 +56,6 @@ func (v *View) Run(id string) *Run {
 
 // Step returns the step with this id, nil when it is not known.
 func (v *View) Step(id string) *Step {
-	v.table.mu.Lock()
-	defer v.table.mu.Unlock()
 	if st := v.history.step(id); st != nil && st.Seq <= v.AsOf {
 		return st
 	}
@@ -71,11 +67,7 @@ func (v *View) Of(run Ref) *Run { return v.Read(run, new(Reading)) }
 
 // Read is Of for who looks at one run after the other: what it returns, with its
 // steps, holds until the next Read with the same Reading.
-func (v *View) Read(run Ref, in *Reading) *Run {
-	v.table.mu.Lock()
-	defer v.table.mu.Unlock()
-	return v.history.of(run, in)
-}
+func (v *View) Read(run Ref, in *Reading) *Run { return v.history.of(run, in) }
 
 // List returns the runs with a value of a dimension.
 func (v *View) List(by Dimension, value string) List {
