@@ -36,14 +36,18 @@ type Closed struct {
 	Compression Compression
 }
 
-// compressNext compresses or seals the oldest file of which that is not done. It
-// reports whether there may be more to do.
-func (f *File) compressNext() bool {
+// listedFor is how long one listing of the folder is good for: of a folder with thousands
+// of files it takes longer than to compress a small one.
+const listedFor = time.Second
+
+// compressSome compresses or seals files of which that is not done, the oldest first, as
+// they lie in the folder now. It reports whether there may be more to do.
+func (f *File) compressSome() (more bool) {
 	if f.stopping() {
 		return false
 	}
-	compression := f.Rule().Compression
-	format := formatOf(compression)
+	rule := f.Rule().Compression
+	format := formatOf(rule)
 	if format == 0 && f.opts.Seal == nil {
 		return false
 	}
@@ -62,10 +66,13 @@ func (f *File) compressNext() bool {
 		if !plain && (f.opts.Seal == nil || f.keep.sealed[s.base]) || now.Before(f.keep.failed[s.base]) {
 			continue
 		}
+		if more && (time.Since(now) > listedFor || f.Rule().Compression != rule || s.base == *f.pinned.Load() || f.gone(filepath.Join(f.dir, s.file()))) {
+			return true // it is not as it was listed, or may not be
+		}
 		if plain {
 			err = f.compress(s, format)
 		} else {
-			err = f.seal(Closed{Name: s.base, File: s.file(), Compression: compression})
+			err = f.seal(Closed{Name: s.base, File: s.file(), Compression: rule})
 		}
 		switch {
 		case errors.Is(err, errStopped):
@@ -77,9 +84,11 @@ func (f *File) compressNext() bool {
 			delete(f.keep.failed, s.base)
 			f.keep.sealed[s.base] = f.opts.Seal != nil
 		}
-		return true
+		if more = true; f.stopping() {
+			return false
+		}
 	}
-	return false
+	return more
 }
 
 // SealAgain has [Options.Seal] called again for a closed file, by its plain name:

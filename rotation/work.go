@@ -47,7 +47,7 @@ func (f *File) work() {
 		case <-f.stop:
 			return
 		}
-		for more := true; more; more = f.compressNext() {
+		for more := true; more; more = f.compressSome() {
 			f.settle()
 		}
 	}
