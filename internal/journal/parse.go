@@ -44,7 +44,7 @@ func (j *Journal) parseInOrder(seg *tables.Segment) error {
 // line that is no record is skipped and counted; a last line without its
 // newline is left for later.
 func (j *Journal) parseText(seg *tables.Segment, text io.ReadSeeker, from int64) error {
-	if whole := groupedText(seg, text, from); whole != nil {
+	if whole := groupedText(seg, text, from, seg.Last()); whole != nil {
 		return j.parseWhole(seg, whole, true)
 	}
 	if _, err := text.Seek(from, io.SeekStart); err != nil {
@@ -273,8 +273,10 @@ func (j *Journal) rescan(seg *tables.Segment, from, next int64) (int64, error) {
 	text, err := j.folder.Open(seg.Name())
 	if err == nil {
 		defer text.Close()
-		if whole := groupedText(seg, text, from); whole != nil {
-			return 0, j.rescanWhole(seg, whole, true)
+		if from == 0 {
+			if whole := groupedText(seg, text, 0, 0); whole != nil {
+				return 0, j.rescanWhole(seg, whole, true)
+			}
 		}
 		_, err = text.Seek(end, io.SeekStart)
 	}

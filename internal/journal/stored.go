@@ -69,10 +69,10 @@ func (j *Journal) storedText(seg *tables.Segment, always bool) (whole []byte, gr
 
 // groupedText returns the text of a closed file that is grouped by run and does not say so,
 // as one that somebody decompressed, or compressed anew. It returns nil for any other, for
-// one that was read up to an offset, and for what cannot be read: whoever reads it in order
-// hears of that.
-func groupedText(seg *tables.Segment, text io.ReadSeeker, from int64) []byte {
-	if from > 0 || seg.Active() || !goesBackward(text) {
+// one whose lines do not go backward from an offset on, before which last is the largest
+// number, and for what cannot be read: whoever reads it in order hears of that.
+func groupedText(seg *tables.Segment, text io.ReadSeeker, from int64, last uint64) []byte {
+	if seg.Active() || !goesBackward(text, from, last) {
 		return nil
 	}
 	size, err := text.Seek(0, io.SeekEnd)
@@ -89,13 +89,13 @@ func groupedText(seg *tables.Segment, text io.ReadSeeker, from int64) []byte {
 	return whole
 }
 
-// goesBackward reports whether a record of a text has a smaller number than one before it.
-func goesBackward(text io.ReadSeeker) bool {
-	if _, err := text.Seek(0, io.SeekStart); err != nil {
+// goesBackward reports whether a record from an offset on has a smaller number than one
+// before it, or than last.
+func goesBackward(text io.ReadSeeker, from int64, last uint64) bool {
+	if _, err := text.Seek(from, io.SeekStart); err != nil {
 		return false
 	}
 	scan := lineScanner{r: bufio.NewReaderSize(text, 256<<10)}
-	var last uint64
 	for {
 		raw, _, err := scan.next()
 		if err != nil {
@@ -194,7 +194,7 @@ func (j *Journal) parseWhole(seg *tables.Segment, text []byte, grouped bool) err
 	err := j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
 		j.tables.Publish(seg, &row, j.tables.OwnerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
 	})
-	seg.ParsedTo(int64(len(text)))
+	seg.ParsedTo(int64(bytes.LastIndexByte(text, '\n') + 1)) // the last line may be under way
 	return err
 }
 
