@@ -199,6 +199,46 @@ func TestFilesGoneSinceSaved(t *testing.T) {
 	require.Empty(t, known.Runs())
 }
 
+// A file that is deleted while what was saved is taken in may have ended the runs that
+// go on as far as is known: they go with it, as those do that are over, and what is told
+// of a run in a later file stays.
+func TestFileGoesWhileRead(t *testing.T) {
+	t.Parallel()
+	f := newFolder()
+	old, usage := f.NewSegment(tables.Usage, "usage-2026.log"), f.NewSegment(tables.Usage, "usage.log")
+	for i := range 3 {
+		f.publish(old, run(i), start)
+	}
+	f.publish(old, run(1), end)
+	f.publish(usage, run(3), start)
+	f.publish(usage, run(2), nil)
+	x := f.sidecarOf(t, old)
+	rows, same := f.Swap(old, x)
+	require.True(t, same)
+	f.ForgetSealed(rows)
+	b := f.save(t)
+	s, err := tables.Read(bytes.NewReader(b), int64(len(b)))
+	require.NoError(t, err)
+	files, at := f.found()
+	require.True(t, s.Matches(files, at, false))
+	g := &folder{Tables: s.Take(), text: map[*tables.Segment][]byte{}, seq: f.seq}
+	gone, stays := g.NewSegment(tables.Usage, "usage-2026.log"), g.NewSegment(tables.Usage, "usage.log")
+	require.NoError(t, g.Adopt(gone, x))
+	s.Rows(stays, sidecar.NewCache(0))
+	g.text[stays] = f.text[usage]
+	g.Remove(gone)
+	g.publish(stays, run(2), end)
+	g.Loaded()
+	require.Nil(t, g.Runs.Run("r-0"), "its end may have stood there")
+	require.Nil(t, g.Runs.Run("r-1"))
+	r := g.Runs.Run("r-2")
+	require.EqualValues(t, 3, r.Seq)
+	require.Equal(t, "me", r.Start.TriggeredBy)
+	require.True(t, r.State().Ended)
+	require.EqualValues(t, 1, r.State().Lines[2], "it counts on")
+	require.NotNil(t, g.Runs.Run("r-3"))
+}
+
 // A disk that fails while tables are written, and a file of another version.
 func TestWriteFails(t *testing.T) {
 	t.Parallel()

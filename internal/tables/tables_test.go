@@ -217,6 +217,13 @@ func TestSealed(t *testing.T) {
 	}
 	require.Equal(t, want, f.told())
 	require.Equal(t, want, g.told())
+	for seq := range f.seq + 2 {
+		for _, log := range []string{tables.Usage, "user"} {
+			x := f.ByName(log + "-2026.log").Index()
+			n := x.Search(seq)
+			require.Equal(t, n > 0 && x.Seq(n-1) == seq, f.Holds(log, seq, 1), "record %d of %s", seq, log)
+		}
+	}
 	_, _, aside := f.Runs.Held()
 	require.Equal(t, 300, aside, "for runs without records")
 	for _, of := range []*folder{f, g} {
