@@ -2,12 +2,14 @@ package query_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
@@ -84,4 +86,103 @@ func TestUneven(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWordInSkippedFrames asks for a rare word together with a level: the rows of the
+// word stand first and last in parts of a sealed file that have nothing of the level.
+func TestWordInSkippedFrames(t *testing.T) {
+	t.Parallel()
+	const frame = 1024
+	rows := []int{0, 1, frame - 1, frame, 2*frame - 1, 2*frame + 500, 3*frame - 1, 3 * frame, 4*frame - 1}
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{MaxBytes: 1 << 20}, func(err error) { t.Error(err) })
+	var want []string
+	var entries []querytest.Entry
+	for i := range 4*frame + 10 {
+		level, word := "info", "plenty"
+		if i/frame == 2 && i%3 == 2 {
+			level = "warn"
+		}
+		if slices.Contains(rows, i) {
+			word = "needle"
+			if level == "warn" {
+				want = append(want, fmt.Sprint("needle ", i))
+			}
+		}
+		entries = append(entries, querytest.Entry{File: "user", Text: fmt.Appendf(nil,
+			`{"timestamp":%q,"level":%q,"kind":"line","run":"r","message":"%s %d"}`,
+			noon.Format("2006-01-02T15:04:05.000000000Z"), level, word, i)})
+	}
+	appendEntries(t, j, entries)
+	closeFile(t, j, dir)
+	f := query.Filter{Search: "needle", Levels: levels.Of(levels.Warn)}
+	e := query.New(query.OverJournal(j))
+	require.Equal(t, want, found(t, e, f, query.Paging{Limit: 10, Oldest: true}))
+	slices.Reverse(want)
+	require.Equal(t, want, found(t, e, f, query.Paging{Limit: 10}))
+}
+
+// TestTotalsOfKinds counts records of one service and of some kinds in a sealed file
+// that has several.
+func TestTotalsOfKinds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{MaxBytes: 1 << 20}, func(err error) { t.Error(err) })
+	kinds, names := []query.Kind{query.KindLine, query.KindEvent, query.KindCapture}, []string{"debug", "info", "error"}
+	counts := map[query.Kind]map[string]int64{}
+	var entries []querytest.Entry
+	for i := range 300 {
+		kind, level := kinds[i%3], names[i/3%3]
+		if kind == query.KindCapture {
+			level = "info"
+		}
+		service := []string{"a", "b"}[i/9%2]
+		if service == "a" {
+			if counts[kind] == nil {
+				counts[kind] = map[string]int64{}
+			}
+			counts[kind][level]++
+		}
+		entries = append(entries, querytest.Entry{File: "user", Text: fmt.Appendf(nil,
+			`{"timestamp":%q,"level":%q,"kind":%q,"service":%q,"run":"r","message":"m"}`,
+			noon.Format("2006-01-02T15:04:05.000000000Z"), level, kind, service)})
+	}
+	appendEntries(t, j, entries)
+	closeFile(t, j, dir)
+	e := query.New(query.OverJournal(j))
+	for chosen := 1; chosen < 1<<len(kinds); chosen++ {
+		for _, level := range append(names, "") {
+			f := query.Filter{Service: "a"}
+			if level != "" {
+				l, err := levels.Parse(level)
+				require.NoError(t, err)
+				f.Levels = levels.Of(l)
+			}
+			var want int64
+			for i, kind := range kinds {
+				if chosen&(1<<i) == 0 {
+					continue
+				}
+				f.Kinds = append(f.Kinds, kind)
+				for of, n := range counts[kind] {
+					if level == "" || level == of {
+						want += n
+					}
+				}
+			}
+			page, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+			require.NoError(t, err)
+			require.Equal(t, query.Total{N: want, Exact: true}, page.Total, "%v %s", f.Kinds, level)
+		}
+	}
+}
+
+// closeFile closes the active file and waits until it is sealed.
+func closeFile(t *testing.T, j *journal.Journal, dir string) {
+	t.Helper()
+	require.NoError(t, j.Rotate("user"))
+	require.Eventually(t, func() bool {
+		plain, err := filepath.Glob(filepath.Join(dir, "*-20*.log"))
+		return err == nil && len(plain) == 0
+	}, 30*time.Second, 5*time.Millisecond)
 }
