@@ -10,13 +10,10 @@ func (s *scan) countTerms(v *view, x *segment.Index) (n int64, ok bool, err erro
 	}
 	a := asking{x: x, c: s.where, s: s}
 	refs, ok, err := a.alone()
-	if err != nil || !ok {
+	if err != nil || !ok || len(refs) > 1 { // rows may have several
 		return 0, false, err
 	}
 	for _, r := range refs {
-		if r.Rows > 0 && n > 0 {
-			return 0, false, nil // rows may have both
-		}
 		n += int64(r.Rows)
 	}
 	v.terms = refs
