@@ -343,6 +343,32 @@ func TestLinesBeforeTheirRun(t *testing.T) {
 	require.Zero(t, aside)
 }
 
+// Steps of a run without records go with the file that has their last one; what else is
+// known for such a run stays until its record is read.
+func TestExpireBeforeTheirRun(t *testing.T) {
+	f := newFed()
+	f.record(2, step("logs", "goes"), end)
+	f.line(step("logs", "other"), zapcore.InfoLevel)
+	f.record(3, step("starts", "stays"), start)
+	sealed := step("sealed", "other")
+	f.do(func() {
+		f.Tell(&sealed, &runs.Tally{Lines: line.Levels{4: 5}, Bytes: 500}, 77)
+		f.Moved(2, 7)
+		f.Expire(2)
+	})
+	require.NotNil(t, f.Step("goes"), "its record stands in another file now")
+	f.do(func() { f.Expire(7) })
+	require.Nil(t, f.Step("goes"))
+	require.NotNil(t, f.Step("stays"))
+	for _, id := range []string{"logs", "starts", "sealed"} {
+		f.record(8, run(id), start)
+	}
+	require.Equal(t, line.Levels{2: 1}, f.Run("logs").State().Lines)
+	require.Zero(t, f.Run("logs").State().Steps)
+	require.Equal(t, 1, f.Run("starts").State().Steps)
+	require.Equal(t, line.Levels{4: 5}, f.Run("sealed").State().Lines)
+}
+
 // Of runs without records it is taken back; of others it stays.
 func TestTakeBack(t *testing.T) {
 	f := newFed()
@@ -370,6 +396,39 @@ func TestTakeBack(t *testing.T) {
 	}
 	_, _, aside = f.Held()
 	require.Zero(t, aside)
+}
+
+// What is not taken back is told of the run and the step as soon as they have records.
+func TestLeftOfWhatIsTakenBack(t *testing.T) {
+	of, in := run("r"), step("r", "s")
+	for _, c := range []struct {
+		taken             [2]int64 // of the run and of the step, of lines that are not sealed
+		sealed            [2]int64
+		wantRun, wantStep int64
+	}{
+		{wantRun: 6, wantStep: 3},
+		{sealed: [2]int64{0, 2}, wantRun: 4, wantStep: 1},
+		{taken: [2]int64{1, 0}, wantRun: 5, wantStep: 3},
+		{taken: [2]int64{0, 1}, wantRun: 5, wantStep: 2},
+		{taken: [2]int64{1, 1}, sealed: [2]int64{2, 2}},
+		{taken: [2]int64{3, 3}},
+	} {
+		f := newFed()
+		for i, id := range []line.Identity{of, in} {
+			f.line(id, zapcore.InfoLevel)
+			f.do(func() {
+				f.Tell(&id, &runs.Tally{Lines: line.Levels{2: 2}, Bytes: 200}, 1)
+				f.TakeBack(&id, &runs.Tally{Lines: line.Levels{2: c.sealed[i]}, Bytes: 100 * c.sealed[i]}, true)
+				f.TakeBack(&id, &runs.Tally{Lines: line.Levels{2: c.taken[i]}, Bytes: 100 * c.taken[i]}, false)
+			})
+		}
+		f.record(1, of, start)
+		f.record(1, in, start)
+		require.Equal(t, c.wantRun, f.Run("r").State().Lines[2])
+		require.Equal(t, 100*c.wantRun, f.Run("r").State().Bytes)
+		require.Equal(t, c.wantStep, f.Step("s").State().Lines[2])
+		require.Equal(t, 100*c.wantStep, f.Step("s").State().Bytes)
+	}
 }
 
 // A code is given to another identity once no row has it; a view keeps its own.
