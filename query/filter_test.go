@@ -49,4 +49,12 @@ func TestExpr(t *testing.T) {
 	require.Equal(t, query.OpAnd, query.And().Op)
 	require.Equal(t, query.OpOr, query.Or().Op)
 	require.Equal(t, query.OpEvery, query.Expr{}.Op)
+
+	some := func(each func(query.Expr) query.Expr) query.Expr {
+		return query.And(each(query.Eq("a", "1")), query.Not(each(query.Exists("b"))), query.Or(each(query.Prefix("c", "x")), each(query.In("d"))))
+	}
+	whole := some(func(e query.Expr) query.Expr { return e })
+	require.Equal(t, some(query.Folded), query.Folded(whole))
+	require.Equal(t, some(query.OnKey), query.OnKey(whole))
+	require.Equal(t, some(func(e query.Expr) query.Expr { return e }), whole, "it stays as it was")
 }

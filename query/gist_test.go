@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -149,6 +150,43 @@ func TestRememberedOnce(t *testing.T) {
 		// Of values with escapes, which are many here, nothing is told.
 		require.Less(t, read(value, false), int64(150*(n+1)))
 		require.Less(t, read(query.Filter{Search: "row"}, true), int64(10))
+	}
+}
+
+// Lines of which too much would have to be remembered are found as the others are.
+func TestRememberedLong(t *testing.T) {
+	t.Parallel()
+	j, err := journal.Open(t.TempDir(), journal.Options{OnProblem: func(err error) { t.Error(err) }}) // nobody tells it messages
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, j.Close()) })
+	e := query.New(query.OverJournal(j))
+	var entries []querytest.Entry
+	for i := range 200 {
+		more := `"short"`
+		switch i % 10 {
+		case 3:
+			more = `"` + strings.Repeat("long ", journal.TextBytes/5) + `"`
+		case 7:
+			more = "[1" + strings.Repeat(",2", 200) + "]"
+		case 9:
+			more = `["1"` + strings.Repeat(`,"2"`, 200) + "]"
+		}
+		entries = append(entries, querytest.Entry{File: "user", Text: fmt.Appendf(nil,
+			`{"timestamp":%q,"level":"info","kind":"line","run":"r","message":"number %d of them","details":{"sku":"A-%d","more":%s,"last":"B-%d"}}`,
+			noon.Format("2006-01-02T15:04:05.000000000Z"), i%20, i%20, more, i%20)})
+	}
+	for n := range 2 {
+		appendEntries(t, j, entries)
+		for k := range 5 {
+			for _, i := range []int{0, 3, 7, 19} {
+				for _, f := range []query.Filter{{Search: fmt.Sprintf(`"number %d of"`, i)},
+					{Where: query.Eq("sku", fmt.Sprint("A-", i))}, {Where: query.Eq("last", fmt.Sprint("B-", i))}} {
+					page, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+					require.NoError(t, err)
+					require.Equal(t, query.Total{N: int64(10 * (n + 1)), Exact: true}, page.Total, "%+v, time %d", f, k)
+				}
+			}
+		}
 	}
 }
 

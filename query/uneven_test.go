@@ -2,8 +2,10 @@ package query_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,6 +176,71 @@ func TestTotalsOfKinds(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, query.Total{N: want, Exact: true}, page.Total, "%v %s", f.Kinds, level)
 		}
+	}
+}
+
+// TestTooManyTerms asks a sealed file with so many words and values that its index has no
+// list of them, beside values of which it has one.
+func TestTooManyTerms(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{MaxBytes: 4 << 20}, func(err error) { t.Error(err) })
+	rnd := rand.New(rand.NewPCG(6, 6))
+	words := func() string {
+		return fmt.Sprintf("%016x %016x %016x%016x", rnd.Uint64(), rnd.Uint64(), rnd.Uint64(), rnd.Uint64())
+	}
+	var said, skus []string
+	var entries []querytest.Entry
+	for i := range n {
+		said, skus = append(said, fmt.Sprint("number ", i, " ", words())), append(skus, words())
+		entries = append(entries, querytest.Entry{File: "user", Text: fmt.Appendf(nil,
+			`{"timestamp":%q,"level":"info","kind":"line","run":"r","message":%q,"details":{"sku":%q,"tags":"t-%d","a":{"b":"v-%d"}}}`,
+			noon.Format("2006-01-02T15:04:05.000000000Z"), said[i], skus[i], i%7, i%5)})
+	}
+	appendEntries(t, j, entries)
+	closeFile(t, j, dir)
+	e := query.New(query.OverJournal(j))
+	sku := func(i int) query.Expr { return query.Eq("sku", skus[i]) }
+	tag, value := query.Eq("tags", "t-3"), query.Eq("a.b", "v-2")
+	for _, c := range []struct {
+		name  string
+		f     query.Filter
+		match func(i int) bool
+	}{
+		{"a part of a message", query.Filter{Search: said[1500][20:31]}, func(i int) bool { return i == 1500 }},
+		{"two parts", query.Filter{Search: said[2999][20:31] + " " + said[2999][40:50]}, func(i int) bool { return i == 2999 }},
+		{"parts of two messages", query.Filter{Search: said[1][20:31] + " " + said[2][20:31]}, func(int) bool { return false }},
+		{"short", query.Filter{Search: "f0"}, func(i int) bool { return strings.Contains(said[i], "f0") }},
+		{"in all", query.Filter{Search: "number"}, func(int) bool { return true }},
+		{"in none", query.Filter{Search: "nowhere"}, func(int) bool { return false }},
+		{"a value", query.Filter{Where: sku(1024)}, func(i int) bool { return i == 1024 }},
+		{"no value", query.Filter{Where: query.Eq("sku", "nothing")}, func(int) bool { return false }},
+		{"not a value", query.Filter{Where: query.Not(sku(1023))}, func(i int) bool { return i != 1023 }},
+		{"one of some", query.Filter{Where: query.In("sku", skus[0], skus[2048], "nothing")}, func(i int) bool { return i == 0 || i == 2048 }},
+		{"either", query.Filter{Where: query.Or(sku(7), value)}, func(i int) bool { return i == 7 || i%5 == 2 }},
+		{"a beginning", query.Filter{Where: query.Prefix("sku", skus[5][:9])}, func(i int) bool { return i == 5 }},
+		{"a part of a value", query.Filter{Where: query.Contains("sku", skus[9][30:44])}, func(i int) bool { return i == 9 }},
+		{"both", query.Filter{Where: query.And(tag, value)}, func(i int) bool { return i%7 == 3 && i%5 == 2 }},
+		{"one without the other", query.Filter{Where: query.And(tag, query.Not(value))}, func(i int) bool { return i%7 == 3 && i%5 != 2 }},
+		{"neither of two", query.Filter{Where: query.And(tag, query.Not(value), query.Not(sku(10)))},
+			func(i int) bool { return i%7 == 3 && i%5 != 2 && i != 10 }},
+		{"a word and a value", query.Filter{Search: "number", Where: sku(99)}, func(i int) bool { return i == 99 }},
+	} {
+		want := []string{}
+		for i, message := range said {
+			if c.match(i) {
+				want = append(want, message)
+			}
+		}
+		oldest, err := e.Records(t.Context(), c.f, query.Paging{Limit: n, Oldest: true})
+		require.NoError(t, err)
+		require.Equal(t, want, messages(oldest.Items), c.name)
+		newest, err := e.Records(t.Context(), c.f, query.Paging{Limit: 2})
+		require.NoError(t, err)
+		require.Equal(t, query.Total{N: int64(len(want)), Exact: true}, newest.Total, c.name)
+		slices.Reverse(want)
+		require.Equal(t, want[:min(2, len(want))], messages(newest.Items), c.name)
 	}
 }
 
