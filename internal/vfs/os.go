@@ -77,6 +77,16 @@ func (errLink) Error() string { return "a symbolic link, which is not followed" 
 
 func (errLink) Unwrap() error { return syscall.ELOOP }
 
+// errNowhere is what a link to nothing in the place of a folder gives: EEXIST, whose own
+// text would have somebody look at what is there.
+type errNowhere struct{}
+
+func (errNowhere) Error() string {
+	return "a symbolic link to what is not there; is the disk mounted?"
+}
+
+func (errNowhere) Unwrap() error { return syscall.EEXIST }
+
 // createTries bounds the loop between "not there" and "there already" when
 // somebody else makes and removes the same name all the time.
 const createTries = 16
@@ -144,8 +154,14 @@ func (o osFS) MkdirAll(name string, perm fs.FileMode) error {
 	if err == nil {
 		return tolerateNoModes(os.Chmod(name, perm))
 	}
-	if fi, serr := os.Stat(name); serr == nil && fi.IsDir() {
+	fi, serr := os.Stat(name)
+	if serr == nil && fi.IsDir() {
 		return nil // another process was faster
+	}
+	if errors.Is(err, fs.ErrExist) && errors.Is(serr, fs.ErrNotExist) {
+		if fi, lerr := os.Lstat(name); lerr == nil && fi.Mode()&fs.ModeSymlink != 0 {
+			return &fs.PathError{Op: "mkdir", Path: name, Err: errNowhere{}}
+		}
 	}
 	return err
 }

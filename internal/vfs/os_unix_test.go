@@ -161,6 +161,21 @@ func TestRenameByLinkReplacesNothing(t *testing.T) {
 	require.Equal(t, "1", string(got))
 }
 
+// A link in the place of a folder may lead to a disk that is not mounted.
+func TestOSMkdirAllOfALinkToNothing(t *testing.T) {
+	dir := t.TempDir()
+	there, link := filepath.Join(dir, "there"), filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(there, link))
+	for _, name := range []string{link, filepath.Join(link, "logs")} {
+		err := vfs.OS().MkdirAll(name, 0o700)
+		require.ErrorIs(t, err, fs.ErrExist)
+		require.EqualError(t, err, "mkdir "+link+": a symbolic link to what is not there; is the disk mounted?")
+	}
+	require.NoError(t, os.Mkdir(there, 0o700))
+	require.NoError(t, vfs.OS().MkdirAll(filepath.Join(link, "logs"), 0o700))
+	require.DirExists(t, filepath.Join(there, "logs"))
+}
+
 // Where a file cannot have two names it is renamed all the same, and replaces nothing. No
 // file system at hand has no links at all, but none lets a folder have two names.
 func TestOSRenameWithoutLinks(t *testing.T) {
