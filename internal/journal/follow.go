@@ -198,16 +198,16 @@ func (w *follower) refresh(j *Journal) error {
 		known[seg.Name()] = seg
 	}
 	names := make([]string, 0, len(files))
+	logs := make(map[string]string, len(files)) // asked for often: a tail that catches up looks here twice for each part
 	for name := range files {
 		names = append(names, name)
+		logs[name], _ = rotation.LogOf(name)
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		logA, _ := rotation.LogOf(a)
-		logB, _ := rotation.LogOf(b)
-		if d := usageFirst(logA) - usageFirst(logB); d != 0 {
+		if d := usageFirst(logs[a]) - usageFirst(logs[b]); d != 0 {
 			return d
 		}
-		return tables.Compare(logA, a, logB, b)
+		return tables.Compare(logs[a], a, logs[b], b)
 	})
 	// Once more where runs are derived again, for which usage is read first.
 	for range 2 {
