@@ -22,6 +22,24 @@ import (
 // writer takes out what can still be read, writes it to the text and goes on in
 // mode write; what cannot be read is counted as dropped.
 
+// ringState is where the ring is in its life. It only goes forward once the journal is
+// live: from ringInUse to ringFaulted when touching it was a fault, and from there to
+// noRing when the writer has saved what it could. It is changed under mu.
+type ringState = int32
+
+const (
+	noRing      ringState = iota // mode write is in force: there was none, or it is given up
+	ringInUse                    // records go through it
+	ringFaulted                  // nothing is put into it any more; who logs waits for noRing
+)
+
+// salvage is a ring that faulted while it is saved. Its memory is a copy then.
+type salvage struct {
+	behind  map[*tables.Segment]tables.Rows // of which something was in the ring when it faulted
+	skipped bool                            // not all of it could be read
+	body    []byte                          // room for that of the frame looked at
+}
+
 // errFault is returned where the memory of the ring, or of a sidecar, was touched and is
 // not there.
 var errFault = errors.New("journal: mapped memory is gone")
@@ -51,12 +69,12 @@ func guarded(touch func()) (err error) {
 }
 
 // ringed reports whether records go through the ring.
-func (j *Journal) ringed() bool { return j.ring != nil && !j.ringGone.Load() }
+func (j *Journal) ringed() bool { return j.ringState.Load() != noRing }
 
 // fault notes that the ring cannot be used: nothing is put into it any more, and
 // the writer saves what it can. The caller holds mu.
 func (j *Journal) fault(err error) error {
-	if !j.faulted.Swap(true) {
+	if j.ringState.CompareAndSwap(ringInUse, ringFaulted) {
 		j.problem(fmt.Errorf("%s: %w", filepath.Join(j.dir, privateDir, ringName), err))
 		j.idle = false
 		signal(j.wake)
@@ -90,21 +108,18 @@ func (f *File) afterFault(o *runs.Owner, m *Meta, body []byte, need, limit uint6
 // drainMu.
 func (j *Journal) rescue() error {
 	j.copyOut()
-	for j.pumped < j.head {
-		if err := j.round(min(j.head, j.pumped+roundBytes)); err != nil {
-			return err
-		}
+	if err := j.moveUpto(j.head); err != nil {
+		return err
 	}
-	j.turnTexts(j.head)
 	for _, seg := range j.tables.Segments() {
 		seg.InText.Store(tables.AllInText)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.skipped {
+	if j.salvage.skipped {
 		j.countLost()
 	}
-	j.ringGone.Store(true)
+	j.ringState.Store(noRing)
 	j.wakeWaiters()
 	if err := j.removeRing(); err != nil {
 		j.problem(fmt.Errorf("%w: it cannot be read, and who reads the folder in another process sees nothing new until it is gone, which is tried again", err))
@@ -125,7 +140,7 @@ func (j *Journal) removeRing() error {
 // could not be removed, or is there again, as after another disk was mounted over the
 // folder for a while. Who reads the folder would go by what it says.
 func (j *Journal) keepRingAway() {
-	if !j.ringGone.Load() || j.taken.Load() {
+	if j.ring == nil || j.ringed() || j.taken.Load() {
 		return
 	}
 	_ = j.makeWay(ringName) // that the ring is not used any more was told
@@ -134,7 +149,7 @@ func (j *Journal) keepRingAway() {
 // copyOut puts a copy of what can be read in the place of the mapped memory.
 // Nobody touches the ring meanwhile.
 func (j *Journal) copyOut() {
-	if j.copied {
+	if j.salvage != nil {
 		return
 	}
 	j.tailMu.Lock()
@@ -148,11 +163,10 @@ func (j *Journal) copyOut() {
 		}
 	}
 	j.ring.mem, j.ring.data = mem, mem[ringHeader:]
-	j.copied = true
-	j.behind = map[*tables.Segment]tables.Rows{}
+	j.salvage = &salvage{behind: map[*tables.Segment]tables.Rows{}}
 	for _, seg := range j.tables.Segments() {
 		if seg.InText.Load() != tables.AllInText {
-			j.behind[seg] = seg.Rows()
+			j.salvage.behind[seg] = seg.Rows()
 		}
 	}
 	for _, f := range *j.fileTable.Load() {
@@ -166,16 +180,17 @@ func (j *Journal) readable(pos uint64, fr *frame, files []*File) bool {
 	if int(fr.file) >= len(files) || files[fr.file] == nil {
 		return false
 	}
-	if !j.copied {
+	s := j.salvage
+	if s == nil {
 		return true
 	}
-	j.spare = j.ring.body(j.spare[:0], pos, fr)
-	return j.ring.whole(fr, j.spare)
+	s.body = j.ring.body(s.body[:0], pos, fr)
+	return j.ring.whole(fr, s.body)
 }
 
 // nextMark returns the next position at which a frame is known to begin.
 func (j *Journal) nextMark(pos uint64) uint64 {
-	j.skipped = true
+	j.salvage.skipped = true
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, m := range j.marks {
@@ -191,7 +206,7 @@ func (j *Journal) nextMark(pos uint64) uint64 {
 // mu.
 func (j *Journal) countLost() {
 	files := *j.fileTable.Load()
-	again := maps.Clone(j.behind)
+	again := maps.Clone(j.salvage.behind)
 	for _, f := range files {
 		again[f.writing] = tables.Rows{} // it may have begun since
 	}
@@ -201,7 +216,7 @@ func (j *Journal) countLost() {
 		}
 	}
 	lost := 0
-	for seg, old := range j.behind {
+	for seg, old := range j.salvage.behind {
 		f := files[seg.File]
 		for i := range old.Len() {
 			row := old.At(i)

@@ -55,34 +55,52 @@ const (
 )
 
 // Journal is an open folder. It is safe for concurrent use.
+//
+// Each lock stands before what it guards. They are taken in this order, and any may be
+// left out:
+//
+//	opening                       while a log is opened
+//	indexing, saving.mu, syncing  while rows are indexed, tables saved, texts synced
+//	drainMu                       while records move from the ring to the texts
+//	tailMu                        shared while the ring is read, alone while its tail moves
+//	mu                            while a record is appended, and for what all do together
+//
+// Those of readers, numbers and tables come after all of these. A text file, which has a
+// lock too and calls back with it, is written under drainMu and before mu where there is
+// a ring, under mu where there is none.
 type Journal struct {
-	dir      string
-	opts     Options
-	fs       vfs.FS
-	folder   *rotation.Folder
-	lock     interface{ Close() error } // nil for a reader
-	encoder  *line.Encoder
-	tables   *tables.Tables
+	// immutable once Open is done
+	dir     string
+	opts    Options
+	fs      vfs.FS
+	folder  *rotation.Folder
+	lock    interface{ Close() error } // nil for a reader
+	encoder *line.Encoder
+	tables  *tables.Tables
+	cache   *sidecar.Cache // of what is decoded of sealed files
+	ready   chan struct{}  // closed when Open is done
+
+	// while Open runs
+	saved    *tables.Saved          // what was saved of this folder, nil for nothing
+	indexes  map[string]openedIndex // the sidecars
+	left     *leftover              // what the disk had no room for, nil for nothing
+	rebooted bool                   // what the last process wrote may be lost in part
+	aside    map[string]int64       // text put aside, by log
+
 	readers  readers
-	saved    *tables.Saved          // what was saved of this folder, nil for nothing, while Open runs
-	indexes  map[string]openedIndex // the sidecars, while Open runs
-	left     *leftover              // what the disk had no room for, nil for nothing, while Open runs
-	ready    chan struct{}          // closed when Open is done
 	saving   saving
-	indexing sync.Mutex     // held while rows are indexed; taken before all others
-	cache    *sidecar.Cache // of what is decoded of sealed files
-	damaged  sync.Map       // base names of files whose sidecar went bad: those are checked in full
-	holes    holes          // files whose data went bad
-	sealing  chan struct{}  // holds an element while a file is sealed: one at a time
+	damaged  sync.Map      // base names of files whose sidecar went bad: those are checked in full
+	holes    holes         // files whose data went bad
+	sealing  chan struct{} // holds an element while a file is sealed: one at a time
+	indexing sync.Mutex    // held while rows are indexed
 
 	_ cpu.CacheLinePad // callers write with each record what follows: see File
 
-	mu      sync.Mutex // orders appends; guards what follows
+	mu      sync.Mutex // orders appends
 	numbers *numbers
 	closed  bool
 	buf     []byte   // mode write
 	head    uint64   // of the ring
-	pumped  uint64   // position below which all is in the text
 	urgeAt  uint64   // the writer is woken at once when head gets here
 	marks   []mark   // where some records stand
 	idle    bool     // the writer waits for a record
@@ -92,45 +110,49 @@ type Journal struct {
 
 	_ cpu.CacheLinePad
 
-	private privateFiles
-	taken   atomic.Bool     // another process writes the folder
-	dropped *dropped        // nil where it cannot be kept; guarded by mu once live
-	unsaid  map[string]Lost // what an earlier process dropped, by log, until that is open; guarded by mu once live
+	// guarded by mu too, once live, and seldom changed
+	live      bool            // Open is done
+	dropped   *dropped        // nil where it cannot be kept
+	unsaid    map[string]Lost // what an earlier process dropped, by log, until that is open
+	recovery  Recovery
+	fileTable atomic.Pointer[map[string]*File] // by name; replaced under mu
+	byCode    atomic.Pointer[[]*File]          // by code in the ring; replaced under mu
 
-	ring     *ring                           // nil in mode write; immutable once live
-	mapping  vfs.Mapping                     // of ring
-	live     bool                            // Open is done; guarded by mu
-	rebooted bool                            // what the last process wrote may be lost in part; immutable once live
-	aside    map[string]int64                // text put aside at Open, by log; immutable once live
-	faulted  atomic.Bool                     // the ring cannot be used; set under mu
-	ringGone atomic.Bool                     // mode write is in force after a fault; set under mu and drainMu
-	opened   uint64                          // head of the ring when it was opened; immutable once live
-	warmed   uint64                          // position up to which its pages are mapped; guarded by drainMu
-	copied   bool                            // the ring is a copy; guarded by drainMu
-	skipped  bool                            // not all of it could be read; guarded by drainMu
-	spare    []byte                          // guarded by drainMu
-	behind   map[*tables.Segment]tables.Rows // of which something was in the ring when it faulted; guarded by drainMu
-	registry *registry                       // guarded by opening
-	opening  sync.Mutex                      // held while a log is opened; taken before mu
-	syncing  sync.Mutex                      // held while files are synced; taken before drainMu
-	untold   error                           // what a sync failed with that nobody was told of; guarded by syncing
-	drainMu  sync.Mutex                      // held while frames move to the text; taken before mu
-	tailMu   sync.RWMutex                    // readers of the ring hold it shared; taken before mu
-	unmapped bool                            // changed under tailMu and drainMu
-	tail     atomic.Uint64                   // of the ring; changed under tailMu
-	burst    atomic.Int64                    // when the writer last found much in the ring, Unix nanoseconds
-	failing  atomic.Bool                     // the last round did not reach the text
-	wake     chan struct{}                   // to the writer: there is a record
-	urge     chan struct{}                   // to the writer: do not wait for more
-	finish   chan struct{}                   // closed: the writer writes what is left and ends
+	ring      *ring         // nil in mode write; immutable once live, but for its memory, which is replaced under drainMu, tailMu and mu
+	ringState atomic.Int32  // a ringState; changed under mu
+	tail      atomic.Uint64 // of the ring: below it all is in the text; changed under tailMu
+	opened    uint64        // head of the ring when it was opened; immutable once live
+	failing   atomic.Bool   // the last round did not reach the text
+	burst     atomic.Int64  // when the writer last found much in the ring, Unix nanoseconds
+
+	tailMu   sync.RWMutex
+	unmapped bool // changed under drainMu too
+
+	drainMu sync.Mutex
+	mapping vfs.Mapping // of ring; changed under tailMu and mu too
+	warmed  uint64      // position up to which its pages are mapped
+	salvage *salvage    // nil until it faulted
+
+	syncing sync.Mutex
+	untold  error // what a sync failed with that nobody was told of
+
+	opening  sync.Mutex
+	registry *registry
+
+	// touched by Open, by work and by Close, one after the other
+	private privateFiles
+
+	taken atomic.Bool // another process writes the folder
+
+	// the writer
+	wake     chan struct{} // there is a record
+	urge     chan struct{} // do not wait for more
+	finish   chan struct{} // closed: write what is left, and end
 	pumpDone chan struct{}
 
 	follow follower // readers only
 
-	recovery     Recovery // guarded by mu once live
 	foreign      atomic.Int64
-	fileTable    atomic.Pointer[map[string]*File] // by name; replaced under mu
-	byCode       atomic.Pointer[[]*File]          // by code in the ring; replaced under mu
 	problemCount atomic.Int64
 	problems     chan error
 	syncNow      chan struct{}
@@ -216,7 +238,7 @@ func (j *Journal) Rotate(name string) error {
 		return err
 	}
 	j.mu.Lock()
-	for j.faulted.Load() && j.ringed() {
+	for j.ringState.Load() == ringFaulted {
 		// While a ring is saved that faulted no segment begins: nobody would begin its text.
 		j.mu.Unlock()
 		if err := j.drain(); err != nil {

@@ -146,19 +146,18 @@ func (j *Journal) goLive() {
 	defer j.mu.Unlock()
 	if j.ring != nil {
 		j.head = j.ring.head().Load()
-		inText := j.numbers.next - 1
-		j.pumped = j.head
+		tail, inText := j.head, j.numbers.next-1
 		if j.left != nil {
-			j.pumped, inText = j.left.at, j.left.seq-1
+			tail, inText = j.left.at, j.left.seq-1
 		}
-		j.tail.Store(j.pumped)
+		j.tail.Store(tail)
 		j.opened, j.warmed = j.head, j.head
 		j.urgeAt = j.head + warmAfter // see warm
 		j.ring.setWritten(inText)
 		j.ring.setAlive(time.Now().UnixNano())
 	}
 	for _, f := range *j.fileTable.Load() {
-		f.writtenTo = max(f.writtenTo, j.pumped)
+		f.writtenTo = max(f.writtenTo, j.tail.Load())
 		if j.left != nil && j.left.files[f] {
 			continue
 		}

@@ -77,7 +77,7 @@ func (j *Journal) missing() (gone []string) {
 	if j.dropped != nil {
 		names = append(names, droppedName)
 	}
-	if j.ringed() && !j.faulted.Load() {
+	if j.ringState.Load() == ringInUse {
 		names = append(names, ringName)
 	}
 	if !j.registry.stored.Load() {
@@ -280,7 +280,7 @@ func (j *Journal) ringAgain() error {
 	}
 	j.drainMu.Lock()
 	defer j.drainMu.Unlock()
-	if j.unmapped || j.faulted.Load() {
+	if j.unmapped || j.ringState.Load() != ringInUse {
 		return m.Unmap()
 	}
 	old := j.mapping

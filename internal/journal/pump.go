@@ -53,7 +53,7 @@ func (j *Journal) pump() {
 			return
 		}
 		err := j.drain()
-		if j.ringGone.Load() {
+		if !j.ringed() {
 			return
 		}
 		if err == nil {
@@ -75,7 +75,7 @@ func (j *Journal) pump() {
 // or false when the journal closes.
 func (j *Journal) await() bool {
 	j.mu.Lock()
-	j.idle = j.head == j.pumped
+	j.idle = j.head == j.tail.Load()
 	idle := j.idle
 	j.mu.Unlock()
 	if idle {
@@ -98,24 +98,24 @@ func (j *Journal) await() bool {
 }
 
 // drain writes everything that was in the ring when it was called, in rounds,
-// and then gives the files their names whose next segment nobody wrote to yet. The
-// first time that it fails is told of.
+// and then gives the files their names whose next segment nobody wrote to yet. In mode
+// write there is nothing to do. The first time that it fails is told of.
 func (j *Journal) drain() (err error) {
 	j.drainMu.Lock()
 	defer j.drainMu.Unlock()
 	if j.unmapped {
 		return ErrClosed
 	}
-	if j.ringGone.Load() {
+	if j.ringState.Load() == noRing {
 		return nil
 	}
-	if !j.faulted.Load() {
+	if j.ringState.Load() == ringInUse {
 		err = j.drainRing()
 		if errors.Is(err, errFault) || errors.Is(err, errRingDamaged) {
 			j.touched(err)
 		}
 	}
-	if j.faulted.Load() {
+	if j.ringState.Load() == ringFaulted {
 		err = j.rescue()
 	}
 	if was := j.failing.Swap(err != nil); err != nil && !was {
@@ -129,13 +129,18 @@ func (j *Journal) drainRing() (err error) {
 	defer caught(debug.SetPanicOnFault(true), &err)
 	head := j.ring.head().Load()
 	j.warm(head)
-	burst := head-j.pumped >= burstBytes
+	burst := head-j.tail.Load() >= burstBytes
 	j.tables.Stock(burst)
 	if burst {
 		j.burst.Store(time.Now().UnixNano())
 	}
-	for j.pumped < head {
-		if err := j.round(min(head, j.pumped+roundBytes)); err != nil {
+	return j.moveUpto(head)
+}
+
+// moveUpto moves the frames below a position to the texts, in rounds.
+func (j *Journal) moveUpto(head uint64) error {
+	for j.tail.Load() < head {
+		if err := j.round(min(head, j.tail.Load()+roundBytes)); err != nil {
 			return err
 		}
 	}
@@ -177,15 +182,15 @@ func (f *File) behind(head uint64) bool {
 	return len(f.waiting) > 0 && f.waiting[0].at <= head
 }
 
-// round moves the frames from pumped up to upto or a little more.
+// round moves the frames from the tail up to upto or a little more.
 func (j *Journal) round(upto uint64) error {
 	files := *j.byCode.Load()
-	pos := j.pumped
+	pos := j.tail.Load()
 	var fr frame
 	for pos < upto {
 		var ok bool
 		if ok = j.ring.frame(pos, &fr); !ok || !j.readable(pos, &fr, files) {
-			if !j.copied {
+			if j.salvage == nil {
 				return fmt.Errorf("%w, at %d", errRingDamaged, pos)
 			}
 			pos = j.nextMark(pos)
@@ -227,7 +232,7 @@ func (j *Journal) round(upto uint64) error {
 // not one of those that are being moved.
 func (j *Journal) seqBefore(end uint64) (seq uint64) {
 	var fr frame
-	for pos := j.pumped; pos < end && j.ring.frame(pos, &fr); {
+	for pos := j.tail.Load(); pos < end && j.ring.frame(pos, &fr); {
 		seq = fr.seq
 		pos += frameSize(int(fr.length))
 	}
@@ -345,7 +350,6 @@ func (j *Journal) release(upto, seq uint64) {
 	j.tailMu.Unlock()
 	j.touched(err)
 	j.mu.Lock()
-	j.pumped = upto
 	for len(j.marks) > 0 && j.marks[0].at < upto {
 		j.marks = j.marks[1:]
 	}

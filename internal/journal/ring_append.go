@@ -23,7 +23,7 @@ func (f *File) appendRing(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 	need := frameSize(len(body))
 	j.mu.Lock()
 	limit := j.ring.limit(m.Kind, m.Level)
-	if j.head+need-j.tail.Load() > limit || j.waiting > 0 || j.closed || j.faulted.Load() {
+	if j.head+need-j.tail.Load() > limit || j.waiting > 0 || j.closed || j.ringState.Load() != ringInUse {
 		if err := j.waitSpace(need, limit); err != nil {
 			seq := uint64(0)
 			if errors.Is(err, errNoRing) {
@@ -137,7 +137,7 @@ func (f *File) turn() {
 // appendLost puts the record that says what was dropped, if there is room for
 // it. The caller holds mu.
 func (f *File) appendLost() {
-	if f.j.faulted.Load() {
+	if f.j.ringState.Load() != ringInUse {
 		return
 	}
 	body, m, o := f.lostRecord()

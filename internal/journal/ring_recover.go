@@ -51,13 +51,21 @@ func (j *Journal) openRingFile(private string, clean bool) error {
 		}
 		old.tail().Store(old.head().Load())
 	}
-	j.ring = old
+	j.setRing(old)
 	if tableErr == nil {
 		return nil
 	}
 	table := filepath.Join(private, registryName)
 	j.problem(fmt.Errorf("%s, which is put aside as %s.broken: %w", table, registryName, tableErr))
 	return j.fs.Rename(table, table+".broken")
+}
+
+// setRing has the journal use a ring, nil for none. It is for Open.
+func (j *Journal) setRing(r *ring) {
+	j.ring = r
+	if j.ringState.Store(noRing); r != nil {
+		j.ringState.Store(ringInUse)
+	}
 }
 
 // maxRing bounds the size of a ring, in bytes.
@@ -324,7 +332,7 @@ func (j *Journal) startRing(private string) error {
 		return nil
 	}
 	if j.ring != nil {
-		j.ring = nil
+		j.setRing(nil)
 		if err := j.mapping.Unmap(); err != nil {
 			return err
 		}
@@ -333,7 +341,7 @@ func (j *Journal) startRing(private string) error {
 	if j.opts.Mode == ModeJournal && mapsWell[j.fs.Kind(private)] {
 		r, err := j.makeRing(path)
 		if err == nil {
-			j.ring = r
+			j.setRing(r)
 			return nil
 		}
 		j.problem(fmt.Errorf("%s: records go to the text at once, without a ring: %w", path, err))

@@ -52,7 +52,7 @@ func (j *Journal) queueOf(limit uint64) *queue {
 // giveSpace gives the room that there is to those who wait, of a ring that can be used.
 // The caller holds mu, and has not been given any itself that it did not take.
 func (j *Journal) giveSpace() {
-	if j.waiting == 0 || j.faulted.Load() {
+	if j.waiting == 0 || j.ringState.Load() != ringInUse {
 		return
 	}
 	for _, q := range j.queues {
@@ -90,9 +90,9 @@ func (j *Journal) waitSpace(need, limit uint64) (err error) {
 		switch {
 		case j.closed:
 			err = ErrClosed
-		case j.ringGone.Load():
+		case !j.ringed():
 			err = errNoRing
-		case !j.faulted.Load() && (w == nil && len(q.waiters) == 0 && j.fits(need, limit) || w != nil && w.given):
+		case j.ringState.Load() == ringInUse && (w == nil && len(q.waiters) == 0 && j.fits(need, limit) || w != nil && w.given):
 			return j.leave(q, w, nil)
 		case j.failing.Load() || need > limit || parts == 0:
 			err = ErrFull

@@ -85,7 +85,7 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	s := &j.saving
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	faulted := j.faulted.Load()
+	before := j.ringState.Load()
 	c, ok := j.tables.Cut(live)
 	if !ok || c.Extent() == s.of {
 		return nil
@@ -97,7 +97,7 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 		return err
 	})
 	if err == nil {
-		err = j.inText(faulted)
+		err = j.inText(before)
 	}
 	if err == nil {
 		err = j.fs.Rename(path+tempExt, path)
@@ -110,16 +110,13 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 }
 
 // inText returns when all that was accepted is in the text: what is saved must not
-// know of more than that. A ring that cannot be used since, with which records may have
-// been lost, is an error.
-func (j *Journal) inText(faulted bool) error {
-	if j.ring == nil {
-		return nil
-	}
+// know of more than that. A ring that was in use before and cannot be used since, with
+// which records may have been lost, is an error.
+func (j *Journal) inText(before ringState) error {
 	if err := j.drain(); err != nil {
 		return err
 	}
-	if !faulted && j.faulted.Load() {
+	if before == ringInUse && j.ringState.Load() != ringInUse {
 		return errRingDamaged
 	}
 	return nil

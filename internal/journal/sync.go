@@ -14,7 +14,7 @@ import (
 // that whoever reads the text finds it. Only Sync makes it durable. What the
 // disk does not take stays in the ring and is tried again in the background.
 func (j *Journal) Flush() error {
-	if j.ring == nil || j.Closed() {
+	if j.Closed() {
 		return nil
 	}
 	return j.drain()
@@ -55,22 +55,17 @@ func (j *Journal) tellNext(done <-chan error) {
 func (j *Journal) syncFiles() error {
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
-	var errs []error
-	if j.ring != nil {
-		errs = append(errs, j.drain())
-	}
+	err := j.drain()
 	untold := j.untold
 	j.untold = nil
-	return errors.Join(append(errs, untold, j.syncTexts())...)
+	return errors.Join(err, untold, j.syncTexts())
 }
 
 // syncQuietly is syncFiles in the background.
 func (j *Journal) syncQuietly() {
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
-	if j.ring != nil {
-		_ = j.drain() // the writer tells what goes wrong
-	}
+	_ = j.drain() // the writer tells what goes wrong
 	if err := j.syncTexts(); err != nil {
 		j.untold = err
 	}

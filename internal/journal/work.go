@@ -279,7 +279,7 @@ func (j *Journal) closeWriter() error {
 		}
 	}
 	j.mu.Lock()
-	clean := (j.ring == nil || j.head == j.tail.Load()) && errors.Join(errs...) == nil
+	clean := j.head == j.tail.Load() && errors.Join(errs...) == nil
 	errs = append(errs, j.numbers.release(clean))
 	errs = append(errs, j.unmapDropped())
 	j.mu.Unlock()
