@@ -176,7 +176,7 @@ func (s *scan) worthReading(rows []tables.Row) bool {
 
 // learn reads the lines that are not told yet. The caller holds linesMu.
 func (s *scan) learn(v *view, g *gist, i, at int, rows []tables.Row) {
-	s.turn(v)
+	s.lookAt(v)
 	for k := g.told - at; k < len(rows) && !s.over(); k++ {
 		if text, told := s.j.Message(&rows[k]); told && g.asked < gistAsked {
 			g.told++

@@ -153,7 +153,7 @@ func (s *scan) outline(v *view, i int) error {
 
 // fetch reads the line of a row into s.raw.
 func (s *scan) fetch(v *view, i int) error {
-	s.turn(v)
+	s.lookAt(v)
 	var err error
 	if s.raw, err = s.reader.Read(i); err != nil {
 		return err
@@ -163,10 +163,10 @@ func (s *scan) fetch(v *view, i int) error {
 	return nil
 }
 
-// turn has the reader read lines of a view.
-func (s *scan) turn(v *view) {
+// lookAt has the reader read lines of a view.
+func (s *scan) lookAt(v *view) {
 	if s.reader.Segment() != v.Segment {
-		s.reader.Turn(v.Segment)
+		s.reader.Reset(v.Segment)
 	}
 }
 
@@ -181,7 +181,7 @@ func (s *scan) ahead(v *view, i, wanted int) {
 	if s.match.wanted(v.Index()); !h.sure(&s.match) {
 		return
 	}
-	s.turn(v)
+	s.lookAt(v)
 	var rows [journal.MostAhead]uint32
 	n := min(wanted, len(rows), h.hi-h.lo)
 	for k := range n {

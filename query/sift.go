@@ -177,7 +177,7 @@ func (s *scan) sift(v *view, i int, rows []tables.Row) (can []bool, n int) {
 	if wanted < len(rows)/8 { // few are read one by one in less time
 		return s.can, len(rows)
 	}
-	s.turn(v)
+	s.lookAt(v)
 	text, offset := s.reader.Text(i)
 	n = 0
 	for n < len(rows) && liesIn(text, int64(rows[n].Offset)-offset, int64(rows[n].Len)) {

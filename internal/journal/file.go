@@ -33,13 +33,14 @@ type File struct {
 	newestInText atomic.Uint64 // seq
 	dirty        atomic.Bool   // written since the last sync
 
-	// guarded by Journal.mu, and seldom changed
-	seg       *tables.Segment // of the next record
-	turns     uint64          // segments begun
-	textTurns uint64          // of these, begun in the text too
-	writing   *tables.Segment // of the active text: seg, or one before it
-	waiting   []begun         // after writing, oldest first
-	turnAfter time.Time       // the next segment begins no earlier
+	// guarded by Journal.mu, and seldom changed: a caller begins a segment, and the writer
+	// its text when it gets there
+	writing     *tables.Segment // whose text is the active one
+	pending     []pending       // those after it, oldest first
+	seg         *tables.Segment // the last of all these, which the next record goes to
+	begun       uint64          // segments begun
+	begunInText uint64          // of these, with a text: all but those pending
+	rotateAfter time.Time       // the next segment begins no earlier
 
 	_ cpu.CacheLinePad
 
@@ -59,8 +60,8 @@ type File struct {
 	writtenTo uint64 // position up to which the text has everything
 	stuck     error  // in this round
 	stuckAt   uint64 // position of the first frame that could not be written
-	turning   bool   // nextText rotates
-	turnErr   error  // of the last nextText
+	rotating  bool   // rotateText is under way
+	rotateErr error  // of the last one
 
 	_ cpu.CacheLinePad
 
@@ -72,8 +73,8 @@ type File struct {
 	dropped [len(line.Levels{})]atomic.Int64
 }
 
-// begun is a segment that was begun while another one was written.
-type begun struct {
+// pending is a segment that was begun and whose text was not.
+type pending struct {
 	seg *tables.Segment
 	at  uint64 // position in the ring of its first record
 }
@@ -236,7 +237,7 @@ func (f *File) closedText(info rotation.Info) {
 	}
 	old := f.writing
 	j.tables.Renamed(old, rotation.PlainName(info.Name))
-	f.nextSegment()
+	f.beginText()
 	if err := j.readers.open(j, f.writing); err != nil {
 		j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))
 	}

@@ -254,10 +254,10 @@ func (j *Journal) Rotate(name string) error {
 		defer j.mu.Unlock()
 		return f.text.Rotate()
 	}
-	turns := f.turns
+	begun := f.begun
 	if f.size > 0 {
-		f.turn()
-		turns++
+		f.beginSegment()
+		begun++
 	}
 	j.mu.Unlock()
 	for {
@@ -265,12 +265,12 @@ func (j *Journal) Rotate(name string) error {
 			return err
 		}
 		j.mu.Lock()
-		done := f.textTurns >= turns
+		done := f.begunInText >= begun
 		j.mu.Unlock()
 		if done {
 			j.drainMu.Lock()
 			defer j.drainMu.Unlock()
-			return f.turnErr
+			return f.rotateErr
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // LineReader reads lines of a segment, faster than [Segment.Read] where they lie
 // together, as those of a run do. The zero value reads of no segment until
-// [LineReader.Turn] says which. It holds no file open, and is for one goroutine at a
+// [LineReader.Reset] says which. It holds no file open, and is for one goroutine at a
 // time.
 type LineReader struct {
 	s     *Segment
@@ -51,8 +51,8 @@ func (r *LineReader) End() {
 	}
 }
 
-// Turn has r read lines of a segment.
-func (r *LineReader) Turn(s *Segment) {
+// Reset has r read lines of a segment.
+func (r *LineReader) Reset(s *Segment) {
 	*r = LineReader{s: s, buf: r.buf, ahead: r.ahead, found: r.found[:0]}
 	if s.Sealed() {
 		r.lines, r.spans = s.Index().Lines(), s.Index().Held().Spans()

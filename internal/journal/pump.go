@@ -32,11 +32,11 @@ const (
 	warmAfter = 64 << 10
 	warmAhead = 4 << 20
 	// retryFirst and retryMost bound the pauses between tries to write to a
-	// disk that fails; turnPause is how long a file that could not be rotated
+	// disk that fails; rotatePause is how long a file that could not be rotated
 	// grows on.
-	retryFirst = 10 * time.Millisecond
-	retryMost  = time.Second
-	turnPause  = time.Second
+	retryFirst  = 10 * time.Millisecond
+	retryMost   = time.Second
+	rotatePause = time.Second
 )
 
 var errRingDamaged = errors.New("journal: a frame in the ring is damaged")
@@ -144,7 +144,7 @@ func (j *Journal) moveUpto(head uint64) error {
 			return err
 		}
 	}
-	j.turnTexts(head)
+	j.rotateTexts(head)
 	return nil
 }
 
@@ -164,22 +164,22 @@ func (j *Journal) warm(head uint64) {
 	}
 }
 
-// turnTexts begins the texts of the segments that were begun below a position up
+// rotateTexts begins the texts of the segments that were begun below a position up
 // to which all is in the text.
-func (j *Journal) turnTexts(head uint64) {
+func (j *Journal) rotateTexts(head uint64) {
 	for _, f := range *j.byCode.Load() {
-		for f != nil && f.behind(head) {
-			f.nextText()
+		for f != nil && f.pendingBelow(head) {
+			f.rotateText()
 		}
 	}
 }
 
-// behind reports whether a file has begun a segment below a position up to which
-// all is in the text.
-func (f *File) behind(head uint64) bool {
+// pendingBelow reports whether a segment is pending that was begun below a position up to
+// which all is in the text.
+func (f *File) pendingBelow(head uint64) bool {
 	f.j.mu.Lock()
 	defer f.j.mu.Unlock()
-	return len(f.waiting) > 0 && f.waiting[0].at <= head
+	return len(f.pending) > 0 && f.pending[0].at <= head
 }
 
 // round moves the frames from the tail up to upto or a little more.
@@ -244,11 +244,11 @@ func (j *Journal) seqBefore(end uint64) (seq uint64) {
 // one left goes to the text that is there.
 func (f *File) gather(fr *frame, pos uint64) error {
 	f.stuckAt = pos
-	if pos >= f.j.opened && fr.turn != uint16(f.textTurns) {
+	if pos >= f.j.opened && fr.begun != uint16(f.begunInText) {
 		if err := f.writeBlock(); err != nil {
 			return err
 		}
-		f.nextText()
+		f.rotateText()
 	}
 	if len(f.block) == 0 {
 		f.blockFrom = pos
@@ -285,31 +285,31 @@ func (f *File) writeBlock() error {
 	return nil
 }
 
-// nextText rotates the text of a file, whose records are all written. If that
+// rotateText rotates the text of a file, whose records are all written. If that
 // fails the file grows on, and so it does if there is nothing in it any more
 // because somebody emptied it.
-func (f *File) nextText() {
-	before, failed := f.textTurns, f.turnErr != nil
-	f.turning = true
-	f.turnErr = f.text.Rotate()
-	f.turning = false
-	if f.turnErr != nil && !failed { // once, not on each try
-		f.j.problem(f.turnErr)
+func (f *File) rotateText() {
+	before, failed := f.begunInText, f.rotateErr != nil
+	f.rotating = true
+	f.rotateErr = f.text.Rotate()
+	f.rotating = false
+	if f.rotateErr != nil && !failed { // once, not on each try
+		f.j.problem(f.rotateErr)
 	}
-	if f.textTurns == before {
+	if f.begunInText == before {
 		f.j.growOn(f)
 	}
 }
 
-// nextSegment makes what follows belong to the next segment: one that turn has
-// begun, or a new one if the text was closed for another reason, as one is that
-// could not be synced. The caller holds mu.
-func (f *File) nextSegment() {
+// beginText makes what follows belong to the next segment: one that is pending, or a
+// new one if the text was closed for another reason, as one is that could not be synced.
+// The caller holds mu.
+func (f *File) beginText() {
 	j, old := f.j, f.writing
-	if f.turning && len(f.waiting) > 0 {
-		f.textTurns++
-		f.writing = f.waiting[0].seg
-		f.waiting = f.waiting[1:]
+	if f.rotating && len(f.pending) > 0 {
+		f.begunInText++
+		f.writing = f.pending[0].seg
+		f.pending = f.pending[1:]
 	} else {
 		next := j.tables.SegmentAt(old)
 		inText := old.InText.Load()
@@ -323,20 +323,20 @@ func (f *File) nextSegment() {
 	old.InText.Store(tables.AllInText)
 }
 
-// growOn takes back the turn that could not be made: the records of the next
-// segment go to the text that is there.
+// growOn takes back the segment that got no text: its records go to the text that is
+// there.
 func (j *Journal) growOn(f *File) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	f.textTurns++
-	next := f.waiting[0].seg
-	f.waiting = f.waiting[1:]
+	f.begunInText++
+	next := f.pending[0].seg
+	f.pending = f.pending[1:]
 	grown := j.tables.Merge(f.writing, next, f.text.Size())
 	if f.seg == next {
 		f.seg, f.size = f.writing, grown
 	}
-	if f.turnErr != nil {
-		f.turnAfter = time.Now().Add(turnPause)
+	if f.rotateErr != nil {
+		f.rotateAfter = time.Now().Add(rotatePause)
 	}
 }
 

@@ -65,12 +65,12 @@ func (f *File) put(o *runs.Owner, m *Meta, body []byte, sum uint64) (uint64, err
 		return 0, err
 	}
 	size := int64(prefixLen(seq) + len(body) + 1)
-	if f.size > 0 && f.size+size > f.maxBytes.Load() && j.mayTurn(f) {
-		f.turn()
+	if f.size > 0 && f.size+size > f.maxBytes.Load() && j.mayBegin(f) {
+		f.beginSegment()
 	}
 	at := j.head
 	var fr frame // and row below: see frame.parse
-	fr.length, fr.file, fr.turn = uint32(len(body)), f.code, uint16(f.turns)
+	fr.length, fr.file, fr.begun = uint32(len(body)), f.code, uint16(f.begun)
 	fr.seq, fr.sum = seq, sum
 	if err := j.ring.publish(at, &fr, body, at+frameSize(len(body))); err != nil {
 		return 0, j.fault(err)
@@ -118,20 +118,20 @@ func prefixLen(seq uint64) int {
 // powersOf10 reach beyond maxSeq; immutable.
 var powersOf10 = [...]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
-// mayTurn reports whether a file may begin a new segment: not right after it
+// mayBegin reports whether a file may begin a new segment: not right after it
 // could not be rotated. The caller holds mu.
-func (j *Journal) mayTurn(f *File) bool {
-	return f.turnAfter.IsZero() || !time.Now().Before(f.turnAfter)
+func (j *Journal) mayBegin(f *File) bool {
+	return f.rotateAfter.IsZero() || !time.Now().Before(f.rotateAfter)
 }
 
-// turn begins the next segment of a file; the writer gives the last one its
-// name when it gets there. The caller holds mu.
-func (f *File) turn() {
-	f.turns++
+// beginSegment begins the next segment of a file; the writer gives the text of the last
+// one its name when it gets there. The caller holds mu.
+func (f *File) beginSegment() {
+	f.begun++
 	f.size = 0
 	f.seg = f.j.tables.NewSegment(f.name, f.name+".log")
 	f.seg.InText.Store(0)
-	f.waiting = append(f.waiting, begun{f.seg, f.j.head})
+	f.pending = append(f.pending, pending{f.seg, f.j.head})
 }
 
 // appendLost puts the record that says what was dropped, if there is room for

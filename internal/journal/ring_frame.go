@@ -16,25 +16,25 @@ const (
 //
 //	0        4      6      8          16         24        32
 //	┌────────┬──────┬──────┬──────────┬──────────┬─────────┬─────────┐
-//	│ length │ file │ turn │   seq    │   sum    │  check  │ body... │
+//	│ length │ file │begun │   seq    │   sum    │  check  │ body... │
 //	└────────┴──────┴──────┴──────────┴──────────┴─────────┴─────────┘
 //
 // Numbers are little endian. length counts the body, file is the log's code in
-// .journal/files.json, turn the low bits of how often the log had rotated when
-// the record was appended. sum is that of the body, check covers the three words
+// .journal/files.json, begun the low bits of how many segments the log had begun in
+// this process. sum is that of the body, check covers the three words
 // before it. The body is the line after its seq, without a newline, padded to a
 // multiple of 32.
 type frame struct {
 	length uint32
 	file   uint16
-	turn   uint16
+	begun  uint16
 	seq    uint64
 	sum    uint64
 }
 
 func (f *frame) put(b []byte) {
 	p := (*[frameHeader]byte)(b)
-	first := uint64(f.length) | uint64(f.file)<<32 | uint64(f.turn)<<48
+	first := uint64(f.length) | uint64(f.file)<<32 | uint64(f.begun)<<48
 	binary.LittleEndian.PutUint64(p[0:], first)
 	binary.LittleEndian.PutUint64(p[8:], f.seq)
 	binary.LittleEndian.PutUint64(p[16:], f.sum)
@@ -47,7 +47,7 @@ func (f *frame) put(b []byte) {
 func (f *frame) parse(b []byte) bool {
 	p := (*[frameHeader]byte)(b)
 	first, seq, sum := binary.LittleEndian.Uint64(p[0:]), binary.LittleEndian.Uint64(p[8:]), binary.LittleEndian.Uint64(p[16:])
-	f.length, f.file, f.turn = uint32(first), uint16(first>>32), uint16(first>>48)
+	f.length, f.file, f.begun = uint32(first), uint16(first>>32), uint16(first>>48)
 	f.seq, f.sum = seq, sum
 	return binary.LittleEndian.Uint64(p[24:]) == headerCheck(first, seq, sum)
 }
