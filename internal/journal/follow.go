@@ -346,7 +346,7 @@ func (w *follower) giveUp(j *Journal, seg *tables.Segment) {
 
 func (w *follower) takeOut(j *Journal, seg *tables.Segment) {
 	w.moved = true
-	j.tables.Forget(j.tables.Unlist(seg))
+	j.tables.Unlist(seg)
 	j.readers.drop(seg)
 	delete(w.states, seg)
 	delete(w.unread, seg)

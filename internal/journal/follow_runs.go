@@ -28,7 +28,7 @@ func (w *follower) relearn(j *Journal) {
 	w.amiss = false
 	for _, seg := range j.tables.Segments() {
 		if seg.File == FileUsage {
-			j.tables.Forget(j.tables.ClearRows(seg))
+			j.tables.Clear(seg)
 			j.readers.drop(seg)
 			w.unread[seg] = true
 		}

@@ -190,7 +190,7 @@ func (j *Journal) takeIndex(name string, x *sidecar.Index) {
 	if seg == nil || j.swapped(seg, x) {
 		return
 	}
-	j.tables.Forget(j.tables.ClearRows(seg))
+	j.tables.Clear(seg)
 	j.readers.drop(seg)
 	j.tables.SetIndex(seg, x)
 }

@@ -95,7 +95,7 @@ func (j *Journal) sidecarProblem(file string, err error) {
 // false means that it cannot be used.
 func (j *Journal) adoptIndex(seg *tables.Segment, data string, x *sidecar.Index) bool {
 	j.tables.Uncount(seg)
-	j.tables.Forget(j.tables.ClearRows(seg))
+	j.tables.Clear(seg)
 	j.readers.drop(seg)
 	if err := j.tables.Adopt(seg, x); err != nil {
 		j.sidecarProblem(rotation.PlainName(data), err)
@@ -107,9 +107,8 @@ func (j *Journal) adoptIndex(seg *tables.Segment, data string, x *sidecar.Index)
 // swapped has the sidecar take the place of rows in memory, if it is of the same
 // records.
 func (j *Journal) swapped(seg *tables.Segment, x *sidecar.Index) bool {
-	gone, same := j.tables.Swap(seg, x)
+	same := j.tables.Swap(seg, x)
 	if same {
-		j.tables.ForgetSealed(gone)
 		j.readers.drop(seg)
 	}
 	return same

@@ -190,7 +190,7 @@ func (j *Journal) parseWhole(seg *tables.Segment, text []byte, grouped bool) err
 	}
 	// What is there may be from the plain form, in another order.
 	j.tables.Uncount(seg)
-	j.tables.Forget(j.tables.ClearRows(seg))
+	j.tables.Clear(seg)
 	err := j.storedRecords(text, grouped, func(row tables.Row, rec *line.Record) {
 		j.tables.Publish(seg, &row, j.tables.OwnerRead(&rec.Identity, rec.Seq), lifecycleOf(rec))
 	})

@@ -168,7 +168,7 @@ func (f *Found) first(at SeqAt) uint64 {
 func (f *savedSegment) is(found *Found, at SeqAt, upto uint64) bool {
 	switch x := found.Index; {
 	case x != nil:
-		return x.First() == f.first && x.Search(upto) == f.n && SealedRow(x, f.n-1).Seq == f.last
+		return x.First() == f.first && x.Search(upto) == f.n && sealedRow(x, f.n-1).Seq == f.last
 	case f.data != "":
 		return found.Data == f.data && found.Size == f.size
 	case found.Compressed || f.rows.n == 0 || found.Size < f.parsed:

@@ -29,7 +29,7 @@ func (s *Segment) Unindexed() (view Rows, parts []Part) {
 	}
 	view = s.rows
 	if seq := s.InText.Load(); seq != AllInText {
-		view.n = view.Search(seq)
+		view.n = view.search(seq)
 	}
 	return view, s.parts
 }

@@ -114,8 +114,8 @@ func (r *Rows) each(yield func([]Row) bool) {
 	}
 }
 
-// Search returns the number of rows whose seq is at most seq.
-func (r *Rows) Search(seq uint64) int {
+// search returns the number of rows whose seq is at most seq.
+func (r *Rows) search(seq uint64) int {
 	lo, hi := 0, r.n
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)

@@ -8,10 +8,10 @@ import (
 	sidecar "github.com/steplog/steplog/internal/segment"
 )
 
-// SealedRow makes the row of a sealed file. Its Owner is one of the segment, its
+// sealedRow makes the row of a sealed file. Its Owner is one of the segment, its
 // place is not known, and its Time is as [sidecar.Frame.Time] tells it: exact of run
 // and step records.
-func SealedRow(x *sidecar.Index, i int) Row {
+func sealedRow(x *sidecar.Index, i int) Row {
 	f := x.Frame(i / sidecar.FrameRows)
 	k := i % sidecar.FrameRows
 	level, kind := f.Class(k)
@@ -38,10 +38,16 @@ func (t *Tables) ByName(name string) *Segment {
 	return nil
 }
 
-// Swap has a sidecar take the place of the rows of a file, which it returns, to be
-// given to ForgetSealed, or of another sidecar. It does nothing when they are not of
-// the same records.
-func (t *Tables) Swap(seg *Segment, x *sidecar.Index) (gone Rows, same bool) {
+// Swap has a sidecar take the place of the rows of a file, or of another sidecar. It does
+// nothing and returns false when they are not of the same records. What was counted stays
+// counted, for runs whose records are not known too.
+func (t *Tables) Swap(seg *Segment, x *sidecar.Index) bool {
+	gone, same := t.swap(seg, x)
+	t.giveUp(gone, t.Runs.SealRow)
+	return same
+}
+
+func (t *Tables) swap(seg *Segment, x *sidecar.Index) (gone Rows, same bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := seg.rows.n
@@ -70,13 +76,14 @@ func (t *Tables) SetIndex(seg *Segment, x *sidecar.Index) {
 	}
 }
 
-// ClearRows takes all rows of a file away, and returns them, to be given to Forget.
-func (t *Tables) ClearRows(seg *Segment) (gone Rows) {
+// Clear takes all rows of a file away, and its sidecar. What they counted stays counted.
+func (t *Tables) Clear(seg *Segment) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	gone, seg.rows, seg.parsed = seg.rows, Rows{}, 0
+	gone := seg.rows
+	seg.rows, seg.parsed = Rows{}, 0
 	seg.lookUpIn(nil, nil)
-	return gone
+	t.mu.Unlock()
+	t.giveUp(gone, t.Runs.DropRow)
 }
 
 // Adopt takes in a sealed file by its sidecar alone: its runs and steps, and what
@@ -90,7 +97,7 @@ func (t *Tables) Adopt(seg *Segment, x *sidecar.Index) error {
 	}
 	owners := map[uint32]*runs.Owner{}
 	err := x.Lifecycle(func(i int, l *line.Lifecycle) error {
-		row := SealedRow(x, i)
+		row := sealedRow(x, i)
 		if row.Seq <= t.settled {
 			return nil
 		}

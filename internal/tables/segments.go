@@ -80,18 +80,21 @@ func Compare(logA, nameA, logB, nameB string) int {
 // no record is left. It returns the sidecar that the segment had, for [Tables.ForgetCounts].
 func (t *Tables) Remove(seg *Segment) *sidecar.Index {
 	x := seg.Index()
-	gone := t.Unlist(seg)
+	gone := t.unlist(seg)
 	if seg.File == Usage {
 		t.expire(seg)
 	}
 	t.forgetCounted(&gone)
-	t.Forget(gone)
+	t.giveUp(gone, t.Runs.DropRow)
 	return x
 }
 
-// Unlist takes a segment out, and returns its rows, to be given to Forget. What it
-// counted stays counted.
-func (t *Tables) Unlist(seg *Segment) (gone Rows) {
+// Unlist takes a segment out with its rows. What it counted stays counted, and the runs
+// and steps stay that it had the last record of.
+func (t *Tables) Unlist(seg *Segment) { t.giveUp(t.unlist(seg), t.Runs.DropRow) }
+
+// unlist takes a segment out, and returns its rows, to be given up.
+func (t *Tables) unlist(seg *Segment) (gone Rows) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if seg.removed {
@@ -135,7 +138,7 @@ func (t *Tables) View(asOf uint64, yield func(View)) runs.View {
 			continue
 		}
 		if limited {
-			v.rows.n = v.rows.Search(asOf)
+			v.rows.n = v.rows.search(asOf)
 		}
 		for _, p := range seg.parts {
 			if p.From < v.rows.n {
@@ -176,12 +179,12 @@ func (t *Tables) Holds(file string, seq uint64, length uint32) bool {
 		if seg.File != file {
 			continue
 		}
-		if n := seg.rows.Search(seq); n > 0 && seg.rows.At(n-1).Seq == seq {
+		if n := seg.rows.search(seq); n > 0 && seg.rows.At(n-1).Seq == seq {
 			return seg.rows.At(n-1).Len == length
 		}
 		if x := seg.index; x != nil && x.First() <= seq && seq <= x.Last() {
 			// What was sealed was read from the text, and whole.
-			if n := x.Search(seq); n > 0 && SealedRow(x, n-1).Seq == seq {
+			if n := x.Search(seq); n > 0 && sealedRow(x, n-1).Seq == seq {
 				return true
 			}
 		}
@@ -234,7 +237,7 @@ func (t *Tables) Unsealed() (n int) {
 func (t *Tables) Split(from, to *Segment, after uint64) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := from.rows.Search(after)
+	n := from.rows.search(after)
 	size := to.rows.rebase(&from.rows, n, 0)
 	for i := n; i < from.rows.n; i++ {
 		row := from.rows.At(i)
@@ -279,7 +282,7 @@ func (t *Tables) Rebase(seg *Segment, found Rows, owners []*runs.Owner, n int, e
 		found.At(n + i).Owner = t.Runs.Current(o).Code()
 	}
 	old := seg.rows
-	size := found.rebase(&old, old.Search(after), end)
+	size := found.rebase(&old, old.search(after), end)
 	for i := range found.n {
 		t.Runs.AddRow(found.At(i).Owner)
 	}

@@ -123,14 +123,8 @@ func (t *Tables) OwnerRead(id *line.Identity, seq uint64) *runs.Owner {
 // for mu.
 const forgetStep = 4096
 
-// Forget gives up the rows of a segment that was removed, and the owners of which
-// they were the last.
-func (t *Tables) Forget(gone Rows) { t.giveUp(gone, t.Runs.DropRow) }
-
-// ForgetSealed gives up rows that stand in a sidecar now. What they counted for
-// runs whose records are not known is kept.
-func (t *Tables) ForgetSealed(gone Rows) { t.giveUp(gone, t.Runs.SealRow) }
-
+// giveUp gives up rows that a segment has no more, each by a method of the table of runs,
+// and the owners of which they were the last.
 func (t *Tables) giveUp(gone Rows, row func(code uint32)) {
 	for i := 0; i < gone.n; {
 		t.mu.Lock()

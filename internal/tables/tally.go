@@ -38,7 +38,7 @@ func (t *Tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 func newestOf(x *sidecar.Index, owner uint32) (newest int64) {
 	newest = math.MinInt64
 	for _, row := range x.AppendScopeRows(nil, x.ScopeOf(owner), 0, x.Len()) {
-		if r := SealedRow(x, int(row)); r.Owner == owner {
+		if r := sealedRow(x, int(row)); r.Owner == owner {
 			newest = max(newest, r.Time)
 		}
 	}
@@ -55,7 +55,7 @@ func sealedCounts(x *sidecar.Index, after uint64) []runs.Tally {
 		return sums
 	}
 	for i := x.Search(after); i < x.Len(); i++ {
-		row := SealedRow(x, i)
+		row := sealedRow(x, i)
 		if !row.counts() {
 			continue
 		}

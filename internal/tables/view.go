@@ -28,7 +28,7 @@ func (v *View) Len() int { return v.n }
 // Row returns row i in arrival order. Its place is not known where there is a sidecar.
 func (v *View) Row(i int) Row {
 	if v.index != nil {
-		return SealedRow(v.index, i)
+		return sealedRow(v.index, i)
 	}
 	return *v.rows.At(v.from0 + i)
 }
@@ -46,7 +46,7 @@ func (v *View) Search(seq uint64) int {
 	if v.index != nil {
 		return min(v.index.Search(seq), v.n)
 	}
-	return min(max(v.rows.Search(seq)-v.from0, 0), v.n)
+	return min(max(v.rows.search(seq)-v.from0, 0), v.n)
 }
 
 // First returns the seq of the first row, 0 when there is none.
@@ -93,7 +93,7 @@ func (v *View) TextRow(i int) *Row { return v.rows.At(v.from0 + i) }
 func (v *View) TextEnd() int64 {
 	n := v.rows.n
 	if seq := v.Segment.InText.Load(); seq != AllInText {
-		n = v.rows.Search(seq)
+		n = v.rows.search(seq)
 	}
 	if n == 0 {
 		return 0
