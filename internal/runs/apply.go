@@ -32,7 +32,7 @@ func (t *Table) Count(o *Owner, level zapcore.Level, lines, size, at int64) {
 	}
 	n := Tally{Bytes: size}
 	n.Lines[i] = lines
-	t.tellStep(o.identity.Step, &n)
+	t.addStepTally(o.identity.Step, &n)
 }
 
 func (s *State) add(level int, lines, size, at int64) {
@@ -64,7 +64,7 @@ func (t *Table) ApplyRun(file uint32, o *Owner, seq uint64, at int64, lc *line.L
 	r.last = file
 	r.state.apply(at, lc)
 	t.history.changed(r)
-	t.history.rest(r)
+	t.history.noteIdle(r)
 }
 
 // addRun enters a run and gives it what came before it.
@@ -86,7 +86,7 @@ func (t *Table) addRun(r *Run) {
 		o.link(r)
 	}
 	for step, n := range u.sealed {
-		t.tell(r, step, n)
+		t.addTally(r, step, n)
 	}
 }
 
@@ -127,7 +127,7 @@ func (t *Table) ApplyStep(file uint32, o *Owner, seq uint64, at int64, lc *line.
 		o.step = s
 		if n := t.stray[o.identity.Step]; n != nil {
 			delete(t.stray, o.identity.Step)
-			s.state.tell(n)
+			s.state.addTally(n)
 		}
 		if s.run != nil {
 			s.run.addStep(s)
@@ -142,7 +142,7 @@ func (t *Table) ApplyStep(file uint32, o *Owner, seq uint64, at int64, lc *line.
 	s.last = file
 	s.state.apply(at, lc)
 	if s.run != nil {
-		t.history.rest(s.run)
+		t.history.noteIdle(s.run)
 	}
 }
 
@@ -164,7 +164,7 @@ func (t *Table) supersede(s *Step) {
 // link gives an owner that was seen before its run what it counted.
 func (o *Owner) link(r *Run) {
 	o.join(r)
-	r.t.tell(r, o.identity.Step, &Tally{o.lines, o.bytes})
+	r.t.addTally(r, o.identity.Step, &Tally{o.lines, o.bytes})
 	o.lines, o.bytes = line.Levels{}, 0
 }
 

@@ -4,18 +4,18 @@
 //
 // A [Table] is fed with the records of runs and steps, by [Table.ApplyRun] and
 // [Table.ApplyStep], and with what lines count, by [Table.Count] or, of many at once,
-// [Table.Tell]. It is told by a number which file a record stands in: when the file
+// [Table.AddTally]. It is told by a number which file a record stands in: when the file
 // goes, [Table.Expire] gives up the runs and steps that it had the last record of and
 // that do not go on.
 //
-// A run that goes on is an object, with its steps. One that is over is a row of fixed
-// size and some bytes, from which the object is made for who asks, and made again when
-// something about it changes. Lists by operation, service, server and project hold
+// A run that goes on is live: an object, with its steps. One that is over is packed: a row
+// of fixed size and some bytes, from which the object is made for who asks, and live again
+// when something about it changes. Lists by operation, service, server and project hold
 // the rows in the order of start, with counters for each [Class], so that a page of a
 // flow's runs and their exact number cost what the page costs.
 //
 // Identities that log are [Owner]s. Each has a code that rows of lines name it by, for
-// as long as there are such rows; one whose run is over is kept in few bytes too.
+// as long as there are such rows; one whose run is over is packed too.
 //
 // Readers ask a [View]. What a table is saved to, and loaded from, are the sections
 // that [Cut] writes, byte by byte in FORMAT.md of internal/tables.

@@ -17,7 +17,7 @@ func (h *history) expire(file uint32, going bool) {
 		case row.lo > file || row.hi < file:
 			continue
 		case row.lo == row.hi:
-			h.forget(slot)
+			h.dropPacked(slot)
 			h.dismiss(slot)
 			gone = true
 			continue

@@ -2,7 +2,7 @@ package runs
 
 // Bytes returns how much memory the bytes of runs that are over take.
 func (t *Table) Bytes() (n int) {
-	for _, c := range t.history.past.chunks {
+	for _, c := range t.history.packed.chunks {
 		if c != nil {
 			n += cap(c.b)
 		}

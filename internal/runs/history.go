@@ -9,27 +9,36 @@ import (
 	"github.com/steplog/steplog/internal/line"
 )
 
-// history is the table of runs and their steps. A run that goes on, or for which
-// somebody logged a moment ago, is an object; of one that is over only its row and
-// some bytes are kept, from which the object is made when somebody asks for it, or
-// something about the run changes.
+// history is the table of runs and their steps. Each run has a slot and a row, and is one
+// of two things:
+//
+//   - live: an object in live and runs, with its steps in steps, which records are applied
+//     to. It goes on, or somebody logged for it a moment ago. [history.enter] begins it.
+//   - packed: some bytes in an arena, which its ids are found in. It is over.
+//
+// [history.noteIdle] remembers a live run that may be over, [history.settle] has
+// [history.packRun] pack those that are. [history.revive] makes one live again because
+// something about it changes, by what liveRun and liveStep; [history.unpackRun] makes an
+// object for somebody to look at, and the run stays packed. It ends with
+// [history.dismiss]. What is counted for runs and steps that have no record is not here:
+// it is aside, in Table.unlinked and Table.stray.
 //
 // Table.mu guards it.
 type history struct {
 	t *Table
 
-	rows    []*runRows // by slot
-	used    uint32     // slots that were ever given
-	free    []uint32
-	past    *arena  // by slot
-	pastIDs idIndex // of runs that are over, and of their steps
-	live    map[uint32]*Run
-	runs    map[string]*Run  // that are live, by id
-	steps   map[string]*Step // of those, and of runs whose records are not known
-	idle    []*Run           // live ones that may be over, oldest first
-	going   []uint32         // runs that have not ended, between load and loaded
-	peak    int              // how many runs and steps the maps were made for
-	turn    uint32           // counts how often it was looked for those
+	rows      []*runRows // by slot
+	used      uint32     // slots that were ever given
+	free      []uint32
+	packed    *arena  // by slot
+	packedIDs idIndex // of runs that are over, and of their steps
+	live      map[uint32]*Run
+	runs      map[string]*Run  // that are live, by id
+	steps     map[string]*Step // of those, and of runs whose records are not known
+	idle      []*Run           // live ones that may be over, oldest first
+	going     []uint32         // runs that have not ended, between load and loaded
+	peak      int              // how many runs and steps the maps were made for
+	ticks     uint32           // counts how often it was looked for those
 
 	restarts uint64 // tells this table from those before it
 	changes  uint64 // counts runs that were over, and are not as they were
@@ -46,11 +55,11 @@ type history struct {
 type runRow struct {
 	seq                      uint64
 	started                  int64 // Unix nanoseconds, as near as they can tell
-	past                     place // of its bytes; none while it is live
+	packed                   place // of its bytes; none while it is live
 	scope                    uint32
 	root, parent, parentStep uint32 // hashes of those ids, see hash
 	trigger                  uint32 // see triggerOf
-	lo, hi                   uint32 // smallest and largest of the files with a last record of the run or a step; past only
+	lo, hi                   uint32 // smallest and largest of the files with a last record of the run or a step; packed only
 	steps                    uint32
 	class                    Class
 	used                     bool
@@ -70,10 +79,10 @@ type runScope struct {
 
 func newHistory(t *Table) *history {
 	h := &history{
-		t: t, pastIDs: newIDIndex(newIDSeed()), texts: newTexts(),
+		t: t, packedIDs: newIDIndex(newIDSeed()), texts: newTexts(),
 		live: map[uint32]*Run{}, runs: map[string]*Run{}, steps: map[string]*Step{}, byScope: map[line.Identity]*runScope{},
 	}
-	h.past = newArena(func(slot uint32, to place) { h.row(slot).past = to })
+	h.packed = newArena(func(slot uint32, to place) { h.row(slot).packed = to })
 	for i := range h.lists {
 		h.lists[i] = map[string]*runList{}
 	}
@@ -86,16 +95,16 @@ func (h *history) row(slot uint32) *runRow { return &h.rows[slot/rowsAtOnce][slo
 // can be read with that one.
 func (h *history) again() *history {
 	next := newHistory(h.t)
-	next.texts, next.turn, next.restarts = h.texts, h.turn, h.restarts+1
+	next.texts, next.ticks, next.restarts = h.texts, h.ticks, h.restarts+1
 	for _, s := range h.scopes {
 		next.scopeOf(&s.identity)
 	}
 	return next
 }
 
-// pack appends an identity: scope | run | relatives | step | action | its name |
+// packIdentity appends an identity: scope | run | relatives | step | action | its name |
 // attempt. Equal ones have equal bytes.
-func (h *history) pack(b []byte, id *line.Identity) []byte {
+func (h *history) packIdentity(b []byte, id *line.Identity) []byte {
 	b = binary.AppendUvarint(b, uint64(h.scopeOf(id).code))
 	b = appendRelatives(appendID(b, id.Run), id)
 	b = appendID(b, id.Step)
@@ -103,8 +112,8 @@ func (h *history) pack(b []byte, id *line.Identity) []byte {
 	return binary.AppendVarint(b, int64(id.Attempt))
 }
 
-// unpack undoes pack.
-func (h *history) unpack(packed string) (id line.Identity) {
+// unpackIdentity undoes packIdentity.
+func (h *history) unpackIdentity(packed string) (id line.Identity) {
 	if packed == "" {
 		return id
 	}
@@ -145,7 +154,7 @@ func (h *history) hashKept(kept []byte) uint32 {
 	if len(kept) == 0 {
 		return 0
 	}
-	return uint32(h.pastIDs.hash(kept)) | 1
+	return uint32(h.packedIDs.hash(kept)) | 1
 }
 
 // scopeOf returns the scope of an identity.
@@ -244,7 +253,7 @@ func (h *history) run(id string) *Run {
 		h.t.mu.Unlock()
 		return nil
 	}
-	return h.apart(slot, new(Reading))
+	return h.unpackRun(slot, new(Reading))
 }
 
 // step does the same for a step.
@@ -259,7 +268,7 @@ func (h *history) step(id string) *Step {
 		h.t.mu.Unlock()
 		return nil
 	}
-	return stepWith(h.apart(slot, new(Reading)), id)
+	return stepWith(h.unpackRun(slot, new(Reading)), id)
 }
 
 func stepWith(r *Run, id string) *Step {
@@ -297,7 +306,7 @@ func (h *history) liveStep(id string) *Step {
 func (h *history) findRun(id string) (uint32, bool) {
 	var buf [64]byte
 	kept := appendID(buf[:0], id)
-	return h.pastIDs.find(kept, func(slot uint32) bool {
+	return h.packedIDs.find(kept, func(slot uint32) bool {
 		p := h.openSlot(slot)
 		return bytes.Equal(p.id, kept)
 	})
@@ -310,7 +319,7 @@ func (h *history) findStep(id string) (uint32, bool) {
 	}
 	var buf [64]byte
 	kept := appendID(buf[:0], id)
-	return h.pastIDs.find(kept, func(slot uint32) bool {
+	return h.packedIDs.find(kept, func(slot uint32) bool {
 		p := h.openSlot(slot)
 		for range p.steps {
 			if bytes.Equal(p.ids.id(), kept) {
@@ -331,17 +340,17 @@ func (h *history) knowsStep(id string) bool {
 	return over || h.steps[id] != nil
 }
 
-func (h *history) openSlot(slot uint32) pastRun {
+func (h *history) openSlot(slot uint32) packedRun {
 	row := h.row(slot)
-	return h.openIDs(row, h.past.get(row.past))
+	return h.openIDs(row, h.packed.get(row.packed))
 }
 
 // of returns the run of a row, nil when it was removed. It takes the mutex.
 func (h *history) of(run Ref, in *Reading) *Run {
 	h.t.mu.Lock()
 	row := h.row(run.slot)
-	if row.used && row.seq == run.Seq && row.past != (place{}) {
-		return h.apart(run.slot, in)
+	if row.used && row.seq == run.Seq && row.packed != (place{}) {
+		return h.unpackRun(run.slot, in)
 	}
 	defer h.t.mu.Unlock()
 	if !row.used || row.seq != run.Seq {
@@ -350,44 +359,44 @@ func (h *history) of(run Ref, in *Reading) *Run {
 	return h.live[run.slot]
 }
 
-// apart makes a run that is over, for somebody to look at, and unlocks the mutex before:
+// unpackRun makes a packed run, for somebody to look at, and unlocks the mutex before:
 // of one with many steps it takes long, and what it is made from never changes.
-func (h *history) apart(slot uint32, in *Reading) *Run {
-	p := h.kept(slot, in)
+func (h *history) unpackRun(slot uint32, in *Reading) *Run {
+	p := h.openRun(slot, in)
 	h.t.mu.Unlock()
 	return p.whole(h.t, in)
 }
 
-// kept begins with a run that is over.
-func (h *history) kept(slot uint32, in *Reading) pastRun {
+// openRun begins with a packed run.
+func (h *history) openRun(slot uint32, in *Reading) packedRun {
 	in.slot, in.row = slot, *h.row(slot)
-	return h.openIDs(&in.row, h.past.get(in.row.past))
+	return h.openIDs(&in.row, h.packed.get(in.row.packed))
 }
 
 // revive makes a run that is over live again, because something changes.
 func (h *history) revive(slot uint32) *Run {
 	in := new(Reading)
-	p := h.kept(slot, in)
+	p := h.openRun(slot, in)
 	r := p.whole(h.t, in)
-	h.forget(slot)
+	h.dropPacked(slot)
 	h.live[slot] = r
 	h.runs[r.Identity.Run] = r
 	for _, s := range r.steps {
 		h.steps[s.Identity.Step] = s
 	}
-	h.rest(r)
+	h.noteIdle(r)
 	return r
 }
 
-// forget gives up the bytes of a run that is over, and its ids.
-func (h *history) forget(slot uint32) {
+// dropPacked gives up the bytes of a run that is over, and its ids.
+func (h *history) dropPacked(slot uint32) {
 	p := h.openSlot(slot)
-	h.pastIDs.remove(p.id, slot)
+	h.packedIDs.remove(p.id, slot)
 	for range p.steps {
-		h.pastIDs.remove(p.ids.id(), slot)
+		h.packedIDs.remove(p.ids.id(), slot)
 	}
 	row := h.row(slot)
-	h.past.drop(row.past)
-	row.past = place{}
+	h.packed.drop(row.packed)
+	row.packed = place{}
 	h.changes++
 }

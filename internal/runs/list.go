@@ -186,11 +186,11 @@ func (l List) Each(oldest bool, after uint64, skip int, want *Wanted, yield func
 	}
 }
 
-// tell returns what a row says. The caller holds mu.
-func (h *history) tell(slot uint32) Row {
+// rowOf returns what a row says. The caller holds mu.
+func (h *history) rowOf(slot uint32) Row {
 	row := h.row(slot)
 	return Row{Seq: row.seq, Started: row.started, Class: row.class, Scope: &h.scopes[row.scope].identity, Root: row.root,
-		Parent: row.parent, ParentStep: row.parentStep, Trigger: row.trigger, Mixed: row.past == place{} || row.mixed, slot: slot}
+		Parent: row.parent, ParentStep: row.parentStep, Trigger: row.trigger, Mixed: row.packed == place{} || row.mixed, slot: slot}
 }
 
 // batch fills in some rows, and returns how many and behind which seq to go on.
@@ -221,7 +221,7 @@ func (l List) batch(batch []Row, oldest bool, after uint64, skip *int, want *Wan
 			if *skip > 0 {
 				*skip--
 			} else {
-				batch[n] = h.tell(slots[at])
+				batch[n] = h.rowOf(slots[at])
 				n++
 			}
 		}

@@ -12,7 +12,7 @@ const ownerPageSize = 256
 
 // ownerTable gives owners their codes, and codes that no row has any more to
 // other owners: each step has an owner, and would keep it for ever otherwise. Those
-// of runs that are over are kept in few bytes. Table.mu guards it.
+// of runs that are over are packed. Table.mu guards it.
 type ownerTable struct {
 	view  ownerView
 	epoch uint64   // snapshots taken
@@ -104,7 +104,7 @@ func (t *ownerTable) set(code uint32, e ownerEntry) {
 // findOwner returns the code of an identity, false when it has none, and its packed
 // form, which holds until the next call.
 func (t *Table) findOwner(id *line.Identity) (code uint32, packed []byte, ok bool) {
-	t.owners.buf = t.history.pack(t.owners.buf[:0], id)
+	t.owners.buf = t.history.packIdentity(t.owners.buf[:0], id)
 	packed = t.owners.buf
 	code, ok = t.owners.byID.find(packed, func(code uint32) bool {
 		e := t.owners.view.at(code)
@@ -164,7 +164,7 @@ func (t *Table) enter(o *Owner, packed []byte) {
 func (t *Table) OwnerAt(code uint32) *Owner {
 	e := t.owners.view.at(code)
 	if e.o == nil {
-		t.attach(code, &Owner{identity: t.history.unpack(e.packed)})
+		t.attach(code, &Owner{identity: t.history.unpackIdentity(e.packed)})
 	}
 	return t.owners.view.at(code).o
 }
@@ -176,9 +176,9 @@ func (t *Table) attach(code uint32, o *Owner) {
 	t.link(o)
 }
 
-// pack keeps an owner in few bytes, because its run is over.
-func (t *Table) pack(o *Owner) {
-	t.owners.buf = t.history.pack(t.owners.buf[:0], &o.identity)
+// packOwner packs an owner, because its run is over.
+func (t *Table) packOwner(o *Owner) {
+	t.owners.buf = t.history.packIdentity(t.owners.buf[:0], &o.identity)
 	t.owners.set(o.code, ownerEntry{packed: string(t.owners.buf)})
 	o.run, o.step, o.released = nil, nil, true
 	o.encoded.Store(nil)
@@ -190,7 +190,7 @@ func (t *Table) Identity(code uint32) *line.Identity {
 	if e.o != nil {
 		return &e.o.identity
 	}
-	id := t.history.unpack(e.packed)
+	id := t.history.unpackIdentity(e.packed)
 	return &id
 }
 
@@ -208,7 +208,7 @@ func (t *Table) link(o *Owner) {
 		u.owners = append(u.owners, o)
 	} else {
 		o.join(o.run)
-		t.history.rest(o.run)
+		t.history.noteIdle(o.run)
 	}
 	if id.Step != "" {
 		o.step = t.history.liveStep(id.Step)
@@ -254,7 +254,7 @@ func (t *Table) SealRow(code uint32) {
 		return
 	}
 	if o := t.owners.view.at(code).o; o != nil && o.run == nil && o.identity.Run != "" && (o.bytes != 0 || o.lines != line.Levels{}) {
-		t.keep(o.identity.Run, o.identity.Step, &Tally{o.lines, o.bytes})
+		t.setAside(o.identity.Run, o.identity.Step, &Tally{o.lines, o.bytes})
 		o.lines, o.bytes = line.Levels{}, 0
 	}
 	t.release(code)
@@ -268,12 +268,12 @@ func (t *Table) release(code uint32) {
 		return
 	}
 	o := e.o
-	t.owners.buf = t.history.pack(t.owners.buf[:0], &o.identity)
+	t.owners.buf = t.history.packIdentity(t.owners.buf[:0], &o.identity)
 	t.owners.drop(code, t.owners.buf)
 	o.released = true
 	if r := o.run; r != nil {
 		o.leave()
-		t.history.rest(r)
+		t.history.noteIdle(r)
 		return
 	}
 	u := t.unlinked[o.identity.Run]

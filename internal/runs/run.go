@@ -15,8 +15,8 @@ const (
 // OutcomeFailed is the outcome of a run or step that the library ended.
 const OutcomeFailed = "failed"
 
-// Run is a run as its records tell it. It is safe for concurrent use. One that is over may be made for who asks:
-// two answers about the same run are two of them then.
+// Run is a run as its records tell it. It is safe for concurrent use. Of one that is over
+// two answers may be two of them.
 type Run struct {
 	Seq      uint64         // of the start record: the main log's id
 	Identity *line.Identity // immutable
@@ -25,14 +25,14 @@ type Run struct {
 	t        *Table
 
 	// guarded by Table.mu
-	state   State
-	steps   []*Step  // append-only, see ordered
-	jumbled bool     // steps are not in the order in which they started
-	last    uint32   // the file with its last record
-	slot    uint32   // in the history
-	owners  []*Owner // that have it
-	idle    bool     // in history.idle
-	since   uint32   // history.turn when it got there
+	state     State
+	steps     []*Step  // append-only, see ordered
+	jumbled   bool     // steps are not in the order in which they started
+	last      uint32   // the file with its last record
+	slot      uint32   // in the history
+	owners    []*Owner // that have it
+	idle      bool     // in history.idle
+	idleSince uint32   // history.ticks when it got there
 }
 
 // Step is a step as its records tell it. It is safe for concurrent use.
@@ -101,15 +101,15 @@ func (s *Step) State() State {
 	return s.state.whole()
 }
 
-// whole is settle for a copy.
+// whole is reconcile for a copy.
 func (s State) whole() State {
-	s.settle()
+	s.reconcile()
 	return s
 }
 
-// settle settles how much was logged. Lines may have expired since an end record
+// reconcile finds out how much was logged. Lines may have expired since an end record
 // counted them, and lines may have come after it: the larger count is the better one.
-func (s *State) settle() {
+func (s *State) reconcile() {
 	for i, n := range s.logged {
 		s.Lines[i] = max(s.Lines[i], n)
 	}

@@ -47,20 +47,20 @@ func (t *Table) Cut(most int) (*Cut, bool) {
 		if r == nil {
 			continue
 		}
-		if !r.keepable() {
+		if !r.packable() {
 			return nil, false
 		}
 		h.span(r, &c.runs[i])
 		c.runs[i].steps = uint32(len(r.steps))
 		c.live[slot] = h.encode(nil, r, &c.runs[i])
 	}
-	c.chunks = make([][]byte, len(h.past.chunks))
-	for i, chunk := range h.past.chunks {
+	c.chunks = make([][]byte, len(h.packed.chunks))
+	for i, chunk := range h.packed.chunks {
 		if chunk != nil {
 			c.chunks[i] = chunk.b
 		}
 	}
-	c.owners, c.seed = t.owners.snapshot(), h.pastIDs.seed
+	c.owners, c.seed = t.owners.snapshot(), h.packedIDs.seed
 	var ok bool
 	c.aside, ok = t.appendAside(nil)
 	return c, ok
@@ -104,7 +104,7 @@ func (c *Cut) bytesOf(i int) []byte {
 	if b, live := c.live[c.slots[i]]; live {
 		return b
 	}
-	p := c.runs[i].past
+	p := c.runs[i].packed
 	// The slot before the size may be overwritten meanwhile, nothing else.
 	b := c.chunks[p.chunk][p.at:]
 	size := binary.LittleEndian.Uint32(b[4:])
@@ -168,7 +168,7 @@ func (c *Cut) writeIDs(w Sections) error {
 func (t *Table) LoadRuns(runs, content, ids []byte) bool {
 	h := t.history
 	n := len(runs) / savedRunSize
-	if len(runs)%savedRunSize != 0 || !h.pastIDs.load(ids, n) {
+	if len(runs)%savedRunSize != 0 || !h.packedIDs.load(ids, n) {
 		return false
 	}
 	last := uint64(0)
@@ -186,7 +186,7 @@ func (t *Table) LoadRuns(runs, content, ids []byte) bool {
 
 func (h *history) loadRun(row runRow, content []byte) {
 	slot := h.slot()
-	row.past = h.past.put(slot, content)
+	row.packed = h.packed.put(slot, content)
 	*h.row(slot) = row
 	h.all.insert(h, slot)
 	for _, l := range h.scopes[row.scope].lists {

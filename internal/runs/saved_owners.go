@@ -42,7 +42,7 @@ func (c *Cut) packed(codes []uint32, yield func(packed []byte) error) error {
 		t.mu.Lock()
 		for _, code := range some {
 			if e := c.owners.at(code); e.o != nil {
-				buf = t.history.pack(buf, &e.o.identity)
+				buf = t.history.packIdentity(buf, &e.o.identity)
 			} else {
 				buf = append(buf, e.packed...)
 			}
@@ -103,8 +103,8 @@ func (c *Cut) AppendSeed(b []byte) []byte {
 // LoadSeed undoes AppendSeed, in an empty table.
 func (t *Table) LoadSeed(in *wire.Reader) {
 	if seed := in.Bytes(16); !in.Bad {
-		t.history.pastIDs.seed = idSeed{binary.LittleEndian.Uint64(seed), binary.LittleEndian.Uint64(seed[8:])}
-		t.owners.byID.seed = t.history.pastIDs.seed
+		t.history.packedIDs.seed = idSeed{binary.LittleEndian.Uint64(seed), binary.LittleEndian.Uint64(seed[8:])}
+		t.owners.byID.seed = t.history.packedIDs.seed
 	}
 }
 
@@ -201,7 +201,7 @@ func (t *Table) LoadAside(in *wire.Reader) {
 	for range w.Count() {
 		run := string(w.Bytes(w.Count()))
 		for step, sum := range w.tallies() {
-			t.keep(run, step, sum)
+			t.setAside(run, step, sum)
 		}
 	}
 	t.stray = w.tallies()
@@ -216,7 +216,7 @@ func appendBytes(dst, b []byte) []byte {
 func (t *Table) Loaded() {
 	h := t.history
 	for _, slot := range h.going {
-		if row := h.row(slot); row.used && row.past != (place{}) {
+		if row := h.row(slot); row.used && row.packed != (place{}) {
 			h.revive(slot)
 		}
 	}

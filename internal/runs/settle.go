@@ -6,26 +6,26 @@ import (
 	"github.com/steplog/steplog/internal/line"
 )
 
-// rest notes that a live run may be over.
-func (h *history) rest(r *Run) {
+// noteIdle notes that a live run may be over.
+func (h *history) noteIdle(r *Run) {
 	if !r.idle && (len(r.owners) == 0 || r.state.Ended) {
-		r.idle, r.since = true, h.turn
+		r.idle, r.idleSince = true, h.ticks
 		h.idle = append(h.idle, r)
 	}
 }
 
-// settle keeps runs that are over in few bytes, at most so many, and reports
+// settle packs runs that are over, at most so many, and reports
 // whether there are more to look at. Those that have an owner have to be over since
 // the turn before, unless all are wanted.
 func (h *history) settle(most int, all bool) (more bool) {
 	n := 0
 	for ; n < len(h.idle) && most > 0; n++ {
 		r := h.idle[n]
-		if !all && len(r.owners) > 0 && r.since+1 >= h.turn {
+		if !all && len(r.owners) > 0 && r.idleSince+1 >= h.ticks {
 			break
 		}
 		if r.idle = false; h.live[r.slot] == r && r.over() {
-			h.keep(r)
+			h.packRun(r)
 			most--
 		}
 	}
@@ -47,35 +47,35 @@ func (h *history) shrink() {
 	h.live, h.runs, h.steps = maps.Collect(maps.All(h.live)), maps.Collect(maps.All(h.runs)), maps.Collect(maps.All(h.steps))
 }
 
-// over reports whether a run has ended, and can be kept in few bytes.
-func (r *Run) over() bool { return r.state.Ended && r.keepable() }
+// over reports whether a run has ended, and can be packed.
+func (r *Run) over() bool { return r.state.Ended && r.packable() }
 
-// keepable reports whether it can be kept in few bytes, whether it is over or not.
-func (r *Run) keepable() bool {
+// packable reports whether it can be packed, whether it is over or not.
+func (r *Run) packable() bool {
 	id := r.Identity
-	if id.Step != "" || id.Action != "" || id.ActionName != "" || id.Attempt != 0 || !keepable(r.Started, &r.state) {
+	if id.Step != "" || id.Action != "" || id.ActionName != "" || id.Attempt != 0 || !packable(r.Started, &r.state) {
 		return false
 	}
 	for _, s := range r.steps {
-		if !keepable(s.Started, &s.state) {
+		if !packable(s.Started, &s.state) {
 			return false
 		}
 	}
 	return true
 }
 
-// keep has bytes take the place of a live run.
-func (h *history) keep(r *Run) {
+// packRun has bytes take the place of a live run.
+func (h *history) packRun(r *Run) {
 	row := h.row(r.slot)
 	h.span(r, row)
 	h.peak = max(h.peak, len(h.runs)+len(h.steps))
 	h.buf = h.encode(h.buf[:0], r, row)
-	row.past = h.past.put(r.slot, h.buf)
+	row.packed = h.packed.put(r.slot, h.buf)
 	delete(h.live, r.slot)
 	delete(h.runs, r.Identity.Run)
-	h.index(r.slot)
+	h.enterIDs(r.slot)
 	for _, o := range r.owners {
-		h.t.pack(o)
+		h.t.packOwner(o)
 	}
 	r.owners = nil
 	for _, s := range r.steps {
@@ -88,7 +88,7 @@ func (h *history) keep(r *Run) {
 	}
 }
 
-// span fills in what a row says of a run that is kept in few bytes.
+// span fills in what a row says of a packed run.
 func (h *history) span(r *Run, row *runRow) {
 	row.lo, row.hi, row.mixed = r.last, r.last, false
 	for _, s := range r.steps {
@@ -100,12 +100,12 @@ func (h *history) span(r *Run, row *runRow) {
 // maxKeptBuf is how large a buffer is kept for the next run.
 const maxKeptBuf = 1 << 20
 
-// index enters the ids of a run that is over, and of its steps.
-func (h *history) index(slot uint32) {
+// enterIDs enters the ids of a packed run, and of its steps.
+func (h *history) enterIDs(slot uint32) {
 	p := h.openSlot(slot)
-	h.pastIDs.add(p.id, slot)
+	h.packedIDs.add(p.id, slot)
 	for range p.steps {
-		h.pastIDs.add(p.ids.id(), slot)
+		h.packedIDs.add(p.ids.id(), slot)
 	}
 }
 

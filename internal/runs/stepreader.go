@@ -1,7 +1,5 @@
 package runs
 
-import "time"
-
 // StepReader reads the steps that a run has, one after the other, in the order in which
 // they started. A copy of it goes on from where it stands. It is for one goroutine at a
 // time.
@@ -16,9 +14,9 @@ type StepReader struct {
 	live  *Run // nil for one that is over
 	steps []*Step
 
-	kept []byte // of one that is over: they never change
-	past pastRun
-	step pastStep
+	kept   []byte // of one that is over: they never change
+	packed packedRun
+	step   packedStep
 }
 
 // ReadSteps returns what reads the steps of a run, those after the view among them; nil
@@ -33,17 +31,17 @@ func (v *View) ReadSteps(run *Row) *StepReader {
 	}
 	r := &StepReader{h: h, ref: run.Ref(), root: row.root}
 	r.row.Place = -1
-	if row.past == (place{}) {
+	if row.packed == (place{}) {
 		r.live = h.live[run.slot]
 		r.steps = r.live.ordered()
 		r.run.Start = r.live.Start
 		return r
 	}
-	r.kept = h.past.get(row.past)
-	r.past = h.openIDs(&row, r.kept)
-	r.past.open(&r.run.Start, &r.run.State)
-	r.run.Run = textOfID(r.past.id)
-	ids := r.past.relatives.texts()
+	r.kept = h.packed.get(row.packed)
+	r.packed = h.openIDs(&row, r.kept)
+	r.packed.open(&r.run.Start, &r.run.State)
+	r.run.Run = textOfID(r.packed.id)
+	ids := r.packed.relatives.texts()
 	r.run.RootRun, r.run.ParentRun, r.run.ParentStep = ids[0], ids[1], ids[2]
 	return r
 }
@@ -61,11 +59,11 @@ func (v *View) Same(r *StepReader) bool {
 	switch {
 	case h != r.h || !row.used || row.seq != r.ref.Seq:
 		return false
-	case row.past == place{}:
+	case row.packed == place{}:
 		return r.live != nil && r.live == h.live[r.ref.slot] && r.live.continues(r.steps)
 	}
 	// Nothing else can lie where these bytes are as long as r has them.
-	return r.live == nil && &h.past.get(row.past)[0] == &r.kept[0]
+	return r.live == nil && &h.packed.get(row.packed)[0] == &r.kept[0]
 }
 
 // Run tells of the run, without its state.
@@ -85,13 +83,13 @@ func (r *StepReader) Next() *StepRow {
 		r.row = r.h.liveStepRow(r.root, r.live, r.steps[place], place)
 		return &r.row
 	}
-	if place == r.past.steps {
+	if place == r.packed.steps {
 		return nil
 	}
 	s := &r.step
 	s.start, s.state = &r.told.Start, &r.told.State
-	r.past.next(s)
-	r.row = r.h.stepRow(&r.past, s, place)
+	r.packed.next(s)
+	r.row = r.h.stepRow(&r.packed, s, place)
 	return &r.row
 }
 
@@ -100,18 +98,11 @@ func (r *StepReader) Place() int { return r.row.Place }
 
 // Told tells of the step that Next returned; see [Told] for how long it holds.
 func (r *StepReader) Told() *Told {
-	to, s, run := &r.told, &r.step, &r.run
+	to, run := &r.told, &r.run
 	if r.live != nil {
 		r.steps[r.row.Place].Tell(to)
-		return to
+	} else {
+		r.step.tell(to, run.Run, &[3]string{run.RootRun, run.ParentRun, run.ParentStep}, textOfID(r.step.id))
 	}
-	to.State.settle()
-	to.Seq, to.Scope, to.Started = s.seq, &s.scope.identity, time.Unix(0, s.started).UTC()
-	to.Run, to.RootRun, to.ParentRun, to.ParentStep = run.Run, run.RootRun, run.ParentRun, run.ParentStep
-	if s.ownRelatives {
-		own := s.relatives.texts()
-		to.RootRun, to.ParentRun, to.ParentStep = own[0], own[1], own[2]
-	}
-	to.Step, to.Action, to.ActionName, to.Attempt = textOfID(s.id), s.action, s.actionName, s.attempt
 	return to
 }

@@ -40,12 +40,12 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 		return rows
 	}
 	// What is read from here on never changes, and is read without the mutex.
-	p := h.openIDs(&row, h.past.get(row.past))
+	p := h.openIDs(&row, h.packed.get(row.packed))
 	v.table.mu.Unlock()
 	var start line.Lifecycle
 	var state State
 	p.open(&start, &state)
-	st := pastStep{start: &start, state: &state}
+	st := packedStep{start: &start, state: &state}
 	for i := range p.steps {
 		p.next(&st)
 		if st.seq <= v.AsOf {
@@ -56,7 +56,7 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 }
 
 // stepRow returns what filters ask of a step of a run that is over.
-func (h *history) stepRow(p *pastRun, s *pastStep, place int) StepRow {
+func (h *history) stepRow(p *packedRun, s *packedStep, place int) StepRow {
 	root := p.row.root
 	if s.ownRelatives {
 		if root = h.hashKept(p.id); s.relatives[0] != nil {

@@ -36,10 +36,10 @@ func (v *View) StepSum(run *Row, sum *StepSum) bool {
 	v.table.mu.Lock()
 	defer v.table.mu.Unlock()
 	row := h.row(run.slot)
-	if !row.used || row.seq != run.Seq || row.past == (place{}) || row.mixed {
+	if !row.used || row.seq != run.Seq || row.packed == (place{}) || row.mixed {
 		return false
 	}
-	w := readWire(h.past.get(row.past))
+	w := readWire(h.packed.get(row.packed))
 	w.id()
 	if w.Count() == 0 {
 		*sum = StepSum{Newest: row.seq, First: row.started, Last: row.started, Counts: sum.Counts[:0]}

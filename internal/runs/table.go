@@ -66,11 +66,11 @@ func (t *Table) Going() (runs []*Run) {
 }
 
 // Tick is to be called now and then: runs that have been over since the call before
-// are kept in few bytes, even if somebody could still log for them. It takes the
+// are packed, even if somebody could still log for them. It takes the
 // mutex.
 func (t *Table) Tick() {
 	t.mu.Lock()
-	t.history.turn++
+	t.history.ticks++
 	t.mu.Unlock()
 	t.Settle(false)
 }
@@ -79,7 +79,7 @@ func (t *Table) Tick() {
 // long for the mutex.
 const settleStep = 8
 
-// Settle keeps the runs that are over in few bytes: all of them, or, where
+// Settle packs the runs that are over: all of them, or, where
 // somebody may still log for them, those that have been over for a while. It takes
 // the mutex.
 func (t *Table) Settle(all bool) {

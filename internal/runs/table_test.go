@@ -330,7 +330,7 @@ func TestLinesBeforeTheirRun(t *testing.T) {
 	f.line(step("r", "s"), zapcore.InfoLevel)
 	f.do(func() {
 		id := step("r", "s")
-		f.Tell(&id, &runs.Tally{Lines: line.Levels{4: 5}, Bytes: 500}, 77)
+		f.AddTally(&id, &runs.Tally{Lines: line.Levels{4: 5}, Bytes: 500}, 77)
 	})
 	_, _, aside := f.Held()
 	require.Equal(t, 1, aside)
@@ -352,7 +352,7 @@ func TestExpireBeforeTheirRun(t *testing.T) {
 	f.record(3, step("starts", "stays"), start)
 	sealed := step("sealed", "other")
 	f.do(func() {
-		f.Tell(&sealed, &runs.Tally{Lines: line.Levels{4: 5}, Bytes: 500}, 77)
+		f.AddTally(&sealed, &runs.Tally{Lines: line.Levels{4: 5}, Bytes: 500}, 77)
 		f.Moved(2, 7)
 		f.Expire(2)
 	})
@@ -378,7 +378,7 @@ func TestTakeBack(t *testing.T) {
 	}
 	for _, id := range []line.Identity{run("known"), run("no"), step("no", "s"), step("known", "t")} {
 		f.line(id, zapcore.InfoLevel)
-		f.do(func() { f.Tell(&id, &runs.Tally{Lines: line.Levels{2: 2}, Bytes: 200}, 1) })
+		f.do(func() { f.AddTally(&id, &runs.Tally{Lines: line.Levels{2: 2}, Bytes: 200}, 1) })
 	}
 	for _, id := range []line.Identity{run("no"), step("no", "s"), step("known", "t")} {
 		take(id, 2, true)
@@ -417,7 +417,7 @@ func TestLeftOfWhatIsTakenBack(t *testing.T) {
 		for i, id := range []line.Identity{of, in} {
 			f.line(id, zapcore.InfoLevel)
 			f.do(func() {
-				f.Tell(&id, &runs.Tally{Lines: line.Levels{2: 2}, Bytes: 200}, 1)
+				f.AddTally(&id, &runs.Tally{Lines: line.Levels{2: 2}, Bytes: 200}, 1)
 				f.TakeBack(&id, &runs.Tally{Lines: line.Levels{2: c.sealed[i]}, Bytes: 100 * c.sealed[i]}, true)
 				f.TakeBack(&id, &runs.Tally{Lines: line.Levels{2: c.taken[i]}, Bytes: 100 * c.taken[i]}, false)
 			})

@@ -36,26 +36,26 @@ func (n *Tally) take(m *Tally) {
 	m.Bytes -= k
 }
 
-func (s *State) tell(n *Tally) {
+func (s *State) addTally(n *Tally) {
 	for i, k := range n.Lines {
 		s.logged[i] += k
 	}
 	s.loggedBytes += n.Bytes
 }
 
-// tell adds to a run and to a step of it.
-func (t *Table) tell(r *Run, step string, n *Tally) {
-	r.state.tell(n)
+// addTally adds to a run and to a step of it.
+func (t *Table) addTally(r *Run, step string, n *Tally) {
+	r.state.addTally(n)
 	if step != "" {
-		t.tellStep(step, n)
+		t.addStepTally(step, n)
 	}
 }
 
-// tellStep adds to a step, or to what is kept for it until its first record is
+// addStepTally adds to a step, or to what is kept for it until its first record is
 // read.
-func (t *Table) tellStep(step string, n *Tally) {
+func (t *Table) addStepTally(step string, n *Tally) {
 	if s := t.history.liveStep(step); s != nil {
-		s.state.tell(n)
+		s.state.addTally(n)
 		return
 	}
 	addTo(t.stray, step, n)
@@ -83,8 +83,8 @@ func takeFrom(sums map[string]*Tally, key string, n *Tally) {
 	}
 }
 
-// keep adds to what is known of a run without records.
-func (t *Table) keep(run, step string, n *Tally) {
+// setAside adds to what is known of a run without records.
+func (t *Table) setAside(run, step string, n *Tally) {
 	u := t.unlinkedOf(run)
 	if u.sealed == nil {
 		u.sealed = map[string]*Tally{}
@@ -95,20 +95,20 @@ func (t *Table) keep(run, step string, n *Tally) {
 	}
 }
 
-// Tell adds what the lines of a sealed file count for a run and step, the newest of
+// AddTally adds what the lines of a sealed file count for a run and step, the newest of
 // them of a time in Unix nanoseconds.
-func (t *Table) Tell(id *line.Identity, n *Tally, newest int64) {
+func (t *Table) AddTally(id *line.Identity, n *Tally, newest int64) {
 	if id.Run == "" {
 		return
 	}
 	r := t.history.liveRun(id.Run)
 	if r == nil {
-		t.keep(strings.Clone(id.Run), id.Step, n)
+		t.setAside(strings.Clone(id.Run), id.Step, n)
 		return
 	}
-	t.tell(r, id.Step, n)
+	t.addTally(r, id.Step, n)
 	r.state.Seen = max(r.state.Seen, newest)
-	t.history.rest(r)
+	t.history.noteIdle(r)
 }
 
 // Saw notes, of a step that goes on, that something was logged for it at a time in Unix
@@ -165,7 +165,7 @@ func (t *Table) KeepAside(id *line.Identity, n *Tally) {
 	switch {
 	case id.Run == "" || *n == Tally{}:
 	case !t.history.knowsRun(id.Run):
-		t.keep(strings.Clone(id.Run), id.Step, n)
+		t.setAside(strings.Clone(id.Run), id.Step, n)
 	case id.Step != "" && !t.history.knowsStep(id.Step):
 		addTo(t.stray, id.Step, n)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // What runs say again and again is kept once: a text has a code, and runs that
-// are kept in few bytes name the code.
+// are packed name the code.
 
 const (
 	// maxTexts bounds how many texts have a code, so that a host that gives each

@@ -37,6 +37,19 @@ func (r *Run) tell(to *Told) {
 	to.Run, to.RootRun, to.ParentRun, to.ParentStep = id.Run, id.RootRun, id.ParentRun, id.ParentStep
 }
 
+// tell fills in the step of a run with these relatives, but for what start and state
+// point to, which is filled in.
+func (s *packedStep) tell(to *Told, run string, relatives *[3]string, id string) {
+	if s.ownRelatives {
+		own := s.relatives.texts()
+		relatives = &own
+	}
+	to.State.reconcile()
+	to.Seq, to.Scope, to.Started = s.seq, &s.scope.identity, time.Unix(0, s.started).UTC()
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = run, relatives[0], relatives[1], relatives[2]
+	to.Step, to.Action, to.ActionName, to.Attempt = id, s.action, s.actionName, s.attempt
+}
+
 // Edition tells what a table knew of runs that were over from what it knew before or
 // after: as long as it is the same, such a run is told of with the same words.
 type Edition struct{ restarts, changes uint64 }
@@ -47,7 +60,7 @@ func (v *View) Edition(run Ref) (e Edition, over bool) {
 	defer v.table.mu.Unlock()
 	h := v.history
 	row := h.row(run.slot)
-	return Edition{h.restarts, h.changes}, row.used && row.seq == run.Seq && row.past != place{}
+	return Edition{h.restarts, h.changes}, row.used && row.seq == run.Seq && row.packed != place{}
 }
 
 // Teller tells of runs, one after the other, and of the steps of each: of those that
@@ -61,8 +74,8 @@ type Teller struct {
 
 	row      runRow
 	kept     []byte // of a run that is over
-	past     pastRun
-	step     pastStep
+	packed   packedRun
+	step     packedStep
 	run      string // its id and those of its relatives
 	relative [3]string
 	text     []byte // room for ids
@@ -78,14 +91,14 @@ func (v *View) Tell(run Ref, t *Teller) bool {
 	if !row.used || row.seq != run.Seq {
 		return false
 	}
-	if t.live = nil; row.past == (place{}) {
+	if t.live = nil; row.packed == (place{}) {
 		t.live = h.live[run.slot]
 		return t.live != nil
 	}
 	// What is read from here on never changes, and is read without the mutex.
 	t.row = *row
-	t.kept = append(t.kept[:0], h.past.get(row.past)...)
-	t.past = h.openIDs(&t.row, t.kept)
+	t.kept = append(t.kept[:0], h.packed.get(row.packed)...)
+	t.packed = h.openIDs(&t.row, t.kept)
 	return true
 }
 
@@ -98,7 +111,7 @@ func (t *Teller) Run() *Told {
 		t.live.tell(to)
 		return to
 	}
-	p := &t.past
+	p := &t.packed
 	// The ids are parts of one text.
 	t.text = appendTextOfID(t.text[:0], p.id)
 	n := len(t.text)
@@ -108,7 +121,7 @@ func (t *Teller) Run() *Told {
 	t.ids = string(t.text)
 	t.run, t.ids = t.ids[:n], t.ids[n:]
 	p.open(&to.Start, &to.State)
-	to.State.settle()
+	to.State.reconcile()
 	to.Seq, to.Scope, to.Started = t.row.seq, &p.scopes[t.row.scope].identity, time.Unix(0, t.row.started).UTC()
 	t.relative = p.relatives.texts()
 	to.Run, to.RootRun, to.ParentRun, to.ParentStep = t.run, t.relative[0], t.relative[1], t.relative[2]
@@ -121,7 +134,7 @@ func (t *Teller) Steps() int {
 	if t.live != nil {
 		return len(t.steps)
 	}
-	return t.past.steps
+	return t.packed.steps
 }
 
 // Step tells of the next step of the run, in the order in which they started; nil after
@@ -136,20 +149,11 @@ func (t *Teller) Step() *Told {
 		t.steps = t.steps[1:]
 		return to
 	}
-	t.past.steps--
-	s := &t.step
-	t.past.next(s)
-	to.State.settle()
-	relative := &t.relative
-	if s.ownRelatives {
-		own := s.relatives.texts()
-		relative = &own
-	}
-	n := lenOfID(s.id)
-	to.Seq, to.Scope, to.Started = s.seq, &s.scope.identity, time.Unix(0, s.started).UTC()
-	to.Run, to.RootRun, to.ParentRun, to.ParentStep = t.run, relative[0], relative[1], relative[2]
-	to.Step, t.ids = t.ids[:n], t.ids[n:]
-	to.Action, to.ActionName, to.Attempt = s.action, s.actionName, s.attempt
+	t.packed.steps--
+	t.packed.next(&t.step)
+	n := lenOfID(t.step.id)
+	t.step.tell(to, t.run, &t.relative, t.ids[:n])
+	t.ids = t.ids[n:]
 	return to
 }
 

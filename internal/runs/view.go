@@ -30,7 +30,7 @@ func (v *View) Owner(code uint32) *line.Identity {
 	}
 	v.table.mu.Lock()
 	defer v.table.mu.Unlock()
-	id := v.table.history.unpack(e.packed)
+	id := v.table.history.unpackIdentity(e.packed)
 	return &id
 }
 
@@ -93,7 +93,7 @@ func (v *View) Row(id string) (Row, bool) {
 	if !ok || h.row(slot).seq > v.AsOf {
 		return Row{}, false
 	}
-	return h.tell(slot), true
+	return h.rowOf(slot), true
 }
 
 // Hash returns the hash of an id: equal ids have the same, others nearly always

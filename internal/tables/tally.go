@@ -28,7 +28,7 @@ func (t *Tables) countSealed(x *sidecar.Index, after uint64, sign int64) {
 			n.Lines[i] = sign * k
 		}
 		_, newest := x.ScopeTimes(x.ScopeOf(uint32(o)))
-		t.Runs.Tell(&id, &n, newest)
+		t.Runs.AddTally(&id, &n, newest)
 		t.Runs.Saw(id.Step, func() int64 { return newestOf(x, uint32(o)) })
 	}
 }

@@ -43,21 +43,13 @@ const (
 	stepRelatives             // and other relatives
 )
 
-// nanoseconds returns t as a number, if it can be told from it again.
-func nanoseconds(t time.Time) (ns int64, ok bool) {
-	ns = t.UnixNano()
-	return ns, time.Unix(0, ns).Equal(t)
+// packable reports whether the times of an execution can be kept as numbers.
+func packable(started time.Time, s *State) bool {
+	return inNanoseconds(started) && (!s.Ended || inNanoseconds(s.End))
 }
 
-// keepable reports whether the times of an execution can be kept as numbers.
-func keepable(started time.Time, s *State) bool {
-	_, ok := nanoseconds(started)
-	if s.Ended {
-		_, end := nanoseconds(s.End)
-		ok = ok && end
-	}
-	return ok
-}
+// inNanoseconds reports whether a time can be told from its nanoseconds.
+func inNanoseconds(t time.Time) bool { return time.Unix(0, t.UnixNano()).Equal(t) }
 
 func (h *history) appendExecution(b []byte, started int64, start *line.Lifecycle, s *State) []byte {
 	flags := uint64(0)
@@ -277,8 +269,8 @@ func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 	return b
 }
 
-// pastRun takes the bytes of a run apart.
-type pastRun struct {
+// packedRun takes the bytes of a run apart.
+type packedRun struct {
 	scopes    []*runScope // as they were when it was opened: both only grow
 	texts     []string
 	row       *runRow
@@ -291,8 +283,8 @@ type pastRun struct {
 	relatives relatives
 }
 
-// pastStep is a step of it.
-type pastStep struct {
+// packedStep is a step of it.
+type packedStep struct {
 	id                 []byte
 	seq                uint64
 	started            int64
@@ -308,8 +300,8 @@ type pastStep struct {
 }
 
 // openIDs begins with a run: what follows are the ids of its steps.
-func (h *history) openIDs(row *runRow, b []byte) (p pastRun) {
-	p = pastRun{scopes: h.scopes, texts: h.texts.list, row: row, w: readWire(b)}
+func (h *history) openIDs(row *runRow, b []byte) (p packedRun) {
+	p = packedRun{scopes: h.scopes, texts: h.texts.list, row: row, w: readWire(b)}
 	p.id = p.w.id()
 	if p.steps = p.w.Count(); p.steps > 0 {
 		p.w.skipStepSum()
@@ -320,7 +312,7 @@ func (h *history) openIDs(row *runRow, b []byte) (p pastRun) {
 
 // open takes the rest of a run, which start and state are filled from; what follows
 // are its steps.
-func (p *pastRun) open(start *line.Lifecycle, state *State) {
+func (p *packedRun) open(start *line.Lifecycle, state *State) {
 	for range p.steps {
 		p.w.id()
 	}
@@ -331,7 +323,7 @@ func (p *pastRun) open(start *line.Lifecycle, state *State) {
 }
 
 // next takes the next step.
-func (p *pastRun) next(s *pastStep) {
+func (p *packedRun) next(s *packedStep) {
 	s.id = p.ids.id()
 	flags := p.w.Uvarint()
 	s.seq = p.row.seq + uint64(p.w.Varint())
@@ -369,7 +361,7 @@ type Reading struct {
 }
 
 // whole makes the run with its steps, in the memory of in.
-func (p *pastRun) whole(t *Table, in *Reading) *Run {
+func (p *packedRun) whole(t *Table, in *Reading) *Run {
 	scope := p.scopes[p.row.scope]
 	in.text = in.text[:0]
 	in.steps = slices.Grow(in.steps[:0], p.steps)[:p.steps]
@@ -385,23 +377,23 @@ func (p *pastRun) whole(t *Table, in *Reading) *Run {
 		in.run.steps = in.list
 	}
 	in.text = appendTextOfID(in.text, p.id)
-	var past pastStep
+	var step packedStep
 	for i := range in.steps {
 		s := &in.steps[i]
-		past.start, past.state = &s.Start, &s.state
-		p.next(&past)
-		in.text = appendTextOfID(in.text, past.id)
+		step.start, step.state = &s.Start, &s.state
+		p.next(&step)
+		in.text = appendTextOfID(in.text, step.id)
 		id := &in.ids[i]
 		*id = in.identity
-		if past.scope != scope {
-			*id = past.scope.identity
+		if step.scope != scope {
+			*id = step.scope.identity
 		}
-		if past.ownRelatives || past.scope != scope {
+		if step.ownRelatives || step.scope != scope {
 			id.RootRun, id.ParentRun, id.ParentStep = "", "", ""
-			past.relatives.fill(id)
+			step.relatives.fill(id)
 		}
-		id.Action, id.ActionName, id.Attempt = past.action, past.actionName, past.attempt
-		s.Seq, s.Identity, s.Started, s.t, s.run, s.last = past.seq, id, time.Unix(0, past.started).UTC(), t, &in.run, past.last
+		id.Action, id.ActionName, id.Attempt = step.action, step.actionName, step.attempt
+		s.Seq, s.Identity, s.Started, s.t, s.run, s.last = step.seq, id, time.Unix(0, step.started).UTC(), t, &in.run, step.last
 		s.Start.IterationValue = bytes.Clone(s.Start.IterationValue)
 		in.list[i] = s
 	}
