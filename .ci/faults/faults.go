@@ -179,7 +179,7 @@ var faults = []fault{
 	{"a reader applies records of runs in another order", inJournal,
 		"if w.disorders(j, seg, appends) {", "if false {", inJournal, "^TestReaderFindsAFileSealed$"},
 	{"a reader keeps the runs of a file that was deleted", inJournal,
-		"w.amiss = w.amiss || seg.File == FileUsage && seg.Last() > 0", "_ = seg", inJournal, "^TestReaderForgetsDeletedRuns$"},
+		"w.amiss = w.amiss || seg.File == tables.Usage && seg.Last() > 0", "_ = seg", inJournal, "^TestReaderForgetsDeletedRuns$"},
 	{"lines that are read before their step are not counted for it", inRuns,
 		"delete(t.stray, o.identity.Step)\n\t\t\ts.state.addTally(n)\n", "delete(t.stray, o.identity.Step)\n", inJournal, "^TestReaderSeesLinesBeforeTheirStep$"},
 	{"a sidecar that was damaged is believed again", inJournal,

@@ -58,6 +58,9 @@ func (j *Journal) GiveAndFault() {
 	_ = j.fault(errFault)
 }
 
+// Recheck looks at every sidecar, and reports whether any is damaged.
+func (j *Journal) Recheck() bool { return j.recheck() }
+
 // Fault has the ring fault.
 func (j *Journal) Fault() { j.touched(errFault) }
 

@@ -332,7 +332,7 @@ func (w *follower) begins(j *Journal, seg *tables.Segment, now fs.FileInfo) bool
 // remove takes a segment out whose file is not there under its name. It may
 // come back: what it counted is taken back.
 func (w *follower) remove(j *Journal, seg *tables.Segment) {
-	w.amiss = w.amiss || seg.File == FileUsage && seg.Last() > 0
+	w.amiss = w.amiss || seg.File == tables.Usage && seg.Last() > 0
 	j.tables.Uncount(seg)
 	w.takeOut(j, seg)
 }

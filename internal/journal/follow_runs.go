@@ -16,7 +16,7 @@ var errDisorder = errors.New("journal: records of runs were read out of order")
 // disorders reports whether taking in what a file has now would apply records of
 // runs twice, or after younger ones.
 func (w *follower) disorders(j *Journal, seg *tables.Segment, appends bool) bool {
-	if seg.File != FileUsage {
+	if seg.File != tables.Usage {
 		return false
 	}
 	return !appends && seg.Last() > 0 || j.tables.UsageAfter(seg)
@@ -27,7 +27,7 @@ func (w *follower) disorders(j *Journal, seg *tables.Segment, appends bool) bool
 func (w *follower) relearn(j *Journal) {
 	w.amiss = false
 	for _, seg := range j.tables.Segments() {
-		if seg.File == FileUsage {
+		if seg.File == tables.Usage {
 			j.tables.Clear(seg)
 			j.readers.drop(seg)
 			w.unread[seg] = true

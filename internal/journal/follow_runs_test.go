@@ -16,6 +16,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -218,7 +219,7 @@ func TestReaderFindsAFileSealed(t *testing.T) {
 		f.lifecycle(identity(0, i+1), line.Lifecycle{Phase: line.PhaseStart})
 		requireSameRuns(t, f.Journal, r)
 		writeRuns(t, f, 3)
-		require.NoError(t, f.Rotate(journal.FileUsage))
+		require.NoError(t, f.Rotate(tables.Usage))
 		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseUpdate, Counted: true, Processed: 1000})
 		sees.opened = func(name string) {
 			if !strings.HasPrefix(name, "usage-") {
@@ -241,7 +242,7 @@ func TestReaderForgetsDeletedRuns(t *testing.T) {
 		o.Mode, o.Rule = journal.ModeWrite, rotation.Rule{MaxBytes: 4000, Compression: rotation.None}
 	})
 	writeRuns(t, f, 5)
-	require.NoError(t, f.Rotate(journal.FileUsage))
+	require.NoError(t, f.Rotate(tables.Usage))
 	r, err := journal.OpenReader(mem, dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { r.Close() })

@@ -16,6 +16,7 @@ import (
 	"github.com/steplog/steplog/internal/leak"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -103,7 +104,7 @@ func (f *folder) lifecycle(id line.Identity, lc line.Lifecycle) uint64 {
 	}
 	owner, now := f.Owner(id), time.Now().UTC()
 	body := encoder.Append(nil, &line.Entry{Time: now, Level: zapcore.InfoLevel, Kind: kind, Identity: owner.Encoded(), Message: "x", Lifecycle: &lc}, nil)
-	seq, err := f.file(journal.FileUsage).Append(owner, journal.Meta{Time: now, Level: zapcore.InfoLevel, Kind: kind, Lifecycle: &lc}, body)
+	seq, err := f.file(tables.Usage).Append(owner, journal.Meta{Time: now, Level: zapcore.InfoLevel, Kind: kind, Lifecycle: &lc}, body)
 	require.NoError(f.t, err)
 	return seq
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -89,13 +90,13 @@ func TestTalliesEnd(t *testing.T) {
 						say(identity(1000, 7)) // a step without records, of a run that has some
 						say(identity(2000, 0)) // a run without records
 						say(identity(2000, part))
-						rotate(journal.FileUsage)
+						rotate(tables.Usage)
 						f.lifecycle(kept, line.Lifecycle{Phase: line.PhaseUpdate, Counted: true})
 						if part < 3 { // what is in the last one is deleted in several states
 							rotate("user")
 						}
 						// The records of these go, and somebody logs for them nevertheless.
-						for _, name := range closedFiles(t, f, journal.FileUsage) {
+						for _, name := range closedFiles(t, f, tables.Usage) {
 							require.NoError(t, f.Folder().Delete(t.Context(), name))
 						}
 						for i := range 10 {

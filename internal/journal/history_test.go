@@ -18,6 +18,7 @@ import (
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -125,7 +126,7 @@ func (m *model) step() {
 	case k < 94:
 		m.rotate("user")
 	case k < 96:
-		m.rotate(journal.FileUsage)
+		m.rotate(tables.Usage)
 	case k < 97:
 		m.retain()
 	case k < 98:
@@ -258,7 +259,7 @@ func (m *model) rotate(log string) {
 	names := m.closed(log)
 	require.NoError(m.t, m.f.Rotate(log))
 	after := m.closed(log)
-	if log == journal.FileUsage && len(after) > len(names) {
+	if log == tables.Usage && len(after) > len(names) {
 		m.parts = append(m.parts, after[len(after)-1])
 		m.part++
 	}
@@ -468,7 +469,7 @@ func TestHistoryBytes(t *testing.T) {
 				}
 				f.lifecycle(id, line.Lifecycle{Phase: line.PhaseEnd, ID: seq, Outcome: "succeeded", Duration: time.Second, Levels: line.Levels{0, 35, 100, 5}, Bytes: 123456})
 			}
-			require.NoError(t, f.Rotate(journal.FileUsage))
+			require.NoError(t, f.Rotate(tables.Usage))
 			require.Eventually(t, func() bool {
 				return slices.ContainsFunc(f.Snapshot().Segments, func(s journal.Segment) bool { return s.Index() != nil && s.Len() >= 12*many })
 			}, 20*time.Second, time.Millisecond)

@@ -40,9 +40,6 @@ var (
 	ErrTimeout = errors.New("journal: the disk did not answer in time")
 )
 
-// FileUsage is the log of run and step records.
-const FileUsage = tables.Usage
-
 const (
 	privateDir = ".journal"
 	// formatVersion is that of the JSON files under .journal.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
+	"github.com/steplog/steplog/internal/tables"
 )
 
 // endDeadRuns ends, as failed, every run that has no end and that the host does
@@ -52,7 +53,7 @@ func EndLifecycle(id uint64, start *line.Lifecycle, state runs.State) line.Lifec
 }
 
 func (j *Journal) endImplied(kind line.Kind, id *line.Identity, seq uint64, start *line.Lifecycle, state runs.State) error {
-	f, err := j.File(FileUsage)
+	f, err := j.File(tables.Usage)
 	if err != nil {
 		return err
 	}

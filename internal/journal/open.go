@@ -316,7 +316,7 @@ func (j *Journal) loadAhead() error {
 }
 
 func usageFirst(log string) int {
-	if log == FileUsage {
+	if log == tables.Usage {
 		return 0
 	}
 	return 1

@@ -24,6 +24,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -171,19 +172,19 @@ func (s *session) lifecycle() {
 		id := run
 		id.Run = fmt.Sprintf("run %d of %p", s.runs, s)
 		s.open = append(s.open, id)
-		_ = s.add(journal.FileUsage, id, journal.Meta{Kind: line.KindRun, Lifecycle: &line.Lifecycle{Phase: line.PhaseStart}})
+		_ = s.add(tables.Usage, id, journal.Meta{Kind: line.KindRun, Lifecycle: &line.Lifecycle{Phase: line.PhaseStart}})
 		return
 	}
 	i := s.rng.IntN(len(s.open))
 	id, lc := s.open[i], &line.Lifecycle{Phase: line.PhaseStart, Order: 1}
 	if s.rng.IntN(2) == 0 {
 		id.Step = id.Run + " step"
-		_ = s.add(journal.FileUsage, id, journal.Meta{Kind: line.KindStep, Lifecycle: lc})
+		_ = s.add(tables.Usage, id, journal.Meta{Kind: line.KindStep, Lifecycle: lc})
 		return
 	}
 	s.open = slices.Delete(s.open, i, i+1)
 	lc.Phase, lc.Outcome = line.PhaseEnd, "succeeded"
-	_ = s.add(journal.FileUsage, id, journal.Meta{Kind: line.KindRun, Lifecycle: lc})
+	_ = s.add(tables.Usage, id, journal.Meta{Kind: line.KindRun, Lifecycle: lc})
 }
 
 // add offers one record.

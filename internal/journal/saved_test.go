@@ -14,6 +14,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -99,7 +100,7 @@ func TestRetainedWhileOpened(t *testing.T) {
 		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseStart})
 		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
 		if i < 3 {
-			require.NoError(t, f.Rotate(journal.FileUsage))
+			require.NoError(t, f.Rotate(tables.Usage))
 		}
 	}
 	f.lifecycle(long, line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
@@ -117,10 +118,10 @@ func TestRetainedWhileOpened(t *testing.T) {
 	require.Empty(t, snap.Run("r-100").Steps(), "its records are gone")
 	require.Nil(t, snap.Step("r-100-s-1"))
 	for range 2 {
-		require.NoError(t, f.Rotate(journal.FileUsage))
+		require.NoError(t, f.Rotate(tables.Usage))
 		f.lifecycle(identity(200, 0), line.Lifecycle{Phase: line.PhaseUpdate})
 	}
-	require.NoError(t, f.Rotate(journal.FileUsage))
+	require.NoError(t, f.Rotate(tables.Usage))
 	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 1 }, 10*time.Second, time.Millisecond)
 }
 
@@ -160,7 +161,7 @@ func TestSavedWhileOpen(t *testing.T) {
 		}, nil, true},
 		{"closed and sealed since", func(t *testing.T, f *folder, mem *vfs.Mem) {
 			logged(f, 20, 30)
-			for _, log := range []string{journal.FileUsage, "user"} {
+			for _, log := range []string{tables.Usage, "user"} {
 				require.NoError(t, f.Rotate(log))
 			}
 			logged(f, 30, 35)
@@ -206,7 +207,7 @@ func TestSavedWhileOpen(t *testing.T) {
 			mem := vfs.NewMem()
 			f := open(t, mem, small)
 			logged(f, 0, 10)
-			for _, log := range []string{journal.FileUsage, "user"} {
+			for _, log := range []string{tables.Usage, "user"} {
 				require.NoError(t, f.Rotate(log))
 			}
 			awaitSidecars(t, mem, 2)
@@ -245,12 +246,12 @@ func TestDeletedAndKilled(t *testing.T) {
 	for i := range 2 {
 		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseStart})
 		f.lifecycle(identity(i, 0), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
-		require.NoError(t, f.Rotate(journal.FileUsage))
+		require.NoError(t, f.Rotate(tables.Usage))
 	}
 	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 1 }, 10*time.Second, time.Millisecond)
 	f.lifecycle(identity(2, 0), line.Lifecycle{Phase: line.PhaseStart})
 	require.NoError(t, f.SaveNow())
-	require.NoError(t, f.Rotate(journal.FileUsage))
+	require.NoError(t, f.Rotate(tables.Usage))
 	require.Eventually(t, func() bool { return len(f.Snapshot().Runs()) == 1 }, 10*time.Second, time.Millisecond)
 	awaitSidecars(t, mem, 1)
 	f = open(t, mem.Kill())

@@ -196,10 +196,10 @@ func (j *Journal) readUnit(rd *reader, buf []byte, offset int64, size int) ([]by
 	return buf, nil
 }
 
-// Recheck looks at every sidecar after reading one went wrong, and reports
+// recheck looks at every sidecar after reading one went wrong, and reports
 // whether any is damaged. Those are given up: rows are made from the text, and
 // the sidecar again in the background.
-func (j *Journal) Recheck() (damaged bool) {
+func (j *Journal) recheck() (damaged bool) {
 	for _, seg := range j.tables.Segments() {
 		x := seg.Index()
 		if x == nil {
@@ -230,7 +230,7 @@ func (j *Journal) Guarded(fn func() error) error {
 			if p == nil {
 				return
 			}
-			if _, is := p.(runtime.Error); !is || !j.Recheck() {
+			if _, is := p.(runtime.Error); !is || !j.recheck() {
 				panic(p)
 			}
 			err = fmt.Errorf("%w: %v", ErrGone, p)
@@ -240,7 +240,7 @@ func (j *Journal) Guarded(fn func() error) error {
 	}()
 	var corrupt *sidecar.CorruptError
 	if errors.Is(err, errFault) || errors.As(err, &corrupt) {
-		j.Recheck()
+		j.recheck()
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	return err
