@@ -67,20 +67,12 @@ func (s *scan) facets(field string, c *facetCounter) error {
 	if _, bound := identityField(&line.Identity{}, name); bound {
 		return s.facetsOfOwners(name, c)
 	}
-	s.needLines()
+	s.lines = true
 	return s.each(func(v *view, _ *tables.Row, rec *line.Record) error {
 		r := makeRecord(rec, v.File())
 		value, _ := r.Fixed(name)
 		return c.add(value, 1)
 	})
-}
-
-// needLines has each read the line also where the rows decide alone.
-func (s *scan) needLines() {
-	s.lines = true
-	if s.match.text == nil {
-		s.match.text = &textMatcher{}
-	}
 }
 
 func (s *scan) facetsOfRows(c *facetCounter, value func(*view, *tables.Row) string) error {
@@ -113,7 +105,7 @@ func (s *scan) facetsOfOwners(name string, c *facetCounter) error {
 }
 
 func (s *scan) facetsOfDetails(path string, c *facetCounter) error {
-	s.needLines()
+	s.lines = true
 	var values []string // of one record, each once
 	return s.each(func(_ *view, _ *tables.Row, rec *line.Record) error {
 		values = values[:0]

@@ -79,9 +79,10 @@ func Recalled(f Filter, lines [][]byte) (can, sure []bool, err error) {
 		s.tell(&g, l)
 		rows[i].Kind = line.KindLine
 	}
-	can, sure, none := s.recall(nil, &g, 0, 0, rows)
-	if none {
-		return make([]bool, len(lines)), make([]bool, len(lines)), nil
+	can, sure = make([]bool, len(lines)), make([]bool, len(lines))
+	chances, _ := s.recall(nil, &g, 0, 0, rows)
+	for i, v := range chances { // none where no line can match
+		can[i], sure[i] = v != surelyNot, v == surely
 	}
 	return can, sure, nil
 }

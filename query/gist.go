@@ -102,44 +102,48 @@ func (g *gist) may(v *view, m *matcher, at int, rows []tables.Row) bool {
 }
 
 // recall looks at rows of a file without an index, from one on, in what is remembered of
-// their lines, and remembers what is not. It returns which rows can match, and which of
-// those surely do, or that none can; nil where nothing is told of them. The answer is good
-// until the next call.
-func (s *scan) recall(v *view, g *gist, i, at int, rows []tables.Row) (can, sure []bool, none bool) {
+// their lines, and remembers what is not. It returns the chance on each row, or that none
+// can match; nil where nothing is told of them. The answer is good until the next call.
+func (s *scan) recall(v *view, g *gist, i, at int, rows []tables.Row) (chances []chance, none bool) {
 	g.linesMu.Lock()
 	defer g.linesMu.Unlock()
 	if s.sieve.values && !g.asks(at) {
-		return nil, nil, false
+		return nil, false
 	}
 	if g.told == 0 || at > g.told {
 		g.begin(at)
 	}
 	if at < g.begun {
-		return nil, nil, false
+		return nil, false
 	}
 	if known := g.told - at; known < len(rows) && s.worthReading(rows[known:]) {
 		s.learn(v, g, i, at, rows)
 	}
 	n := min(g.told-at, len(rows))
 	of := g.lines[at-g.begun:][:n]
-	s.can = slices.Grow(s.can[:0], len(rows))[:len(rows)]
-	for k := range s.can {
-		s.can[k] = true
+	s.chances = slices.Grow(s.chances[:0], len(rows))[:len(rows)]
+	for k := range s.chances {
+		s.chances[k] = maybe
 	}
 	for _, clause := range s.sieve.clauses {
 		if tells(clause) && !s.recallClause(g, clause, at, of) {
 			if n == len(rows) {
-				return nil, nil, true
+				return nil, true
 			}
-			clear(s.can[:n])
+			clear(s.chances[:n])
 		}
 	}
-	s.sure = slices.Grow(s.sure[:0], len(rows))[:len(rows)]
-	for k := range s.can {
-		s.can[k] = s.can[k] && s.match.row(&rows[k])
-		s.sure[k] = s.can[k] && s.sieve.search && k < n && of[k].message != 0
+	for k := range s.chances {
+		if s.chances[k] == surelyNot {
+			continue
+		}
+		if !s.match.row(&rows[k]) {
+			s.chances[k] = surelyNot
+		} else if s.sieve.search && k < n && of[k].message != 0 {
+			s.chances[k] = surely
+		}
 	}
-	return s.can, s.sure, false
+	return s.chances, false
 }
 
 // asks notes that values of lines from a place on are asked for, and reports whether they
@@ -307,7 +311,7 @@ func tells(clause []needle) bool {
 	return !slices.ContainsFunc(clause, func(n needle) bool { return !n.message && !n.whole })
 }
 
-// recallClause leaves of s.can those of some lines, the first at a place, that can match a
+// recallClause finds out which of some lines, the first at a place, surely do not match a
 // clause. It returns false where none can. The caller holds linesMu.
 func (s *scan) recallClause(g *gist, clause []needle, at int, of []gistOfLine) bool {
 	s.hit = append(s.hit[:0], make([]bool, len(of))...)
@@ -340,7 +344,9 @@ func (s *scan) recallClause(g *gist, clause []needle, at int, of []gistOfLine) b
 		return false
 	}
 	for k := range of {
-		s.can[k] = s.can[k] && (s.hit[k] || messages && s.said[of[k].message] || values && !of[k].valued)
+		if !s.hit[k] && (!messages || !s.said[of[k].message]) && (!values || of[k].valued) {
+			s.chances[k] = surelyNot
+		}
 	}
 	return true
 }

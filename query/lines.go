@@ -51,7 +51,7 @@ func (s *scan) copyLines(w Window, dst []byte) (Lines, error) {
 			l.More = true
 			return false, nil
 		}
-		if s.match.text == nil || v.plan.decides() {
+		if s.decided(v) {
 			var err error
 			if l.Text, err = v.Read(i, l.Text); err != nil {
 				return false, err

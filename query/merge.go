@@ -35,17 +35,17 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 				return err
 			}
 			*top = newHead(top.v, top.lo, top.hi, oldest, top.looked)
-			top.settle(s)
+			top.skipFrames(s)
 		}
 		// Whether all of its rows come before those of the others.
 		first := !contested || top.ahead(top.farthest(), next)
 		for top.lo < top.hi {
-			if top.passes(s) {
+			if top.leavesOut(s) {
 				if err := s.tick(1); err != nil {
 					return err
 				}
 				top.advance()
-				top.settle(s)
+				top.skipFrames(s)
 				continue
 			}
 			if !first || s.seqs || top.v.Index() == nil {
@@ -66,7 +66,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 				return err
 			}
 			top.advance()
-			top.settle(s)
+			top.skipFrames(s)
 		}
 		if p := top.v.plan; top.lo >= top.hi && p != nil && p.from > top.v.lo {
 			if err := s.goBack(top); err != nil {
@@ -121,7 +121,7 @@ func (s *scan) goBack(h *head) error {
 		return err
 	}
 	*h = newHead(h.v, h.v.lo, from, h.oldest, h.looked)
-	if h.settle(s); h.lo < h.hi {
+	if h.skipFrames(s); h.lo < h.hi {
 		h.seq = h.row().Seq
 	}
 	return nil
@@ -178,21 +178,21 @@ func (h *head) look(x *segment.Index, row int) int {
 	return row % segment.FrameRows
 }
 
-// sure reports whether all rows of a file with a sidecar match by their level, kind,
+// leavesOutNone reports whether all rows of a file with a sidecar match by their level, kind,
 // owner and time, where they are listed, as far as a plan lists any. What is wanted of
 // the file was looked at.
-func (h *head) sure(m *matcher) bool {
+func (h *head) leavesOutNone(m *matcher) bool {
 	return m.everyClass && !m.timed && (m.identity == nil || h.owned)
 }
 
-// passes reports whether the row it is at, of a file with a sidecar, does not match by
+// leavesOut reports whether the row it is at, of a file with a sidecar, does not match by
 // its level, kind, owner or time.
-func (h *head) passes(s *scan) bool {
+func (h *head) leavesOut(s *scan) bool {
 	x := h.v.Index()
 	if x == nil {
 		return false
 	}
-	if s.match.wanted(x); h.sure(&s.match) {
+	if s.match.wanted(x); h.leavesOutNone(&s.match) {
 		return false
 	}
 	i := h.look(x, h.index())
@@ -263,8 +263,8 @@ func (h *head) advance() {
 	}
 }
 
-// settle passes over frames of a sealed file in which nothing can match.
-func (h *head) settle(s *scan) {
+// skipFrames passes over frames of a sealed file in which nothing can match.
+func (h *head) skipFrames(s *scan) {
 	x := h.v.Index()
 	if x == nil || h.listed {
 		return

@@ -25,9 +25,6 @@ type plan struct {
 	from int
 }
 
-// decides reports whether the lines need not be looked at.
-func (p *plan) decides() bool { return p != nil && p.exact }
-
 // conditions are a filter in the form in which sidecars are asked.
 type conditions struct {
 	filter *Filter

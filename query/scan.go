@@ -18,6 +18,20 @@ import (
 const checkEvery = 1 << 14
 
 // scan is one query over one snapshot. It is used by one goroutine.
+//
+// What does not match is left out as early as something tells, in this order:
+//
+//   - a file: [matcher.never]; the rest of it has a [plan] where there is a sidecar
+//   - rows with a sidecar: those that the plan does not list, frames by [head.skipFrames],
+//     and the row by [head.leavesOut]
+//   - rows without: those that lie together by [gist.may], then by what is remembered of
+//     their lines ([scan.recall]) or by their text as a whole ([scan.sift]), which
+//     give each its [chance], or by [matcher.row] alone
+//   - a line: [sieve.drops], before it is parsed, and [textMatcher.match], after
+//
+// A row that is left matches surely, and its line is not asked, if neither words nor
+// fields are asked for or the plan is exact ([scan.decided]), if its chance says so, or,
+// for who only counts, if [sieve.takes] does.
 type scan struct {
 	ctx   context.Context // of the call that the scan lives in
 	views []view
@@ -44,21 +58,33 @@ type scan struct {
 	alone bool
 
 	sinceCheck int
-	lines      bool // every line is wanted
-	reader     journal.LineReader
+	lines      bool   // every line is wanted
 	sieve      *sieve // nil where no line can be left out unparsed
-	can        []bool // of rows without an index
-	sure       []bool // too
-	hit, said  []bool // room for looking into a gist
-	known      bool   // the row looked at surely matches
-	raw        []byte // the line looked at, not to be changed
-	kept       []byte // room for lines that are given out
-	expected   int    // how many may come, about
+	expected   int    // how many lines may be given out, about
 	needed     int    // matches for the page and what it passes over; 0 where all may be
-	rec        line.Record
-	out        line.Outline
-	parser     line.Parser
+	room
 }
+
+// room is what a scan uses again from one line to the next: a fork has its own.
+type room struct {
+	reader    journal.LineReader
+	chances   []chance // on rows without an index
+	hit, said []bool   // for looking into a gist
+	raw       []byte   // the line looked at, not to be changed
+	kept      []byte   // of lines that are given out
+	rec       line.Record
+	out       line.Outline
+	parser    line.Parser
+}
+
+// chance is what is known of a row while its line is not parsed.
+type chance uint8
+
+const (
+	surelyNot chance = iota // it does not match
+	maybe                   // its line decides
+	surely                  // it matches
+)
 
 // view is the part of one segment that a query looks at: rows lo to hi-1.
 type view struct {
@@ -121,7 +147,8 @@ func (s *scan) end() {
 	clear(s.heads)
 	clear(s.looked)
 	s.reader.End()
-	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0], can: s.can[:0], sure: s.sure[:0], hit: s.hit[:0], said: s.said[:0], reader: s.reader}
+	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0],
+		room: room{reader: s.reader, chances: s.chances[:0], hit: s.hit[:0], said: s.said[:0]}}
 }
 
 // tick counts n rows and looks at the context now and then.
@@ -178,7 +205,7 @@ func (s *scan) ahead(v *view, i, wanted int) {
 	if !s.alone || wanted < 2 || s.where.filter.Run != "" || !v.Sealed() || s.reader.Expects(v.Segment, i) {
 		return
 	}
-	if s.match.wanted(v.Index()); !h.sure(&s.match) {
+	if s.match.wanted(v.Index()); !h.leavesOutNone(&s.match) {
 		return
 	}
 	s.lookAt(v)
@@ -207,6 +234,12 @@ func (s *scan) parsed(v *view, err error) error {
 	// A line costs about as much as a hundred rows.
 	s.sinceCheck += 100
 	return nil
+}
+
+// decided reports whether the rows of a view that were not left out surely match: neither
+// words nor fields are asked for, or its sidecar tells all that lines would.
+func (s *scan) decided(v *view) bool {
+	return s.match.text == nil || v.plan != nil && v.plan.exact
 }
 
 // matches reads the line of a row and reports whether it matches; only then s.rec is
@@ -310,7 +343,7 @@ func (s *scan) page(w Window) (Result[Record], error) {
 			return true, nil
 		}
 		read := false
-		if s.match.text != nil && !v.plan.decides() {
+		if !s.decided(v) {
 			found, err := s.matches(v, i)
 			if read = true; err != nil || !found {
 				return err == nil, err
@@ -355,20 +388,24 @@ func (s *scan) each(do func(v *view, row *tables.Row, rec *line.Record) error) e
 
 // eachOf is each for one file, of which i is the number of the row.
 func (s *scan) eachOf(v *view, do func(i int, row *tables.Row, rec *line.Record) error) error {
-	return s.eachRow(v, func(i int, row *tables.Row) error {
-		if s.match.text == nil || (v.plan.decides() || s.known) && !s.lines {
+	return s.eachRow(v, func(i int, row *tables.Row, sure bool) error {
+		if sure && !s.lines {
 			return do(i, row, nil)
 		}
-		if found, err := s.matches(v, i); err != nil || !found {
+		if sure {
+			if err := s.read(v, i); err != nil {
+				return err
+			}
+		} else if found, err := s.matches(v, i); err != nil || !found {
 			return err
 		}
 		return do(i, row, &s.rec)
 	})
 }
 
-// eachRow calls do for every row of a file that could match, as far as the row
-// tells.
-func (s *scan) eachRow(v *view, do func(i int, row *tables.Row) error) error {
+// eachRow calls do for every row of a file that could match, and says whether it surely
+// does.
+func (s *scan) eachRow(v *view, do func(i int, row *tables.Row, sure bool) error) error {
 	if err := s.prepare(v); err != nil {
 		return err
 	}
@@ -377,14 +414,15 @@ func (s *scan) eachRow(v *view, do func(i int, row *tables.Row) error) error {
 		return s.eachUnindexed(v, do)
 	}
 	var row tables.Row // one for all calls: each gets a pointer to it
+	sure := s.decided(v)
 	h := newHead(v, v.lo, v.hi, true, new(looked))
-	for h.settle(s); h.lo < h.hi; h.settle(s) {
+	for h.skipFrames(s); h.lo < h.hi; h.skipFrames(s) {
 		if err := s.tick(1); err != nil {
 			return err
 		}
-		if !h.passes(s) {
+		if !h.leavesOut(s) {
 			if row = h.whole(); s.match.visited(v, &row) {
-				if err := do(h.index(), &row); err != nil {
+				if err := do(h.index(), &row, sure); err != nil {
 					return err
 				}
 			}
@@ -395,7 +433,8 @@ func (s *scan) eachRow(v *view, do func(i int, row *tables.Row) error) error {
 }
 
 // eachUnindexed is eachRow where there is no index.
-func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row) error) error {
+func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row, sure bool) error) error {
+	decided := s.decided(v)
 	for i := v.lo; i < v.hi; {
 		if err := s.tick(0); err != nil {
 			return err
@@ -407,30 +446,28 @@ func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row) error) err
 			i += len(rows)
 			continue
 		}
-		var can, sure []bool
+		var chances []chance
 		looked := len(rows)
 		if g != nil && s.sieve != nil && s.sieve.gist {
 			var none bool
-			if can, sure, none = s.recall(v, g, i, at, rows); none {
+			if chances, none = s.recall(v, g, i, at, rows); none {
 				i += len(rows)
 				continue
 			}
 		}
-		if can == nil {
-			can, looked = s.sift(v, i, rows)
+		if chances == nil {
+			chances, looked = s.sift(v, i, rows)
 		}
 		s.stats.Rows += int64(looked)
 		s.sinceCheck += looked
 		for n := range rows[:looked] {
-			if can != nil && !can[n] || can == nil && !s.match.row(&rows[n]) {
+			if chances != nil && chances[n] == surelyNot || chances == nil && !s.match.row(&rows[n]) {
 				continue
 			}
-			s.known = sure != nil && sure[n]
-			if err := do(i+n, &rows[n]); err != nil {
+			if err := do(i+n, &rows[n], decided || chances != nil && chances[n] == surely); err != nil {
 				return err
 			}
 		}
-		s.known = false
 		i += looked
 	}
 	return nil

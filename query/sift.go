@@ -155,9 +155,9 @@ func (f *finder) next(from int) int {
 }
 
 // sift looks at rows from one on, of a file without an index, and returns how many it
-// looked at and which of them can match, as far as they and their text tell; nil where
-// only each of them tells. The answer is good until the next call.
-func (s *scan) sift(v *view, i int, rows []tables.Row) (can []bool, n int) {
+// looked at and the chance on each, as far as they and their text tell; nil where only
+// each of them tells. The answer is good until the next call.
+func (s *scan) sift(v *view, i int, rows []tables.Row) (chances []chance, n int) {
 	if s.sieve == nil {
 		return nil, len(rows)
 	}
@@ -166,16 +166,16 @@ func (s *scan) sift(v *view, i int, rows []tables.Row) (can []bool, n int) {
 	for n = 1; n < len(rows) && rows[n].Offset < end; n++ {
 	}
 	rows = rows[:n]
-	s.can = slices.Grow(s.can[:0], len(rows))[:len(rows)]
+	s.chances = slices.Grow(s.chances[:0], len(rows))[:len(rows)]
 	wanted := 0
 	for n := range rows {
-		s.can[n] = s.match.row(&rows[n])
-		if s.can[n] {
+		if s.chances[n] = surelyNot; s.match.row(&rows[n]) {
+			s.chances[n] = maybe
 			wanted++
 		}
 	}
 	if wanted < len(rows)/8 { // few are read one by one in less time
-		return s.can, len(rows)
+		return s.chances, len(rows)
 	}
 	s.lookAt(v)
 	text, offset := s.reader.Text(i)
@@ -184,17 +184,17 @@ func (s *scan) sift(v *view, i int, rows []tables.Row) (can []bool, n int) {
 		n++
 	}
 	if n == 0 {
-		return s.can[:1], 1 // it is in the ring, or longer than what is read at a time, or not what it should be
+		return s.chances[:1], 1 // it is in the ring, or longer than what is read at a time, or not what it should be
 	}
 	for i, can := range s.sieve.many.sift(s.sieve.clauses, text, offset, rows[:n]) {
-		if s.can[i] && !can {
-			s.can[i] = false
+		if s.chances[i] == maybe && !can {
+			s.chances[i] = surelyNot
 			s.stats.Lines++
 			s.stats.Bytes += int64(rows[i].Len)
 			s.checked.Add(int64(rows[i].Len))
 		}
 	}
-	return s.can[:n], n
+	return s.chances[:n], n
 }
 
 // liesIn reports whether a line lies in a text as it should.

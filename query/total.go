@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
@@ -109,7 +108,7 @@ func (s *scan) countBeside(from, workers int) (int64, error) {
 		f := *s
 		f.match = s.match.fork()
 		f.stats = Stats{}
-		f.raw, f.kept, f.can, f.sure, f.hit, f.said, f.parser, f.reader = nil, nil, nil, nil, nil, nil, line.Parser{}, journal.LineReader{}
+		f.room = room{}
 		if s.sieve != nil {
 			f.sieve = &sieve{clauses: s.sieve.clauses, search: s.sieve.search, gist: s.sieve.gist, values: s.sieve.values}
 		}
@@ -168,38 +167,35 @@ func (s *scan) countOf(v *view) (int64, error) {
 		return 0, err
 	}
 	x := v.Index()
-	if x != nil && s.match.never(x) {
-		return 0, nil
-	}
-	if x != nil {
-		if err := s.findTimes(v, x); err != nil {
-			return 0, err
-		}
-		count := s.countTerms
-		if s.match.text == nil {
-			count = s.countScopes
-		}
-		if n, ok, err := count(v, x); ok || err != nil {
-			return n, err
-		}
-	}
 	if x == nil {
 		return s.countRowByRow(v)
+	}
+	if s.match.never(x) {
+		return 0, nil
+	}
+	if err := s.findTimes(v, x); err != nil {
+		return 0, err
+	}
+	count := s.countTerms
+	if s.match.text == nil {
+		count = s.countScopes
+	}
+	if n, ok, err := count(v, x); ok || err != nil {
+		return n, err
 	}
 	if err := s.prepare(v); err != nil {
 		return 0, err
 	}
-	if s.match.text != nil && !v.plan.decides() {
-		return s.countLines(v)
-	}
-	if x != nil && v.plan != nil && v.plan.listed {
+	switch {
+	case !s.decided(v):
+		return s.countLines(v, x)
+	case v.plan != nil && v.plan.listed:
 		return s.countList(v, x)
-	}
-	if x != nil && s.match.identity == nil {
+	case s.match.identity == nil:
 		return s.countFrames(v, x)
 	}
 	var n int64
-	err := s.eachRow(v, func(int, *tables.Row) error {
+	err := s.eachRow(v, func(int, *tables.Row, bool) error {
 		n++
 		return nil
 	})
@@ -358,18 +354,17 @@ func (m *matcher) wants(x *segment.Index) (lines, others, tell bool) {
 	return m.kinds[line.KindLine], want, !want || !leave
 }
 
-// countLines reads the lines that can match, in the order in which they lie, up
-// to the limit.
-func (s *scan) countLines(v *view) (n int64, err error) {
+// countLines reads the lines that can match of a file with a sidecar, in the order in
+// which they lie, up to the limit.
+func (s *scan) countLines(v *view, x *segment.Index) (n int64, err error) {
 	type placed struct {
 		row   int
 		place int64
 	}
 	var rows []placed
-	x := v.Index()
-	err = s.eachRow(v, func(i int, _ *tables.Row) error {
+	err = s.eachRow(v, func(i int, _ *tables.Row, _ bool) error {
 		p := placed{row: i}
-		if x != nil && x.Grouped() {
+		if x.Grouped() {
 			p.place, _ = x.Place(i)
 		}
 		rows = append(rows, p)
@@ -378,7 +373,7 @@ func (s *scan) countLines(v *view) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if x != nil && x.Grouped() {
+	if x.Grouped() {
 		slices.SortFunc(rows, func(a, b placed) int { return cmp.Compare(a.place, b.place) })
 	}
 	for _, p := range rows {
@@ -415,12 +410,12 @@ func (s *scan) over() bool {
 // the plan of the view, so that they are not read again to find the page.
 func (s *scan) countRowByRow(v *view) (n int64, err error) {
 	var rows []uint32
-	err = s.eachRow(v, func(i int, _ *tables.Row) error {
+	err = s.eachRow(v, func(i int, _ *tables.Row, sure bool) error {
 		if s.match.text == nil {
 			n++
 			return nil
 		}
-		found, err := s.known, error(nil)
+		found, err := sure, error(nil)
 		if !found {
 			if s.full() {
 				return nil

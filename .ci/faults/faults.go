@@ -208,7 +208,7 @@ var faults = []fault{
 	{"a page repeats the run where the last one ended", inQuery,
 		"return seq < w.Past", "return seq <= w.Past", inQuery, "^TestReopened$"},
 	{"what is remembered of a line is taken for all there is to know", inQuery,
-		"s.sure[k] = s.can[k] && s.sieve.search && k < n && of[k].message != 0", "s.sure[k] = s.can[k] && k < n", inQuery, "^(FuzzSieve|TestRemembered)$"},
+		"} else if s.sieve.search && k < n && of[k].message != 0 {", "} else if k < n {", inQuery, "^(FuzzSieve|TestRemembered)$"},
 	{"a line of which nothing can be remembered has no values", inQuery,
 		"if message == 0 || asked && !valued {", "if message == 0 {", inQuery, "^(FuzzSieve|TestRemembered)$"},
 	{"a row that came later is not looked at", inQuery,
