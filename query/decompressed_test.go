@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/stretchr/testify/require"
 
-	"github.com/steplog/steplog/internal/journal"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/rotation"
@@ -229,7 +229,7 @@ func testLinesRemoved(t *testing.T, compression rotation.Compression, put func(t
 	awaitSealed(t, dir)
 	require.NoError(t, j.Close())
 	for _, name := range compressedFiles(t, dir) {
-		if log, _ := rotation.LogOf(filepath.Base(name)); log == journal.FileUsage {
+		if log, _ := rotation.LogOf(filepath.Base(name)); log == tables.Usage {
 			continue // a run without its end is ended
 		}
 		text, err := fileText(name)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/tables"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/rotation"
 )
@@ -33,7 +34,7 @@ func TestReaderWhileAFileIsRestored(t *testing.T) {
 	})
 	t.Run("runs and steps", func(t *testing.T) {
 		t.Parallel()
-		restored(t, journal.FileUsage, func(f *folder) {
+		restored(t, tables.Usage, func(f *folder) {
 			for _, lc := range []line.Lifecycle{
 				{Phase: line.PhaseStart},
 				{Phase: line.PhaseUpdate, Counted: true, Processed: 3},
