@@ -160,6 +160,9 @@ func (f *File) compress(s *stored, format block.Format) error {
 		if f.gone(plain) && !other { // by somebody else than this goroutine
 			return f.removeForms(s.base)
 		}
+		if err := f.removeOther(plain, format); err != nil {
+			return err
+		}
 		if f.opts.OnSealed != nil && f.opts.Seal != nil {
 			f.opts.OnSealed(c)
 		}
@@ -169,6 +172,20 @@ func (f *File) compress(s *stored, format block.Format) error {
 		return err // a reader holds it, on some systems
 	}
 	delete(f.keep.done, s.base)
+	return nil
+}
+
+// removeOther removes the compressed form that is not of a format: another program was
+// making it, and without the plain one it might count.
+func (f *File) removeOther(plain string, format block.Format) error {
+	for other, ext := range formatExt {
+		if ext == "" || block.Format(other) == format || f.gone(plain+ext) {
+			continue
+		}
+		if err := vfs.IgnoreNotExist(f.fs.Remove(plain + ext)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -169,7 +169,6 @@ func TestAfterACrashInCompression(t *testing.T) {
 				require.Equal(t, plain, readFile(t, d, name), "a reader takes the plain one")
 				f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
 				require.NoError(t, err)
-				require.NotContains(t, names(t, fsys, "logs"), name+".zst", "resolved when Open returns")
 				synctest.Wait()
 				require.Equal(t, []string{name + ".gz", "user.log"}, names(t, fsys, "logs"))
 				require.Equal(t, plain, readFile(t, d, name+".gz"))
@@ -329,6 +328,43 @@ func TestCompressedByOthersMeanwhile(t *testing.T) {
 				if step != vfs.OpRename {
 					require.Equal(t, map[string]int{name: 1, name + ".gz": 1}, sealed, "as the others made it")
 				}
+			})
+		})
+	}
+}
+
+// TestOpenWhileOthersCompress: a File is opened while somebody else compresses a closed
+// file, who goes on then and removes the plain form at the end. It stays whole.
+func TestOpenWhileOthersCompress(t *testing.T) {
+	plain := strings.Join(numbered(0, 1000), "\n") + "\n"
+	var compressed bytes.Buffer
+	z := gzip.NewWriter(&compressed)
+	_, err := z.Write([]byte(plain))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	half := compressed.Len() / 2
+	for kind, last := range map[rotation.Compression]string{rotation.None: ".gz", rotation.Gzip: ".gz", rotation.Zstd: ".zst"} {
+		t.Run(kind.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				name := closedAt("user", day)
+				put(t, mem, "logs/"+name, plain)
+				time.Sleep(time.Second)
+				theirs, err := mem.OpenFile("logs/"+name+".gz", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+				require.NoError(t, err)
+				_, err = theirs.Write(compressed.Bytes()[:half])
+				require.NoError(t, err)
+				f, err := rotation.OpenFS(mem, "logs/user.log", &rotation.Options{Rule: rotation.Rule{Compression: kind}})
+				require.NoError(t, err)
+				synctest.Wait()
+				require.Equal(t, plain, readFile(t, openFolder(t, mem, "logs"), name))
+				_, err = theirs.Write(compressed.Bytes()[half:])
+				require.NoError(t, err)
+				require.NoError(t, theirs.Close())
+				require.NoError(t, vfs.IgnoreNotExist(mem.Remove("logs/"+name)))
+				require.Equal(t, []string{name + last, "user.log"}, names(t, mem, "logs"))
+				require.Equal(t, plain, readFile(t, openFolder(t, mem, "logs"), name))
+				require.NoError(t, f.Close())
 			})
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/steplog/steplog/internal/block"
 	"github.com/steplog/steplog/internal/vfs"
 )
 
@@ -29,7 +30,7 @@ func (f *File) resolve() error {
 			// Both are there: the plain one is the truth, and the other is
 			// made again.
 			for _, c := range s.compressed {
-				if err := f.fs.Remove(filepath.Join(f.dir, c)); err != nil {
+				if err := f.removeMade(filepath.Join(f.dir, c)); err != nil {
 					return err
 				}
 			}
@@ -48,6 +49,26 @@ func (f *File) resolve() error {
 		}
 	}
 	return f.resumeNext()
+}
+
+// removeMade removes a compressed form that a File has made. One that another program makes
+// stays: that may be at work, and removes the plain form when it has come to its end,
+// whatever became of its own.
+func (f *File) removeMade(path string) error {
+	file, err := f.fs.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil // nobody can read it: it is replaced when the plain one is compressed
+	}
+	info, err := file.Stat()
+	made := false
+	if err == nil {
+		b, err := block.Open(file, info.Size())
+		made = err == nil && b.Blocks() > 0
+	}
+	if err := file.Close(); err != nil || !made {
+		return err
+	}
+	return f.fs.Remove(path)
 }
 
 // finishMove takes the active name from a file that has its final one too. Some systems
