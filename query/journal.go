@@ -78,6 +78,20 @@ func (b *journalBackend) Audit(ctx context.Context, f AuditFilter, w Window) (Re
 // that very run makes another one necessary.
 const maxTries = 8
 
+// pause is how long a query waits before it is run for the n-th time, but for the second:
+// a file is read again only when no records are being moved to the texts.
+func pause(ctx context.Context, n int) error {
+	if n < 2 {
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(time.Millisecond << n):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // again runs a query, and runs it again on a new snapshot when a file that it
 // wanted to read was deleted. Rows without an index get one before it, or soon.
 func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snapshot) (T, error)) (T, error) {
@@ -88,8 +102,8 @@ func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snap
 // of them once, or at none.
 func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*journal.Snapshot) (T, error)) (T, error) {
 	var zero T
-	for range maxTries {
-		if err := ctx.Err(); err != nil {
+	for n := range maxTries {
+		if err := pause(ctx, n); err != nil {
 			return zero, err
 		}
 		if b.j.Closed() {
