@@ -89,7 +89,7 @@ type Journal struct {
 	damaged  sync.Map      // base names of files whose sidecar went bad: those are checked in full
 	holes    holes         // files whose data went bad
 	sealing  chan struct{} // holds an element while a file is sealed: one at a time
-	indexing sync.Mutex    // held while rows are indexed
+	indexing chan struct{} // holds an element while rows are indexed
 
 	_ cpu.CacheLinePad // callers write with each record what follows: see File
 

@@ -207,6 +207,7 @@ func newJournal(dir string, o Options) *Journal {
 		problems:   make(chan error, 64),
 		cache:      sidecar.NewCache(0),
 		sealing:    make(chan struct{}, 1),
+		indexing:   make(chan struct{}, 1),
 		syncNow:    make(chan struct{}, 1),
 		indexAsked: make(chan struct{}, 1),
 		stop:       make(chan struct{}),

@@ -118,8 +118,10 @@ func pause(ctx context.Context, d time.Duration) {
 // indexSome indexes a small part of each active file that has enough rows without
 // an index, and returns whether there was one. Closed files are about to be sealed.
 func (j *Journal) indexSome(ctx context.Context) (some bool, err error) {
-	j.indexing.Lock()
-	defer j.indexing.Unlock()
+	if err := j.lockIndexing(ctx); err != nil {
+		return false, err
+	}
+	defer j.unlockIndexing()
 	for _, seg := range j.tables.Segments() {
 		view, parts := seg.Unindexed()
 		from := tables.Indexed(parts)
@@ -138,17 +140,34 @@ func (j *Journal) indexSome(ctx context.Context) (some bool, err error) {
 // IndexRows indexes what is in the text and has no index yet, so that the next
 // snapshot can be asked for words and fields. What it cannot read stays as it is, and
 // so does most when a burst begins meanwhile.
-// It returns ctx's error soon after that ends.
+// It returns ctx's error soon after that ends, also while it waits for others who index.
 func (j *Journal) IndexRows(ctx context.Context) error {
-	j.indexing.Lock()
-	defer j.indexing.Unlock()
-	for _, seg := range j.tables.Segments() {
+	if err := j.lockIndexing(ctx); err != nil {
+		return err
+	}
+	defer j.unlockIndexing()
+	for i, seg := range j.tables.Segments() {
+		if i > 0 && j.Bursting() {
+			break
+		}
 		if err := j.indexRows(ctx, seg); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
+
+// lockIndexing waits until nobody else indexes rows, or for ctx.
+func (j *Journal) lockIndexing(ctx context.Context) error {
+	select {
+	case j.indexing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (j *Journal) unlockIndexing() { <-j.indexing }
 
 func (j *Journal) indexRows(ctx context.Context, seg *tables.Segment) error {
 	view, parts := seg.Unindexed()
@@ -216,8 +235,10 @@ func (j *Journal) indexPart(ctx context.Context, seg *tables.Segment, view *tabl
 func (j *Journal) indexLifecycle() error {
 	ctx, cancel := context.WithTimeout(context.Background(), saveFor)
 	defer cancel()
-	j.indexing.Lock()
-	defer j.indexing.Unlock()
+	if err := j.lockIndexing(ctx); err != nil {
+		return nil // as where its time is over
+	}
+	defer j.unlockIndexing()
 	for _, f := range *j.fileTable.Load() {
 		view, parts := f.writing.Unindexed()
 		if view.Len() < saveLeast || withoutLifecycle(&view, tables.Indexed(parts)) {

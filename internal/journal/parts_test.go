@@ -1,6 +1,8 @@
 package journal_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,5 +37,32 @@ func TestMessagesAsked(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			require.False(t, asked())
 		}
+	})
+}
+
+// Who waits for somebody else's index does so no longer than its context lasts.
+func TestIndexRowsWaitsForItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow atomic.Bool
+		f := open(t, vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+			if (op.Kind == vfs.OpRead || op.Kind == vfs.OpReadAt || op.Kind == vfs.OpMap) && slow.Load() {
+				<-time.After(time.Minute)
+			}
+			return nil
+		}))
+		f.sayAll("user", numbered(500))
+		require.NoError(t, f.Flush())
+		slow.Store(true)
+		first := make(chan error, 1)
+		go func() { first <- f.IndexRows(t.Context()) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		before := time.Now()
+		require.ErrorIs(t, f.IndexRows(ctx), context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(before))
+		require.Empty(t, first, "the other goes on")
+		require.NoError(t, <-first)
 	})
 }
