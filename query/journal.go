@@ -78,8 +78,8 @@ func (b *journalBackend) Audit(ctx context.Context, f AuditFilter, w Window) (Re
 // that very run makes another one necessary.
 const maxTries = 8
 
-// pause is how long a query waits before it is run for the n-th time, but for the second:
-// a file is read again only when no records are being moved to the texts.
+// pause waits before a query is run again: not before the first of these runs, then longer
+// each time. A file is read again only when no records are being moved to the texts.
 func pause(ctx context.Context, n int) error {
 	if n < 2 {
 		return ctx.Err()
