@@ -161,6 +161,7 @@ func TestReplayBeginsWhereTheTextEnds(t *testing.T) {
 	require.Positive(t, g.Recovery().Replayed)
 	require.Zero(t, g.Recovery().Foreign)
 	require.Zero(t, g.Recovery().LostBytes)
+	require.Zero(t, g.Recovery().PutAside)
 	h := open(t, killed.Kill())
 	for log := range want {
 		require.Equal(t, want[log], messages(t, h.Journal, log))
