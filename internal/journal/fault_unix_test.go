@@ -109,6 +109,7 @@ func (d *onDisk) requireKept(t *testing.T, accepted []string) {
 	require.True(t, slices.Equal(found, withoutNotices(messages(t, g, "user"))))
 	require.Zero(t, g.Recovery().Foreign)
 	require.Zero(t, g.Recovery().LostBytes)
+	require.Zero(t, g.Recovery().PutAside)
 }
 
 // Somebody truncates the ring under a running journal. The process goes on, and
@@ -338,6 +339,7 @@ func TestRingIsRemovedWhileMany(t *testing.T) {
 	require.NoError(t, err)
 	defer g.Close()
 	require.Zero(t, g.Recovery().LostBytes)
+	require.Zero(t, g.Recovery().PutAside)
 	require.Positive(t, g.Recovery().Replayed)
 	slices.Sort(accepted)
 	require.True(t, slices.Equal(accepted, slices.Sorted(slices.Values(messages(t, g, "user")))))

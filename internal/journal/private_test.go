@@ -139,6 +139,7 @@ func TestRingIsRemoved(t *testing.T) {
 				require.Equal(t, want, found(g.Journal), "after a kill")
 				require.Equal(t, int64(40), g.Recovery().Replayed)
 				require.Zero(t, g.Recovery().LostBytes)
+				require.Zero(t, g.Recovery().PutAside)
 				seq, err := g.log("user", run, zapcore.InfoLevel, "later")
 				require.NoError(t, err)
 				require.Greater(t, seq, uint64(len(want)))

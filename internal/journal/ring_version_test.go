@@ -57,6 +57,7 @@ func TestRingOfVersion1(t *testing.T) {
 		f := open(t, killed, system("one"))
 		require.Equal(t, int64(len(list)), f.Recovery().Replayed)
 		require.Zero(t, f.Recovery().LostBytes)
+		require.Zero(t, f.Recovery().PutAside)
 		require.Equal(t, want, messages(t, f.Journal, "user"))
 		require.Equal(t, byte(2), contentOf(t, killed, ".journal/ring")[14])
 		_, err := f.log("user", run, zapcore.InfoLevel, "next")
