@@ -11,7 +11,7 @@ import (
 
 // MarkArchived records that what a main or sub log holds was also stored
 // elsewhere; id is that of the log. It returns [ErrRunUnknown] when there is no
-// such log, and an error when it could not be recorded. Marking twice is fine.
+// such log, and [ErrDropped] when it could not be recorded. Marking twice is fine.
 func (s *Store) MarkArchived(ctx context.Context, id uint64) error {
 	if s.none() || s.closed.Load() {
 		return ErrClosed
@@ -52,6 +52,8 @@ func (s *Store) markArchived(kind line.Kind, message string, id uint64, identity
 	}
 	lc := line.Lifecycle{Phase: line.PhaseUpdate, ID: id, Archived: true}
 	e := line.Entry{Time: s.now(), Level: levels.Info, Kind: kind, Message: message, Lifecycle: &lc}
-	_, err := s.append(s.file(FileUsage), s.journal.Owner(*identity), &e, nil)
-	return err
+	if _, err := s.append(s.file(FileUsage), s.journal.Owner(*identity), &e, nil); err != nil {
+		return fmt.Errorf("mark log %d archived: %w", id, dropped(err))
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package logger
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/steplog/steplog/internal/journal"
 )
@@ -43,6 +44,10 @@ var (
 	ErrRunUnknown = errors.New("logger: unknown run")
 	// ErrRunEnded is returned when a run has ended and its end stands.
 	ErrRunEnded = errors.New("logger: the run has ended")
+	// ErrDropped is returned by [Store.EndRun] and [Store.MarkArchived] when their
+	// record was dropped: the disk is full, failing or too slow. The run is still
+	// open, the log not marked; call again when [Stats].Failing is over.
+	ErrDropped = errors.New("logger: the record was dropped")
 )
 
 // A problem is reported to [Options.OnProblem] as an error that wraps one of
@@ -69,4 +74,13 @@ func translate(err error) error {
 	default:
 		return err
 	}
+}
+
+// dropped gives the reason for which Store.append dropped a record the name that
+// this package exports.
+func dropped(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrDropped, err)
 }

@@ -110,7 +110,7 @@ func (x *execution) finish(l *Logger, o query.Outcome, err error, state runs.Sta
 	e := line.Entry{Time: now, Level: level, Kind: x.kind, Trace: l.trace, Span: l.span,
 		Message: x.word() + " " + strings.ReplaceAll(o.String(), "_", " "), Lifecycle: &lc, Err: err}
 	_, failed := x.append(&e)
-	return failed
+	return dropped(failed)
 }
 
 func (x *execution) append(e *line.Entry) (uint64, error) {

@@ -330,7 +330,7 @@ func (s *Store) endStep(step *runs.Step) {
 // EndRun ends a run by its id, wherever it was started: for a host that learns
 // from elsewhere that it is over. The outcome is as in [Run.EndAs]. It returns
 // [ErrRunUnknown] when there is no such run, [ErrRunEnded] when the host ended it
-// before, which then stands, and an error when the end could not be recorded.
+// before, which then stands, and [ErrDropped] when the end could not be recorded.
 func (s *Store) EndRun(ctx context.Context, id string, o query.Outcome, err error) error {
 	if s.none() || s.closed.Load() {
 		return ErrClosed

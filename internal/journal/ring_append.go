@@ -14,7 +14,7 @@ import (
 
 // ErrFull is returned for a record that was dropped because the ring had no
 // room for its level: the disk is full, failing or too slow.
-var ErrFull = errors.New("journal: no room for the record")
+var ErrFull = errors.New("journal: no room in the ring: the disk is full, failing or too slow")
 
 // appendRing copies a record into the ring.
 func (f *File) appendRing(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
