@@ -188,12 +188,11 @@ func (r *Recorder) acknowledged(signer string) []Checkpoint {
 func (r *Recorder) announce(ctx context.Context, s *state) error {
 	if found := s.trail.found; found.dropped > 0 {
 		after := map[string]any{"dropped_bytes": found.dropped, "sha256": found.sum, "kept_in": brokenName}
-		if _, err := r.append(ctx, s, Entry{Event: TrailRecovered, After: after}); err != nil {
+		if err := r.append(ctx, s, Entry{Event: TrailRecovered, After: after}); err != nil {
 			return err
 		}
 	}
-	_, err := r.append(ctx, s, Entry{Event: TrailOpened})
-	return err
+	return r.append(ctx, s, Entry{Event: TrailOpened})
 }
 
 // Record records one act. When it returns without an error the record is on the
@@ -255,12 +254,13 @@ func (r *Recorder) complete(ctx context.Context, s *state, e Entry) (entry, erro
 }
 
 // append records an act of the library's own on a trail.
-func (r *Recorder) append(ctx context.Context, s *state, e Entry) (Receipt, error) {
+func (r *Recorder) append(ctx context.Context, s *state, e Entry) error {
 	full, err := r.complete(ctx, s, e)
 	if err != nil {
-		return Receipt{}, err
+		return err
 	}
-	return r.put(ctx, s, &full)
+	_, err = r.put(ctx, s, &full)
+	return err
 }
 
 func (r *Recorder) put(ctx context.Context, s *state, e *entry) (Receipt, error) {

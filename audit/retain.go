@@ -124,7 +124,7 @@ func (r *Recorder) deleteSegment(t *trail, name, following string) (kept bool, e
 	if err := r.keepBoundary(&b); err != nil {
 		return false, err
 	}
-	_, err = r.append(context.Background(), s, Entry{Event: SegmentDeleted,
+	err = r.append(context.Background(), s, Entry{Event: SegmentDeleted,
 		Target: Target{Type: segmentType, ID: name}, Before: extent{First: b.First, End: b.End}})
 	if err != nil {
 		return false, err
