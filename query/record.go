@@ -151,3 +151,28 @@ func walk(v any, path []string) (any, bool) {
 	}
 	return nil, false
 }
+
+// makeRecord makes a query's record from a parsed line, without its text.
+func makeRecord(rec *line.Record, file string) (r Record) {
+	var o line.Outline
+	rec.Outline(nil, &o)
+	fillRecord(&r, &o, file, nil)
+	return r
+}
+
+// fillRecord makes an empty record one, field by field: it is large, and a second one
+// would be copied as a whole.
+func fillRecord(to *Record, o *line.Outline, file string, raw []byte) {
+	to.Seq, to.Time, to.Level, to.Kind, to.File, to.Raw = o.Seq, o.Time, o.Level, Kind(o.Kind.String()), file, raw
+	id := o.Identity
+	to.Server, to.ServerName, to.Service, to.ServiceName, to.Project = id.Server, id.ServerName, id.Service, id.ServiceName, id.Project
+	to.Operation, to.OperationName, to.ParentOperation = id.Operation, id.OperationName, id.ParentOperation
+	to.Run, to.RootRun, to.ParentRun, to.ParentStep = id.Run, id.RootRun, id.ParentRun, id.ParentStep
+	to.Step, to.Action, to.ActionName, to.Attempt = id.Step, id.Action, id.ActionName, id.Attempt
+	to.Topic, to.Trace, to.Span, to.Logger, to.Caller, to.Stack = o.Topic, o.Trace, o.Span, o.Logger, o.Caller, o.Stack
+	to.Label, to.Phase, to.Message = o.Label, o.Phase, o.Message
+	to.ErrorMessage, to.ErrorCode, to.Truncated = o.ErrorMessage, o.ErrorCode, o.Truncated
+	if len(raw) > 0 {
+		to.parts = parts{&raw[0], len(raw), o.Error, o.Details}
+	}
+}
