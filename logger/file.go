@@ -133,7 +133,7 @@ func (s *Store) open(f *file, e *line.Entry) (*journal.File, error) {
 	if err != nil {
 		f.drop(e.Level, e.Time)
 		err = translate(err)
-		if !f.failing.Swap(true) {
+		if !errors.Is(err, ErrClosed) && !f.failing.Swap(true) {
 			s.problem(fmt.Errorf("open %s.log: %w", f.name, err))
 		}
 		return nil, err

@@ -330,6 +330,7 @@ func TestConcurrency(t *testing.T) {
 		require.NoError(t, store.Close())
 		stats := store.Stats()
 		require.Positive(t, stats.Dropped, "some came after Close")
+		require.Zero(t, stats.Problems, "which is none: %v", stats.LastProblem)
 
 		after := openDir(t, dir, nil)
 		require.Equal(t, stats.Files["user"].Records, int64(len(records(t, after, query.Filter{Files: []string{"user"}}))))

@@ -361,10 +361,11 @@ func (f *File) write(o *runs.Owner, m *Meta, body []byte) (uint64, error) {
 
 // drop counts a record that is not written because of err. Of records that are
 // dropped until the log says how many there were, the host hears once: while a
-// ring is full for some levels, others are still accepted in between. The caller
+// ring is full for some levels, others are still accepted in between. What comes after
+// Close began is counted only, whether the host would still hear or not. The caller
 // holds mu.
 func (f *File) drop(m *Meta, err error) {
-	if f.lost.count == 0 {
+	if f.lost.count == 0 && !errors.Is(err, ErrClosed) {
 		f.j.problem(fmt.Errorf("append to %s: %w", f.name, err))
 	}
 	f.dropped[line.LevelIndex(m.Level)].Add(1)
