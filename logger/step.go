@@ -213,7 +213,7 @@ func (s *Store) continueStep(ctx context.Context, l *Logger, step *Step, id line
 	switch {
 	case step.exec.ended:
 		step.release()
-		s.problem(fmt.Errorf("start step %.80q: the step has ended: its end stands", step.id))
+		s.problem(fmt.Errorf("start step %.80q of run %.80q: it has ended, and its end stands: a further attempt or turn needs an id of its own", step.id, id.Run))
 	case state.Ended:
 		_ = step.exec.resume() // a drop, counted and reported
 	}

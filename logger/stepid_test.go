@@ -43,6 +43,19 @@ func TestStepsWithOneID(t *testing.T) {
 		_, after := logger.StartStep(ctx, "a", logger.ID("s-1"))
 		require.NotSame(t, first, after, "an end stands")
 	})
+	t.Run("R2.8 library: who gives an attempt the id of the one before is told what to do", func(t *testing.T) {
+		var problems heard
+		store := openMemory(t, &logger.Options{OnProblem: problems.hook})
+		ctx, _ := operation(store).Start(t.Context(), logger.ID("r-1"))
+		for attempt := range 2 {
+			_, step := logger.StartStep(ctx, "a", logger.ID("a"), logger.Attempt(attempt+1))
+			step.End(nil, nil)
+		}
+		require.NoError(t, store.Close())
+		require.Len(t, problems.all(), 1)
+		require.EqualError(t, problems.all()[0],
+			`start step "a" of run "r-1": it has ended, and its end stands: a further attempt or turn needs an id of its own`)
+	})
 	t.Run("R2.8 library: many start, count and end a step at the same time", func(t *testing.T) {
 		store := openMemory(t, nil)
 		ctx, _ := operation(store).Start(t.Context())
