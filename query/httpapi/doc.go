@@ -49,6 +49,13 @@
 // exports, and what is only looked at where [audit.Options.RecordQueries] asks
 // for it.
 //
+// # Live tails
+//
+// /tail sends server-sent events, each called line, until who asked leaves or the
+// store is closed. http.Server.Shutdown waits for that: give the server a BaseContext,
+// and cancel it before. A browser's EventSource goes on by itself when a connection is
+// lost, and sends no Authorization: have Authorize look at a cookie for it.
+//
 // # Limits
 //
 // A question is given [Options.Timeout], and [Options.MaxQueries] are answered

@@ -1,10 +1,14 @@
 package httpapi_test
 
 import (
+	"bufio"
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query/httpapi"
@@ -71,4 +75,40 @@ func ExampleFlowHandler() {
 	mux.ServeHTTP(w, r)
 	fmt.Println(w.Code)
 	// Output: 200
+}
+
+// A live tail would keep Shutdown waiting: its context ends first, then the server,
+// then the store.
+func ExampleNew_shutdown() {
+	store := logger.OpenMemory(nil)
+	api, err := httpapi.New(store.Query(), &httpapi.Options{Authorize: httpapi.AllowAll()})
+	if err != nil {
+		panic(err)
+	}
+	tails, stop := context.WithCancel(context.Background())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	server := &http.Server{Handler: api, BaseContext: func(net.Listener) context.Context { return tails }}
+	go server.Serve(listener)
+
+	answer, err := http.Get("http://" + listener.Addr().String() + "/tail?service=orders")
+	if err != nil {
+		panic(err)
+	}
+	defer answer.Body.Close()
+	store.Server("edge-1").Service("orders").Info("started")
+	for events := bufio.NewScanner(answer.Body); events.Scan(); {
+		if data, ok := strings.CutPrefix(events.Text(), "data: "); ok {
+			fmt.Println(strings.Contains(data, `"message":"started"`))
+			break
+		}
+	}
+
+	stop()
+	fmt.Println(server.Shutdown(context.Background()), store.Close())
+	// Output:
+	// true
+	// <nil> <nil>
 }
