@@ -55,3 +55,12 @@ func TestClock(t *testing.T) {
 		ask(0, age.Leap+1)
 	})
 }
+
+// TestReadings: the system's clock is asked with a monotonic reading, which would hide
+// that it leapt.
+func TestReadings(t *testing.T) {
+	var c age.Clock
+	wall := time.Now()
+	now, _ := c.Now(wall)
+	require.Equal(t, wall.Round(0), now)
+}
