@@ -17,12 +17,12 @@ import (
 )
 
 func TestKey(t *testing.T) {
-	m := mask.New([]string{"Kunden-Nr.", "pw", "x", "Schlüssel", "pin2"})
+	m := mask.New([]string{"Kunden-Nr.", "pw", "pass", "x", "Schlüssel", "pin2"})
 	for _, name := range []string{
-		"password", "Password", "PASSWORD", "pass-word", "pass_word", "p.a s-s_w:o/rd", "db_password", "dbPassword", "dbpassword", "password1", "token_2",
-		"passwd", "pwd", "db_pwd", "dbPwd", "DB_PWD", "secret", "clientSecret", "client_secret", "token", "access_token", "refreshToken", "id_token",
+		"password", "Password", "PASSWORD", "pass-word", "pass_word", "p.a s-s_w:o/rd", "db_password", "dbPassword", "dbpassword", "password1", "password10", "token_2",
+		"passwd", "pwd", "db_pwd", "dbPwd", "DB_PWD", "secret", "clientSecret", "client_secret", "token", "mytoken", "access_token", "refreshToken", "id_token",
 		"X-Auth-Token", "api_key", "apikey", "X-Api-Key", "Authorization", "Proxy-Authorization", "cookie", "Set-Cookie", "private_key",
-		"DBPwd", "SMTPPwd", "mainDBPwd2", "HTTPJwt", "Pwd", "passphrase", "credentials", "session_id", "sessionId", "connectionString", "_password_", "password:", "jwt", "user.jwt",
+		"userPWD", "userX", "DBPw", "DBPass", "DBPwd", "SMTPPwd", "mainDBPwd2", "HTTPJwt", "Pwd", "passphrase", "credentials", "session_id", "sessionId", "connectionString", "_password_", "password:", "jwt", "user.jwt",
 		"kunden_nr", "KundenNr", "pw", "user_pw", "userPw", "x", "a_x", "schlüssel", "SCHLÜSSEL", "mein Schlüssel", "pin2", "my_pin_2",
 		strings.Repeat("very_long_", 100) + "password",
 	} {
@@ -75,6 +75,7 @@ func TestMask(t *testing.T) {
 	f([]string{"abcd", "cdef"}, "xabcdefx", "x***x")              // overlapping
 	f([]string{"abcd", "abcdefgh"}, "abcdefgh abcde", "*** ***e") // one in the other
 	f([]string{"aaaa"}, "aaaaaaab", "***b")
+	f([]string{"abcdefghijklmnop"}, "abcde-ghijklmnop", "abcde-ghijklmnop") // all but one byte
 	f([]string{"ünïcödé"}, "ein ünïcödé ist", "ein *** ist")
 	f([]string{" padded\n"}, "padded", "***")
 	f([]string{"line one\nline two\r\nx\n"}, "line two! line one! line", "***! ***! line")
@@ -159,10 +160,14 @@ func TestForms(t *testing.T) {
 				plain, err := json.Marshal(part)
 				require.NoError(t, err)
 				require.Equal(t, `"***"`, hide(string(plain)))
+				encodings := []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding}
+				for _, enc := range encodings {
+					require.Equal(t, "***", hide(enc.EncodeToString([]byte(part))))
+				}
 				for before := range 6 {
 					for after := range 4 {
 						text := strings.Repeat("#", before) + part + strings.Repeat("%", after)
-						for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+						for _, enc := range encodings {
 							masked := hide(enc.EncodeToString([]byte(text)))
 							require.Less(t, len(masked), (before+after)*4/3+len("***")+8, "%q is too much of %q", masked, enc.EncodeToString([]byte(text)))
 						}
@@ -193,8 +198,8 @@ func TestForms(t *testing.T) {
 	}
 	t.Run("R6.2 mask: lower-case percent escapes", func(t *testing.T) {
 		m := mask.New(nil)
-		require.NoError(t, m.AddSecret("a/b?c=d"))
-		s, _ := m.Mask("a%2fb%3fc%3dd")
+		require.NoError(t, m.AddSecret("a/b?ö=d"))
+		s, _ := m.Mask("a%2fb%3f%c3%b6%3dd")
 		require.Equal(t, "***", s)
 	})
 }
