@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,6 +152,38 @@ func TestDamageThatIsUndone(t *testing.T) {
 	})
 }
 
+// While the disk does not say what stands under the path nothing is damaged. What was
+// done meanwhile is found afterwards.
+func TestDamageThatCannotBeTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var failing atomic.Bool
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if failing.Load() && op.Kind == vfs.OpLstat {
+				return syscall.EIO
+			}
+			return nil
+		})
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
+		require.NoError(t, err)
+		write(t, f, "old")
+		<-time.After(tick)
+		failing.Store(true)
+		write(t, f, "new")
+		require.NoError(t, mem.Remove("logs/user.log"))
+		<-time.After(tick)
+		write(t, f, "next")
+		require.Empty(t, h.Problems())
+		failing.Store(false)
+		<-time.After(tick)
+		require.Len(t, h.Problems(), 1)
+		write(t, f, "more")
+		require.NoError(t, f.Close())
+		require.Equal(t, "new\nnext\nmore\n", readFile(t, openFolder(t, mem, "logs"), "user.log"))
+	})
+}
+
 func truncate(t *testing.T, fsys vfs.FS, size int64) {
 	f, err := fsys.OpenFile("logs/user.log", os.O_RDWR, 0)
 	require.NoError(t, err)
@@ -199,6 +233,40 @@ func TestNothingToWriteTo(t *testing.T) {
 		write(t, f, "line")
 		require.NoError(t, f.Close())
 		require.Equal(t, "line\n", readFile(t, openFolder(t, fsys, "logs"), "user.log"))
+	})
+}
+
+// TestDamageOnAFullDisk: what was deleted cannot be written again at first. Afterwards it
+// is there once, and whole.
+func TestDamageOnAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var full atomic.Bool
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if full.Load() && op.Kind == vfs.OpWrite {
+				return vfs.Short(op.Size/2, syscall.ENOSPC)
+			}
+			return nil
+		})
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
+		require.NoError(t, err)
+		write(t, f, "old")
+		<-time.After(tick)
+		write(t, f, "new", "newer")
+		require.NoError(t, mem.Remove("logs/user.log"))
+		<-time.After(tick)
+		full.Store(true)
+		for range 2 {
+			_, err = f.Write([]byte("refused\n"))
+			require.ErrorIs(t, err, syscall.ENOSPC)
+		}
+		require.Empty(t, h.Damage())
+		full.Store(false)
+		write(t, f, "next")
+		require.NoError(t, f.Close())
+		require.Equal(t, "new\nnewer\nnext\n", readFile(t, openFolder(t, mem, "logs"), "user.log"))
+		require.Equal(t, []rotation.DamageError{{Name: "user.log", Damage: rotation.Removed, Bytes: 14, Kept: 10}}, h.Damage())
 	})
 }
 

@@ -57,8 +57,8 @@ func session(t *testing.T, fsys vfs.FS, h *heard) (acked, refused []string) {
 
 // TestEveryOperationFails: the n-th operation fails, for every n, once and for
 // good, in each of the ways disks fail: what was acknowledged is there, what
-// was refused is not, in order, no line is torn, and a File that is opened
-// afterwards is in order too.
+// was refused is not, in order, no line is torn, every file is closed, and a
+// File that is opened afterwards is in order too.
 func TestEveryOperationFails(t *testing.T) {
 	ways := []struct {
 		name    string
@@ -74,11 +74,11 @@ func TestEveryOperationFails(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
 			for n := int64(1); ; n++ {
-				var calls, most atomic.Int64
+				var calls, most, open atomic.Int64
 				synctest.Test(t, func(t *testing.T) {
 					mem := vfs.NewMem()
 					var h heard
-					acked, refused := session(t, vfs.Inject(mem, func(op vfs.Op) error {
+					before := func(op vfs.Op) error {
 						if op.Kind == vfs.OpLstat {
 							return nil // ten a second
 						}
@@ -88,7 +88,17 @@ func TestEveryOperationFails(t *testing.T) {
 							return way.err(op)
 						}
 						return nil
-					}), &h)
+					}
+					after := func(op vfs.Op, err error) {
+						switch {
+						case op.Kind == vfs.OpOpen && err == nil:
+							open.Add(1)
+						case op.Kind == vfs.OpClose:
+							open.Add(-1)
+						}
+					}
+					acked, refused := session(t, vfs.Wrap(mem, vfs.Hooks{Before: before, After: after}), &h)
+					require.Zero(t, open.Load(), "operation %d fails", n)
 					var h2 heard
 					again, _ := session(t, mem, &h2)
 					require.Len(t, again, sessionLines+1)
@@ -375,7 +385,8 @@ func TestCutIsTriedAgain(t *testing.T) {
 			}
 			return nil
 		})
-		f, err := rotation.OpenFS(fsys, "logs/user.log", nil)
+		var h heard
+		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
 		require.NoError(t, err)
 		write(t, f, "one")
 		failing.Store(true)
@@ -388,8 +399,18 @@ func TestCutIsTriedAgain(t *testing.T) {
 		failing.Store(false)
 		<-time.After(tick)
 		write(t, f, "two")
+		require.Empty(t, h.Damage())
+
+		cuts.Store(0)
+		failing.Store(true)
+		_, err = f.Write([]byte("refused\n"))
+		require.Error(t, err)
+		failing.Store(false)
+		extend(t, mem, "theirs\n")
+		write(t, f, "three")
 		require.NoError(t, f.Close())
-		require.Equal(t, "one\ntwo\n", readFile(t, openFolder(t, mem, "logs"), "user.log"))
+		require.Equal(t, "one\ntwo\nreftheirs\nthree\n", readFile(t, openFolder(t, mem, "logs"), "user.log"))
+		require.Len(t, h.Damage(), 1)
 	})
 }
 
