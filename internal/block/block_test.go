@@ -304,6 +304,7 @@ func TestFilesOfOtherPrograms(t *testing.T) {
 			require.EqualValues(t, len(want), r.Size())
 			require.Zero(t, r.Blocks())
 			require.NoError(t, iotest.TestReader(io.NewSectionReader(r, 0, r.Size()), want))
+			require.NoError(t, r.NothingHidden())
 			for _, off := range []int64{60_000, 100, r.Size() - 50, 0} {
 				buf := make([]byte, 50)
 				_, err := r.ReadAt(buf, off)
@@ -348,6 +349,12 @@ func TestLostEnd(t *testing.T) {
 			require.Equal(t, int64(len(text)), readable)
 		})
 	}
+	t.Run("zstd, a block of one byte that repeats, and no table", func(t *testing.T) {
+		text := append(append(lines(100_000), bytes.Repeat([]byte{'x'}, 2*block.Bytes)...), lines(100_000)...)
+		data := compress(t, block.Zstd, text)
+		table := 17 + 8*open(t, data).Blocks()
+		require.True(t, bytes.Equal(text, readAll(t, data[:len(data)-table])))
+	})
 	t.Run("zstd, a table that contradicts itself", func(t *testing.T) {
 		data := compress(t, block.Zstd, text)
 		data[len(data)-9]++
@@ -403,6 +410,42 @@ func TestWriterErrors(t *testing.T) {
 }
 
 var errDisk = errors.New("disk full")
+
+// refusesOnce is a disk that does not take one write.
+type refusesOnce struct {
+	bytes.Buffer
+	left int // writes that succeed before
+}
+
+func (f *refusesOnce) Write(p []byte) (int, error) {
+	if f.left--; f.left == -1 {
+		return 0, errDisk
+	}
+	return f.Buffer.Write(p)
+}
+
+// Whatever write fails, of the blocks or of the index, Close says so.
+func TestEveryWriteFails(t *testing.T) {
+	text := lines(300_000)
+	for _, f := range formats {
+		want := compress(t, f.format, text)
+		for _, parallel := range []int{1, 3} {
+			for n := 0; ; n++ {
+				out := &refusesOnce{left: n}
+				w, err := block.NewParallelWriter(out, f.format, parallel)
+				require.NoError(t, err)
+				_, _ = w.Write(text) // Close returns its error, too
+				if err = w.Close(); err == nil {
+					require.True(t, bytes.Equal(want, out.Bytes()), "%s, %d writes", f.name, n)
+					require.Positive(t, n)
+					break
+				}
+				require.ErrorIs(t, err, errDisk)
+				require.ErrorIs(t, w.Close(), errDisk)
+			}
+		}
+	}
+}
 
 type failing struct{}
 
