@@ -118,7 +118,7 @@ func (q *request) changeSettings() error {
 	if err != nil {
 		return err
 	}
-	if match := q.r.Header.Get("If-Match"); match != "" && match != "*" && match != tag {
+	if !matches(q.r.Header.Values("If-Match"), tag) {
 		return &failure{status: http.StatusPreconditionFailed, message: "The settings were changed since they were read."}
 	}
 	rules := map[string]logger.FileRule{}
@@ -161,6 +161,14 @@ func (q *request) changeSettings() error {
 		settingsDocument
 		Removed []string `json:"removed"`
 	}{doc, removed})
+}
+
+// matches reports whether If-Match, which may be on several lines, names a tag of this
+// API (RFC 9110 §13.1.1). There is no comma in these; a weak one is another.
+func matches(lines []string, tag string) bool {
+	list := strings.Join(lines, ",")
+	return list == "" || list == "*" ||
+		slices.ContainsFunc(strings.Split(list, ","), func(one string) bool { return strings.Trim(one, " \t") == tag })
 }
 
 // readSettings reads the body.

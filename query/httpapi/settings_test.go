@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,20 @@ func TestSettings(t *testing.T) {
 		require.Equal(t, 7, s.RotationRule("email").MaxFiles)
 		require.Equal(t, http.StatusOK, put(t, s, `{}`, "If-Match", a.header.Get("ETag")).status)
 		require.Equal(t, http.StatusOK, put(t, s, `{}`, "If-Match", "*").status)
+	})
+	t.Run("R5.4 http: the tags of an If-Match are a list, on one line or on several", func(t *testing.T) {
+		tag := do(t, s, http.MethodGet, "/settings", "").header.Get("ETag")
+		for _, match := range []string{`"of a copy", ` + tag, tag + `,"a, b"`, `, "x" ,	` + tag + ` `} {
+			require.Equal(t, http.StatusOK, put(t, s, `{}`, "If-Match", match).status, match)
+		}
+		for _, none := range []string{`"of a copy", "of another"`, "W/" + tag, `"x", W/` + tag, `"x" ` + tag, strings.Trim(tag, `"`), ","} {
+			refusal(t, http.StatusPreconditionFailed, put(t, s, `{}`, "If-Match", none))
+		}
+		r := httptest.NewRequest(http.MethodPut, "/settings", strings.NewReader(`{}`))
+		r.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer token"}, "If-Match": {`"x"`, tag}}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		require.Equal(t, http.StatusOK, w.Code)
 	})
 }
 
