@@ -114,8 +114,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	// A path that is not clean would be redirected, and a redirect under
-	// http.StripPrefix would lose the prefix.
-	if p := r.URL.Path; p == "" || p[0] != '/' || path.Clean(p) != p {
+	// http.StripPrefix would lose the prefix. An id in it may hold anything, escaped.
+	if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || path.Clean(p) != p {
 		fail(w, &failure{status: http.StatusNotFound, message: "There is nothing at this path."})
 		return
 	}

@@ -233,6 +233,13 @@ func TestTimesAndStates(t *testing.T) {
 		require.Equal(t, "below", s.data(t, "/runs/below/steps")["run"].(map[string]any)["run"])
 		s.refused(t, http.StatusNotFound, "/runs/nothing/steps")
 	})
+	t.Run("R2.9 http: a run whose id the host took from elsewhere, an address or a path", func(t *testing.T) {
+		for _, id := range []string{"https://ci.example.com/build/7", "a/../b", "/a/", "//", "./a", "..", "50% ä+b?c#d;e"} {
+			s.Server("edge-1").Service("orders").Operation("build").Start(t.Context(), logger.ID(id))
+			path := "/runs/" + strings.ReplaceAll(url.PathEscape(id), ".", "%2E") + "/steps"
+			require.Equal(t, id, s.data(t, path)["run"].(map[string]any)["run"])
+		}
+	})
 }
 
 func TestDownload(t *testing.T) {
