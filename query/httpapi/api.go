@@ -96,6 +96,11 @@ func newAPI(e *query.Engine, options *Options, routes func(*api) []route) (*api,
 		mux: http.NewServeMux(), methods: map[string][]string{}, origins: http.NewCrossOriginProtection(),
 		questions: newPlaces(o.MaxQueries), streams: newPlaces(o.MaxQueries),
 	}
+	if o.ExternalURL != "" {
+		if err := a.origins.AddTrustedOrigin(pageOrigin(o.ExternalURL)); err != nil {
+			return nil, fmt.Errorf("%w: ExternalURL: %w", ErrOptions, err)
+		}
+	}
 	for _, r := range routes(a) {
 		a.mux.Handle(r.pattern, a.endpoint(r))
 		method, path, _ := strings.Cut(r.pattern, " ")

@@ -35,7 +35,8 @@ type Options struct {
 	Store *logger.Store
 	// ExternalURL is where the handler's root is seen from outside, such as
 	// "https://logs.example.com/api". "" makes links from each request: from its
-	// path as it came in, its Host, and https when it came over TLS.
+	// path as it came in, its Host, and https when it came over TLS. Pages of that
+	// host may ask for changes, by whatever Host a proxy asks.
 	ExternalURL string
 	// ReadOnly turns off what changes anything: PUT and DELETE.
 	ReadOnly bool
@@ -83,6 +84,14 @@ func (o *Options) complete(e *query.Engine) (Options, error) {
 		c.OnProblem = func(error) {}
 	}
 	return c, nil
+}
+
+// pageOrigin returns the origin of pages at a URL that was checked, as browsers say it:
+// in lower case, and without the port that its scheme has anyway.
+func pageOrigin(external string) string {
+	u, _ := url.Parse(external)
+	port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), port)
 }
 
 // New returns a handler that serves everything the package can, over e. It

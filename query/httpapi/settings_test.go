@@ -233,6 +233,13 @@ func TestWrites(t *testing.T) {
 	}
 	require.Equal(t, http.StatusOK, put(t, s, `{}`, "Sec-Fetch-Site", "same-origin").status)
 	require.Equal(t, http.StatusOK, put(t, s, `{}`, "Origin", "https://logs.example.com").status)
+	// A proxy may ask by a Host of its own, and a browser without TLS says no Sec-Fetch-Site.
+	for external, page := range map[string]string{"http://logs.intern:8080/api": "http://logs.intern:8080", "https://LOGS.example.org:443": "https://logs.example.org",
+		"http://logs.example.org:80/": "http://logs.example.org"} {
+		behind := handler(t, s.Query(), s.Store, func(o *httpapi.Options) { o.ExternalURL = external })
+		require.Equal(t, http.StatusOK, put(t, behind, `{}`, "Origin", page).status, external)
+		refusal(t, http.StatusForbidden, put(t, behind, `{}`, "Origin", page+"1"))
+	}
 	refusal(t, http.StatusBadRequest, do(t, s, http.MethodPut, "/settings?server=edge-1", `{}`)) // it names no part of them
 
 	for name, h := range map[string]http.Handler{
