@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"net"
 	"net/http"
@@ -68,6 +70,26 @@ func TestTimeout(t *testing.T) {
 		require.Contains(t, e["message"], "narrow the time range")
 		require.Equal(t, time.Minute, time.Since(began))
 	})
+}
+
+// Who sends half of a body has no place for longer than a question has.
+func TestHalfABody(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(o *httpapi.Options) { o.Timeout, o.MaxQueries = 200*time.Millisecond, 1 })
+	server := httptest.NewServer(s)
+	defer server.Close()
+	client, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = io.WriteString(client, "PUT /settings HTTP/1.1\r\nHost: logs.example.com\r\nAuthorization: Bearer token\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	require.NoError(t, err)
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(waitFor)))
+	a, err := http.ReadResponse(bufio.NewReader(client), nil)
+	require.NoError(t, err)
+	defer a.Body.Close()
+	require.Equal(t, http.StatusBadRequest, a.StatusCode)
+	require.Equal(t, http.StatusOK, do(t, s, http.MethodGet, "/settings", "").status)
 }
 
 func TestTooManyQueries(t *testing.T) {

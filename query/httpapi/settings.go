@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
@@ -177,7 +178,15 @@ func (q *request) readSettings() (settingsDocument, error) {
 	if kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return change, &failure{status: http.StatusUnsupportedMediaType, message: "The body must be application/json."}
 	}
+	// Who sends half a body and no more has a place no longer than a question has. What is
+	// not read of it net/http reads before the answer goes out: that has an end then, too.
+	control := http.NewResponseController(q.w)
+	deadline, _ := q.ctx.Deadline()
+	_ = control.SetReadDeadline(deadline)
 	text, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxBody))
+	if err == nil {
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		return change, &failure{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("The body is longer than %d bytes.", maxBody)}
