@@ -171,6 +171,7 @@ func (c *contentWriter) WriteHeader(status int) {
 		return
 	}
 	c.refused = true
+	c.Header().Set("Cache-Control", "no-store") // http.Error took it away
 	fail(c.ResponseWriter, &failure{status: status, message: "The range is not in the file."})
 }
 

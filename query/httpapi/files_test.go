@@ -121,6 +121,7 @@ func TestFiles(t *testing.T) {
 		refusal(t, http.StatusRequestedRangeNotSatisfiable, beyond)
 		require.Equal(t, fmt.Sprintf("bytes */%d", len(a.body)), beyond.header.Get("Content-Range"))
 		require.Empty(t, beyond.header.Get("Content-Disposition"))
+		require.Equal(t, "no-store", beyond.header.Get("Cache-Control"))
 		for _, condition := range []string{"If-Match", "If-None-Match"} { // of the document's answers there is none for them
 			for _, tag := range []string{`"x"`, "*"} {
 				require.Equal(t, a.body, do(t, s, http.MethodGet, "/files/"+packed+"/content", "", condition, tag).body, "%s: %s", condition, tag)
