@@ -98,27 +98,44 @@ func addLog(ctx context.Context, archive *zip.Writer, log *document.Log) error {
 // Compressed files are written as the text they hold, in the order in which it
 // was logged, under their names without the ending of the compression; of a
 // file that is being written, the whole lines that are there when its turn
-// comes. A file that is rotated while Files runs over all may be missing.
+// comes.
 //
 // Each file is downloaded by the actor of ctx; see [rotation.Folder.Download].
 //
 // Files returns an error that wraps [rotation.ErrNotFound] for a name that is
 // not in the folder.
 func Files(ctx context.Context, w io.Writer, folder *rotation.Folder, names ...string) error {
+	if len(names) == 0 {
+		return FilesOf(ctx, w, folder, func(string) bool { return true })
+	}
 	infos, err := folder.List()
 	if err != nil {
 		return err
 	}
-	every := len(names) == 0
-	if every {
-		names = nil // the array is the caller's
+	return zipFiles(ctx, w, folder, infos, names, false)
+}
+
+// FilesOf is [Files] for all files of some logs: those for whose names of reports
+// true. A file that is rotated or deleted meanwhile may be missing.
+func FilesOf(ctx context.Context, w io.Writer, folder *rotation.Folder, of func(log string) bool) error {
+	infos, err := folder.List()
+	if err != nil {
+		return err
 	}
+	var names []string
+	for _, info := range infos {
+		if of(info.Log) {
+			names = append(names, info.Name)
+		}
+	}
+	return zipFiles(ctx, w, folder, infos, names, true)
+}
+
+// zipFiles writes files out of a list; gone is whether they may have been deleted since.
+func zipFiles(ctx context.Context, w io.Writer, folder *rotation.Folder, infos []rotation.Info, names []string, gone bool) error {
 	changed := make(map[string]time.Time, len(infos))
 	for _, info := range infos {
 		changed[info.Name] = info.Last
-		if every {
-			names = append(names, info.Name)
-		}
 	}
 	archive := zip.NewWriter(w)
 	added := make(map[string]bool, len(names))
@@ -129,8 +146,8 @@ func Files(ctx context.Context, w io.Writer, folder *rotation.Folder, names ...s
 		}
 		added[plain] = true
 		err := addFile(ctx, archive, plain, folder, name, changed[name])
-		if every && errors.Is(err, rotation.ErrNotFound) {
-			continue // deleted since it was listed
+		if gone && errors.Is(err, rotation.ErrNotFound) {
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("export: %w", err)

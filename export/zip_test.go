@@ -340,6 +340,18 @@ func TestFiles(t *testing.T) {
 		require.True(t, s.now.Load().Truncate(1e9).Equal(entries[0].modified), "the entry has the time of its last line")
 	})
 
+	t.Run("R1.5 library: a zip of all files of some logs", func(t *testing.T) {
+		t.Parallel()
+		s := newStore(t)
+		s.run(t)
+		require.NoError(t, s.Rotate(t.Context(), "user"))
+		var b bytes.Buffer
+		require.NoError(t, export.FilesOf(t.Context(), &b, s.Files(), func(log string) bool { return log == "user" }))
+		entries := unzip(t, b.Bytes())
+		require.Len(t, entries, 2)
+		require.Equal(t, "user.log", entries[1].name)
+	})
+
 	t.Run("names that are not in the list are not found", func(t *testing.T) {
 		t.Parallel()
 		s := newStore(t)

@@ -194,32 +194,31 @@ func (q *request) downloadFiles() error {
 	if len(names) > maxView {
 		return bad("name", "There are too many files.")
 	}
-	infos, err := q.store.Files().List()
+	folder := q.store.Files()
+	infos, err := folder.List()
 	if err != nil {
 		return err
 	}
-	every := len(names) == 0
-	if every {
-		for _, info := range infos {
-			names = append(names, info.Name)
+	write := func(w io.Writer) error { return export.Files(q.ctx, w, folder, names...) }
+	if len(names) == 0 {
+		logs, err := q.readable(infos)
+		if err != nil {
+			return err
+		}
+		if len(logs) == 0 {
+			return notFound("There are no files.")
+		}
+		write = func(w io.Writer) error {
+			return export.FilesOf(q.ctx, w, folder, func(log string) bool { return logs[log] })
 		}
 	}
-	allowed := make([]string, 0, len(names))
 	for _, name := range names {
-		err := q.fileAllowed(name)
-		if every && errors.Is(err, errForbidden) {
-			continue // all that may be read
-		}
-		if err != nil {
+		if err := q.fileAllowed(name); err != nil {
 			return err
 		}
 		if !slices.ContainsFunc(infos, func(i rotation.Info) bool { return rotation.PlainName(i.Name) == rotation.PlainName(name) }) {
 			return notFound("There is no such file.")
 		}
-		allowed = append(allowed, name)
-	}
-	if len(allowed) == 0 {
-		return notFound("There are no files.")
 	}
 	q.attachment("logs.zip", "application/zip")
 	if q.r.Method == http.MethodHead {
@@ -227,7 +226,26 @@ func (q *request) downloadFiles() error {
 	}
 	q.wrote = true
 	// A failure on the way ends the connection: the zip has no end then.
-	return export.Files(q.ctx, q.deadlined(), q.store.Files(), allowed...)
+	return write(q.deadlined())
+}
+
+// readable returns the logs of a list whose files may be read.
+func (q *request) readable(infos []rotation.Info) (map[string]bool, error) {
+	logs, asked := map[string]bool{}, ""
+	for _, info := range infos {
+		if info.Log == asked {
+			continue // files of a log stand together
+		}
+		asked = info.Log
+		err := q.fileAllowed(info.Name)
+		switch {
+		case err == nil:
+			logs[info.Log] = true
+		case !errors.Is(err, errForbidden):
+			return nil, err
+		}
+	}
+	return logs, nil
 }
 
 // deleteFile deletes a closed file, or what is in the active one now.

@@ -253,3 +253,32 @@ func TestFilesOfOthers(t *testing.T) {
 	require.Len(t, z.File, 1)
 	require.Equal(t, "application.log", z.File[0].Name)
 }
+
+// A file that a rule deletes between the list and its turn is missing in a zip of all
+// files, which is whole.
+func TestDownloadWhileFilesAreDeleted(t *testing.T) {
+	t.Parallel()
+	var s *server
+	var goes string
+	s, _ = folder(t, func(o *httpapi.Options) {
+		o.Authorize = func(r *http.Request, p httpapi.Permission) (httpapi.Principal, error) {
+			if p == httpapi.AuditRead { // files of the trail are in the list
+				if err := s.Files().Delete(r.Context(), goes); err != nil {
+					return httpapi.Principal{}, err
+				}
+			}
+			return httpapi.Principal{ID: "x", AllProjects: true}, nil
+		}
+	})
+	s.Audit()
+	goes = s.closed(t, 0, 10)
+	stays := s.closed(t, 10, 20)
+	a := do(t, s, http.MethodGet, "/files/download", "")
+	z, err := zip.NewReader(strings.NewReader(a.body), int64(len(a.body)))
+	require.NoError(t, err)
+	names := []string{}
+	for _, f := range z.File {
+		names = append(names, f.Name)
+	}
+	require.Equal(t, []string{"application.log", "audit.log", strings.TrimSuffix(stays, ".gz"), "email.log"}, names)
+}
