@@ -49,7 +49,7 @@ func (t *trail) openActive(ctx context.Context, anchors []Checkpoint) error {
 		t.opened, err = openPlain(t.fs, t.dir, activeName)
 	}
 	if err != nil {
-		return errors.Join(err, t.file.Close())
+		return errors.Join(err, t.closeFile())
 	}
 	t.hashes.start(t.head.size-t.first, t.size)
 	return nil
@@ -284,29 +284,53 @@ func (t *trail) setAside(tail []byte) error {
 	return t.fs.SyncDir(t.dir)
 }
 
-// renew writes again what was not published as durable: the process may have
-// died between writing and syncing it, or its sync may have failed, after which
-// the system shows it and does not have it on the disk.
+// renew puts a copy of the file in its place where not all of it was published as
+// durable: the process may have died between writing and syncing it, or its sync may
+// have failed, after which the system shows it and does not have it on the disk. To
+// write it again where it stands is not enough: of a page whose first write failed,
+// ext4 takes the place on the disk for unwritten from then on, and syncs it without
+// an error.
 func (t *trail) renew(c *checker) error {
-	buf := make([]byte, chunkBytes)
-	from := c.afterMet
-	if from == c.goodEnd {
+	if c.afterMet == c.goodEnd {
 		return nil
 	}
-	for at := from; at < c.goodEnd; {
-		n := int(min(int64(len(buf)), c.goodEnd-at))
-		if m, err := t.file.ReadAt(buf[:n], at); m < n {
-			return fmt.Errorf("audit: read %s: %w", activeName, noEOF(err))
-		}
-		if m, err := t.file.WriteAt(buf[:n], at); err != nil || m < n {
-			return fmt.Errorf("audit: renew %s: %w", activeName, errors.Join(err, io.ErrShortWrite))
-		}
-		at += int64(n)
+	next := filepath.Join(t.dir, nextName)
+	if err := t.copyActive(next, c.goodEnd); err != nil {
+		return fmt.Errorf("audit: renew %s: %w", activeName, errors.Join(err, vfs.IgnoreNotExist(t.fs.Remove(next))))
 	}
-	if err := t.file.Sync(); err != nil {
+	if err := t.closeFile(); err != nil {
 		return err
 	}
-	return t.fs.SyncDir(t.dir)
+	if err := t.fs.Rename(next, t.path); err != nil {
+		return err
+	}
+	if err := t.fs.SyncDir(t.dir); err != nil {
+		return err
+	}
+	return t.open(t.path)
+}
+
+// copyActive writes and syncs a copy of the active file up to a size.
+func (t *trail) copyActive(name string, size int64) error {
+	f, err := t.fs.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(struct{ io.Writer }{f}, io.NewSectionReader(t.file, 0, size), size)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// closeFile closes the active file, if it is open.
+func (t *trail) closeFile() error {
+	if t.file == nil {
+		return nil
+	}
+	err := t.file.Close()
+	t.file = nil
+	return err
 }
 
 // lockTrail takes the lock of a trail.

@@ -62,8 +62,7 @@ func (t *trail) seal() error {
 		return err
 	}
 	active := filepath.Join(t.dir, activeName)
-	err = t.file.Close()
-	if t.file = nil; err != nil {
+	if err := t.closeFile(); err != nil {
 		return t.broken(err)
 	}
 	if err := t.fs.RenameNew(active, filepath.Join(t.dir, name)); err != nil {

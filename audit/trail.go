@@ -347,10 +347,7 @@ func (t *trail) close() error {
 		t.stopLimits()
 		close(t.stop)
 		t.others.Wait()
-		if t.file != nil {
-			t.closeErr = t.file.Close()
-		}
-		t.closeErr = errors.Join(t.closeErr, t.lock.Close())
+		t.closeErr = errors.Join(t.closeFile(), t.lock.Close())
 		if t.closeErr == nil && failed != nil {
 			t.closeErr = failed
 		}

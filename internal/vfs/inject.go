@@ -180,8 +180,11 @@ func After(err error) error { return &fault{err: err, after: true} }
 
 // Lost returns an error for a hook that fails a Sync with err as Linux does:
 // the pages that could not be written count as clean afterwards, so that the
-// next Sync succeeds without having written them. That needs a file of a [Mem];
-// others fail with err and nothing more, as do other operations.
+// next Sync succeeds without having written them. A page that was never on the
+// disk does not get there any more, whatever is written to it and synced: ext4
+// leaves its extent marked as unwritten, and after the next mount it reads as NUL
+// bytes. That needs a file of a [Mem]; others fail with err and nothing more, as
+// do other operations.
 func Lost(err error) error { return &fault{err: err, lost: true} }
 
 // Recorder keeps the operations that were asked for. Its zero value is ready;

@@ -378,7 +378,7 @@ func (n *node) dropContent() {
 	n.size, n.resizes, n.blocks = n.durableSize, nil, 0
 	for i := range n.pages {
 		p := &n.pages[i]
-		p.lost = nil
+		p.lost, p.barred = nil, false
 		start := int64(i) * pageSize
 		switch {
 		case p.durable == nil:

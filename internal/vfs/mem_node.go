@@ -53,12 +53,14 @@ type page struct {
 	// lost is the content with which a failed sync marked the page clean: the
 	// next sync passes it by although it never came to the disk.
 	lost *block
+	// barred is a page whose first sync failed: it never comes to the disk.
+	barred bool
 }
 
 // believedClean reports whether a sync has nothing to do for the page, rightly
 // or not.
 func (p *page) believedClean() bool {
-	return p.now == p.durable || p.lost != nil && p.now != nil && sameShared(p.now, p.lost)
+	return p.now == p.durable || p.barred || p.lost != nil && p.now != nil && sameShared(p.now, p.lost)
 }
 
 // unchanged reports whether the page has what is durable of it, in another
@@ -120,7 +122,7 @@ func (m *Mem) claim(n *node, i int) error {
 	} else {
 		p.now = &zeroBlock
 	}
-	p.lost = nil
+	p.lost, p.barred = nil, false
 	return nil
 }
 
@@ -229,7 +231,7 @@ func (m *Mem) resize(n *node, size int64) {
 		if i < n.regionPages() {
 			storeShared(p.now, 0, zeroBlock[:])
 		}
-		p.now, p.lost = nil, nil
+		p.now, p.lost, p.barred = nil, nil, false
 		m.used--
 		n.blocks--
 	}
@@ -296,6 +298,7 @@ func (n *node) syncLost() {
 	for i := range n.pages {
 		if p := &n.pages[i]; p.now != nil && !p.believedClean() {
 			p.lost = loadShared(p.now)
+			p.barred = p.durable == nil || p.durable == &zeroBlock
 		}
 	}
 }
