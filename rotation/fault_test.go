@@ -206,6 +206,54 @@ func TestFailedSync(t *testing.T) {
 	})
 }
 
+// TestDiskThatTakesNoSync: where the next file cannot be synced either, closing files
+// does not help, and a rule would delete old ones for their number.
+func TestDiskThatTakesNoSync(t *testing.T) {
+	for name, fails := range map[string]func(n int64) bool{
+		"any sync":          func(int64) bool { return true },
+		"every second sync": func(n int64) bool { return n%2 == 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				var syncs atomic.Int64
+				var well atomic.Bool
+				fsys := vfs.Inject(mem, func(op vfs.Op) error {
+					if op.Kind == vfs.OpSync && !well.Load() && fails(syncs.Add(1)) {
+						return errDisk
+					}
+					return nil
+				})
+				var h heard
+				f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{Compression: rotation.None}))
+				require.NoError(t, err)
+				defer f.Close()
+				for range 3600 {
+					write(t, f, "one")
+					_ = f.Sync()
+					<-time.After(time.Second)
+				}
+				require.Less(t, len(h.Closed()), 20)
+				require.Greater(t, len(h.Closed()), 5, "it is tried again, later and later")
+				well.Store(true)
+				<-time.After(time.Hour)
+				write(t, f, "two")
+				require.NoError(t, f.Sync(), "within the hour")
+				<-time.After(3 * time.Hour)
+				well.Store(false)
+				write(t, f, "three")
+				for f.Sync() == nil {
+				}
+				closed := len(h.Closed())
+				write(t, f, "four")
+				require.Len(t, h.Closed(), closed+1, "at once, after hours without")
+				well.Store(true)
+				require.NoError(t, f.Close())
+			})
+		})
+	}
+}
+
 // TestFailedSyncDuringARotation: who synced hears of it although the file that
 // could not be synced is not the active one any more.
 func TestFailedSyncDuringARotation(t *testing.T) {

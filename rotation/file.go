@@ -41,6 +41,10 @@ const (
 	retainEvery = time.Minute
 	// retryEvery is how long a rotation that failed is not tried again.
 	retryEvery = time.Second
+	// sickFirst and sickMost bound how long a file stays active of which a sync failed,
+	// like one shortly before: a disk that takes no sync would leave one with each.
+	sickFirst = time.Second
+	sickMost  = time.Hour
 	// maxFileBytes is where writing stops when a file cannot be rotated:
 	// offsets in it still fit 32 bits.
 	maxFileBytes = 1<<32 - 1
@@ -109,21 +113,23 @@ type File struct {
 	// pinned is the final name of a file that is still written.
 	pinned atomic.Pointer[string]
 
-	mu       sync.Mutex // guards what follows, and writing
-	text     *text      // active
-	torn     int64      // up to so many bytes of a failed write stand behind size
-	sick     error      // a sync of the active file failed
-	shut     bool       // text is closed, because it could be neither moved nor opened again
-	newest   time.Time  // of the closed files' names
-	retryAt  time.Time  // a failed rotation is not tried before
-	putOff   bool       // the last one failed, which was told
-	checked  int64      // this many bytes were seen in the file under path
-	damage   *DamageError
-	lookedAt time.Time // when Write last looked
-	retired  []*text   // closed files that are not synced yet
-	newNames bool      // the folder has entries that are not synced yet
-	closed   bool
-	cutOff   int64 // immutable after Open
+	mu        sync.Mutex    // guards what follows, and writing
+	text      *text         // active
+	torn      int64         // up to so many bytes of a failed write stand behind size
+	sick      error         // a sync of the active file failed
+	sickUntil time.Time     // it is not closed for that before
+	sickPause time.Duration // how long the next one stays that comes soon
+	shut      bool          // text is closed, because it could be neither moved nor opened again
+	newest    time.Time     // of the closed files' names
+	retryAt   time.Time     // a failed rotation is not tried before
+	putOff    bool          // the last one failed, which was told
+	checked   int64         // this many bytes were seen in the file under path
+	damage    *DamageError
+	lookedAt  time.Time // when Write last looked
+	retired   []*text   // closed files that are not synced yet
+	newNames  bool      // the folder has entries that are not synced yet
+	closed    bool
+	cutOff    int64 // immutable after Open
 
 	syncMu  sync.Mutex // held while syncing; taken before mu
 	lostErr error      // a closed file could not be synced; guarded by syncMu
@@ -352,7 +358,8 @@ func (f *File) Write(p []byte) (int, error) {
 // fails the file grows on. The caller holds mu.
 func (f *File) makeRoom(n int64) error {
 	size := f.size.Load()
-	if f.sick == nil && size+n <= f.rule.Load().MaxBytes || size == 0 {
+	sick := f.sick != nil && !time.Now().Before(f.sickUntil)
+	if !sick && size+n <= f.rule.Load().MaxBytes || size == 0 {
 		return nil
 	}
 	var err error

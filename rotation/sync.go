@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // Sync makes everything durable that was written before the call: the active
@@ -13,7 +14,8 @@ import (
 // An error means that part of it may be lost in a power cut. A sync is never
 // tried again on the same file, because the system may have dropped what it
 // could not write and report success then: Sync goes on returning the error
-// until the next Write or Rotate has closed that file.
+// until a Write or Rotate has closed that file. The next Write does, but where that
+// happens again and again, one later and later, up to an hour.
 func (f *File) Sync() error {
 	f.syncMu.Lock()
 	defer f.syncMu.Unlock()
@@ -41,6 +43,9 @@ func (f *File) sync() error {
 		f.mu.Lock()
 		if f.text == active {
 			f.sick = sick
+			if sick != nil {
+				f.putOffSick()
+			}
 		} else if errors.Is(sick, os.ErrClosed) {
 			sick = nil // synced and closed by a rotation meanwhile
 		}
@@ -58,6 +63,18 @@ func (f *File) sync() error {
 		return fmt.Errorf("sync %s: %w", f.path, err)
 	}
 	return nil
+}
+
+// putOffSick says from when on Write closes the active file, of which a sync failed: at
+// once, or each time twice as long after the last file that was closed for it. The caller
+// holds mu.
+func (f *File) putOffSick() {
+	now := time.Now()
+	if now.Sub(f.sickUntil) > 2*f.sickPause {
+		f.sickPause = 0
+	}
+	f.sickUntil = now.Add(f.sickPause)
+	f.sickPause = min(max(2*f.sickPause, sickFirst), sickMost)
 }
 
 // syncRetired syncs and lets go of the closed files. What fails is returned,

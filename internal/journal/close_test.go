@@ -102,6 +102,7 @@ func TestNothingIsSyncedForLong(t *testing.T) {
 			require.Len(t, f.told("sync logs/user.log: sync"), n+1)
 			require.Len(t, f.told("sync logs/application.log: sync"), n+1)
 			failing.Store(false)
+			<-time.After(10 * time.Minute) // the texts are closed later and later
 			f.sayAll("user", []string{"sure"})
 			f.sayAll("application", []string{"sure"})
 			<-time.After(2 * time.Second)

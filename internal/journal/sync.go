@@ -73,8 +73,8 @@ func (j *Journal) syncQuietly() {
 
 // syncTexts makes durable what is in the texts. What failed to become durable is
 // reported, of each log once until that can be synced again; the text file is closed
-// then and the next one begun, and no sync of it is believed again. The caller holds syncing: a sync that another one has
-// under way is not done.
+// by a write then and the next one begun, and no sync of it is believed again. The caller
+// holds syncing: a sync that another one has under way is not done.
 func (j *Journal) syncTexts() error {
 	var errs []error
 	for _, f := range *j.fileTable.Load() {
