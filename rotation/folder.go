@@ -153,7 +153,7 @@ func (f *Folder) list(times func(s *stored) (first, last time.Time)) ([]Info, er
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", f.dir, err)
 	}
-	files, _ := scan(infos, "")
+	files, _ := scan(infos)
 	list := make([]Info, 0, len(files))
 	for _, s := range files {
 		info := Info{Name: s.file(), Log: s.log, Bytes: s.info.Size(), Active: s.active(), Compressed: s.ext != ""}

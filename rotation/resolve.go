@@ -14,13 +14,12 @@ import (
 // resolve clears up what a crash left behind and finds the newest name. It is
 // part of Open, before anything else looks at the folder.
 func (f *File) resolve() error {
-	infos, err := f.fs.ReadDir(f.dir)
+	files, temps, err := f.files()
 	if err != nil {
 		return err
 	}
-	files, temps := scan(infos, f.log)
-	for _, t := range temps {
-		if err := f.fs.Remove(filepath.Join(f.dir, t.name)); err != nil {
+	for _, temp := range temps {
+		if err := f.fs.Remove(filepath.Join(f.dir, temp)); err != nil {
 			return err
 		}
 	}

@@ -20,26 +20,22 @@ type stored struct {
 // file is the name of the form that counts.
 func (s *stored) file() string { return s.base + s.ext }
 
-// stray is a leftover that belongs to a log.
-type stray struct{ log, name string }
-
-// scan sorts what a folder holds: the files of the log, or of all logs when it
-// is "", ordered by log and then as they were closed, the active one last; and
-// unfinished compressions.
-func scan(infos []fs.FileInfo, log string) (files []*stored, temps []stray) {
+// scan sorts what a folder holds: the files of logs, ordered by log and then as they were
+// closed, the active one last; and the names of unfinished compressions.
+func scan(infos []fs.FileInfo) (files []*stored, temps []string) {
 	byBase := map[string]*stored{}
 	for _, info := range infos {
 		if !info.Mode().IsRegular() {
 			continue
 		}
 		if plain, ok := strings.CutSuffix(info.Name(), tempExt); ok {
-			if n, ok := parseName(plain); ok && !n.active() && n.ext != "" && (log == "" || n.log == log) {
-				temps = append(temps, stray{n.log, info.Name()})
+			if n, ok := parseName(plain); ok && !n.active() && n.ext != "" {
+				temps = append(temps, info.Name())
 			}
 			continue
 		}
 		n, ok := parseName(info.Name())
-		if !ok || log != "" && n.log != log {
+		if !ok {
 			continue
 		}
 		s := byBase[n.base]

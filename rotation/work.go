@@ -1,9 +1,13 @@
 package rotation
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -74,13 +78,42 @@ func (f *File) stopping() bool {
 	}
 }
 
+// files lists what the folder holds of the log, as scan has it. Of other logs there may be
+// thousands of files, which it asks nothing about.
+func (f *File) files() (files []*stored, temps []string, err error) {
+	names, err := f.fs.ReadNames(f.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		if !strings.HasPrefix(name, f.log) {
+			return true
+		}
+		log, ok := LogOf(strings.TrimSuffix(name, tempExt))
+		return !ok || log != f.log
+	})
+	slices.Sort(names) // as ReadDir has them: of three forms the order may say which counts
+	infos := make([]fs.FileInfo, 0, len(names))
+	for _, name := range names {
+		info, err := f.fs.Lstat(filepath.Join(f.dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it went away meanwhile
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		infos = append(infos, info)
+	}
+	files, temps = scan(infos)
+	return files, temps, nil
+}
+
 // closedFiles lists the closed files of the log, oldest first.
 func (f *File) closedFiles() ([]*stored, error) {
-	infos, err := f.fs.ReadDir(f.dir)
+	files, _, err := f.files()
 	if err != nil {
 		return nil, err
 	}
-	files, _ := scan(infos, f.log)
 	pinned := *f.pinned.Load()
 	return slices.DeleteFunc(files, func(s *stored) bool { return s.active() || s.base == pinned }), nil
 }

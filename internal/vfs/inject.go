@@ -24,6 +24,7 @@ const (
 	OpRemove
 	OpLstat
 	OpReadDir
+	OpReadNames
 	OpSyncDir
 	OpLock
 	OpOpenRoot
@@ -50,7 +51,7 @@ const (
 // String is the name of the operation, "open" for OpOpen.
 func (k OpKind) String() string {
 	names := [...]string{OpOpen: "open", OpMkdirAll: "mkdirall", OpRename: "rename", OpRenameNew: "renamenew",
-		OpRemove: "remove", OpLstat: "lstat", OpReadDir: "readdir", OpSyncDir: "syncdir", OpLock: "lock",
+		OpRemove: "remove", OpLstat: "lstat", OpReadDir: "readdir", OpReadNames: "readnames", OpSyncDir: "syncdir", OpLock: "lock",
 		OpOpenRoot: "openroot", OpMap: "map", OpRead: "read", OpReadAt: "readat", OpWrite: "write",
 		OpWriteAt: "writeat", OpSeek: "seek", OpClose: "close", OpStat: "stat", OpSync: "sync",
 		OpTruncate: "truncate", OpAllocate: "allocate", OpRootOpen: "root.open", OpRootLstat: "root.lstat",

@@ -144,6 +144,17 @@ func (h *hookedFS) ReadDir(name string) (infos []fs.FileInfo, err error) {
 	return infos, nil
 }
 
+func (h *hookedFS) ReadNames(name string) (names []string, err error) {
+	err = h.do(Op{Kind: OpReadNames, Name: name}, func() (err error) {
+		names, err = h.inner.ReadNames(name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return names, nil
+}
+
 func (h *hookedFS) SyncDir(name string) error {
 	return h.do(Op{Kind: OpSyncDir, Name: name}, func() error { return h.inner.SyncDir(name) })
 }

@@ -57,6 +57,8 @@ func everything(fsys vfs.FS, dir string) (err error) {
 	note(e)
 	_, e = fsys.ReadDir(dir + "/d")
 	note(e)
+	_, e = fsys.ReadNames(dir + "/d")
+	note(e)
 	note(fsys.SyncDir(dir + "/d"))
 	r, e := fsys.OpenRoot(dir + "/d")
 	note(e)

@@ -304,6 +304,17 @@ func (m *Mem) ReadDir(name string) ([]fs.FileInfo, error) {
 	return n.list(), nil
 }
 
+// ReadNames lists the names in a folder; see [FS].
+func (m *Mem) ReadNames(name string) ([]string, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n, err := folderOf(m.find(name))
+	if err != nil {
+		return nil, pathError("readdir", name, err)
+	}
+	return slices.Sorted(maps.Keys(n.entries)), nil
+}
+
 // SyncDir makes the entries of a folder durable; see [FS]. Of the entries of
 // other folders only those follow that a rename ties to it.
 func (m *Mem) SyncDir(name string) error {

@@ -77,6 +77,7 @@ func TestHaltStopsEverything(t *testing.T) {
 		func() error { return m.Remove("/a") },
 		func() error { _, err := m.Lstat("/a"); return err },
 		func() error { _, err := m.ReadDir("/"); return err },
+		func() error { _, err := m.ReadNames("/"); return err },
 		func() error { return m.SyncDir("/") },
 		func() error { _, err := m.Lock("/lock2"); return err },
 		func() error { _, err := m.OpenRoot("/"); return err },

@@ -184,6 +184,15 @@ func (osFS) ReadDir(name string) ([]fs.FileInfo, error) {
 	return describe(entries, err)
 }
 
+func (osFS) ReadNames(name string) ([]string, error) {
+	d, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	return names, errors.Join(err, d.Close())
+}
+
 // describe turns entries into descriptions and leaves out what was removed
 // between the listing and the look at it.
 func describe(entries []fs.DirEntry, err error) ([]fs.FileInfo, error) {

@@ -71,6 +71,9 @@ type FS interface {
 	Lstat(name string) (fs.FileInfo, error)
 	// ReadDir lists a folder sorted by name, links not followed.
 	ReadDir(name string) ([]fs.FileInfo, error)
+	// ReadNames lists the names in a folder, in no order. It asks nothing about the files,
+	// which is most of what ReadDir does.
+	ReadNames(name string) ([]string, error)
 	// SyncDir makes the entries of a folder durable; File.Sync does not. On
 	// Windows it does nothing.
 	SyncDir(name string) error

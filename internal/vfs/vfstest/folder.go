@@ -38,6 +38,21 @@ func folderTests() []test {
 			_, err = e.ReadDir(e.path("a"))
 			require.Error(e, err)
 		}},
+		{"list the names in a folder", func(e *env) {
+			names, err := e.ReadNames(e.path())
+			require.NoError(e, err)
+			require.Empty(e, names)
+			e.write("b", "b")
+			e.write("a", "a")
+			e.mkdir("aa")
+			names, err = e.ReadNames(e.path())
+			require.NoError(e, err)
+			require.ElementsMatch(e, []string{"a", "aa", "b"}, names)
+			_, err = e.ReadNames(e.path("none"))
+			require.ErrorIs(e, err, fs.ErrNotExist)
+			_, err = e.ReadNames(e.path("a"))
+			require.Error(e, err)
+		}},
 		{"describe", func(e *env) {
 			_, err := e.Lstat(e.path("none"))
 			require.ErrorIs(e, err, fs.ErrNotExist)
