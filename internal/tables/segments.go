@@ -36,10 +36,19 @@ func (t *Tables) insert(file, name string, number uint64) *Segment {
 	delete(t.reserved, name)
 	seg := &Segment{File: file, name: name, t: t, number: number, serial: serial}
 	seg.InText.Store(AllInText)
-	segments := slices.Clone(t.segments)
-	at, _ := slices.BinarySearchFunc(segments, seg, compareSegments)
-	t.segments = slices.Insert(segments, at, seg)
+	t.list(seg)
 	return seg
+}
+
+// list puts a segment where it belongs. The caller holds mu.
+func (t *Tables) list(seg *Segment) {
+	at, _ := slices.BinarySearchFunc(t.segments, seg, compareSegments)
+	t.segments = slices.Insert(slices.Clip(t.segments), at, seg)
+}
+
+// without returns the segments but one, in a list of their own.
+func (t *Tables) without(seg *Segment) []*Segment {
+	return slices.DeleteFunc(slices.Clone(t.segments), func(s *Segment) bool { return s == seg })
 }
 
 // Renamed gives a segment its new name and the place that goes with it.
@@ -47,8 +56,10 @@ func (t *Tables) Renamed(seg *Segment, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	seg.name = name
-	t.segments = slices.Clone(t.segments)
-	slices.SortFunc(t.segments, compareSegments)
+	if !seg.removed {
+		t.segments = t.without(seg)
+		t.list(seg)
+	}
 }
 
 // compareSegments orders by log, then by age: by name, and those that still
@@ -103,7 +114,7 @@ func (t *Tables) unlist(seg *Segment) (gone Rows) {
 	seg.removed = true
 	gone, seg.rows, seg.parsed = seg.rows, Rows{}, 0
 	seg.lookUpIn(nil, nil)
-	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *Segment) bool { return s == seg })
+	t.segments = t.without(seg)
 	return gone
 }
 
@@ -263,7 +274,7 @@ func (t *Tables) Merge(into, next *Segment, text int64) int64 {
 	size := into.rows.rebase(&next.rows, 0, text)
 	into.parsed = size
 	next.removed = true
-	t.segments = slices.DeleteFunc(slices.Clone(t.segments), func(s *Segment) bool { return s == next })
+	t.segments = t.without(next)
 	t.Runs.Moved(next.serial, into.serial)
 	return size
 }
