@@ -44,7 +44,7 @@ const (
 	// sickFirst and sickMost bound how long a file stays active of which a sync failed,
 	// like one shortly before: a disk that takes no sync would leave one with each.
 	sickFirst = time.Second
-	sickMost  = time.Hour
+	sickMost  = 10 * time.Minute
 	// maxFileBytes is where writing stops when a file cannot be rotated:
 	// offsets in it still fit 32 bits.
 	maxFileBytes = 1<<32 - 1

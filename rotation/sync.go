@@ -15,7 +15,7 @@ import (
 // tried again on the same file, because the system may have dropped what it
 // could not write and report success then: Sync goes on returning the error
 // until a Write or Rotate has closed that file. The next Write does, but where that
-// happens again and again, one later and later, up to an hour.
+// happens again and again, one later and later, up to ten minutes.
 func (f *File) Sync() error {
 	f.syncMu.Lock()
 	defer f.syncMu.Unlock()
