@@ -40,7 +40,8 @@
 //
 // with param for a parameter that is wrong. What is wrong with a request is
 // looked for in this order: path and method (404, 405), who asks (401, 403), its
-// parameters (400), what it asks for (404).
+// parameters (400), what it asks for (404). What fails when a download or an export
+// has begun ends the connection, so that half of it passes for nothing whole.
 //
 // # The audit trail
 //

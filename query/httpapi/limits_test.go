@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -289,6 +290,35 @@ func TestWhatGoesWrongOnTheWay(t *testing.T) {
 		})
 		require.ErrorContains(t, heard, "panic: no")
 	})
+	for _, format := range []string{"ndjson", "csv", "otlp"} {
+		t.Run("an export as "+format, func(t *testing.T) {
+			t.Parallel()
+			var heard error
+			asked := uint64(0)
+			h := over(t, func(context.Context, query.Filter) (query.Result[query.Record], error) {
+				if asked++; asked > 9 {
+					return query.Result[query.Record]{}, errors.New("the disk is gone")
+				}
+				message := strings.Repeat("x", 1<<20)
+				line := fmt.Appendf(nil, `{"seq":%d,"message":"%s"}`, asked, message)
+				return query.Result[query.Record]{AsOf: 99, More: true, Items: []query.Record{{Seq: asked, Message: message, Raw: line}}}, nil
+			}, func(o *httpapi.Options) { o.OnProblem = func(err error) { heard = err } })
+			done := make(chan struct{})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(done)
+				h.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			answer, err := server.Client().Get(server.URL + "/export?format=" + format)
+			require.NoError(t, err)
+			defer answer.Body.Close()
+			_, err = io.Copy(io.Discard, answer.Body)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a client that looks at no trailer takes half for all")
+			require.Empty(t, answer.Trailer.Get("Steplog-Whole"))
+			<-done
+			require.ErrorContains(t, heard, "the disk is gone")
+		})
+	}
 	t.Run("a zip with a file that is damaged", func(t *testing.T) {
 		t.Parallel()
 		var heard error
