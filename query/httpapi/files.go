@@ -152,8 +152,20 @@ func (q *request) fileContent() error {
 	r := q.r.Clone(q.ctx)
 	r.Header.Del("If-Match") // files have no ETag that a condition could name
 	r.Header.Del("If-None-Match")
+	setRange(r.Header)
 	http.ServeContent(&contentWriter{ResponseWriter: q.w, body: q.deadlined()}, r, "", time.Time{}, file)
 	return nil
+}
+
+// setRange leaves a range of bytes, whatever the case of the word, and takes away what
+// counts in anything else: an unknown unit is to be ignored (RFC 9110 §14.2), and net/http
+// refuses it.
+func setRange(h http.Header) {
+	unit, ranges, _ := strings.Cut(h.Get("Range"), "=")
+	h.Del("Range")
+	if strings.EqualFold(unit, "bytes") {
+		h.Set("Range", "bytes="+ranges)
+	}
 }
 
 // contentWriter writes the body with deadlines, and what net/http says of a range

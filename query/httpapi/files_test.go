@@ -117,6 +117,12 @@ func TestFiles(t *testing.T) {
 		part := do(t, s, http.MethodGet, "/files/"+packed+"/content", "", "Range", "bytes=2-5")
 		require.Equal(t, http.StatusPartialContent, part.status)
 		require.Equal(t, a.body[2:6], part.body)
+		require.Equal(t, a.body[2:6], do(t, s, http.MethodGet, "/files/"+packed+"/content", "", "Range", "Bytes=2-5").body)
+		for _, unknown := range []string{"lines=1-2", "bytes", "0-9", "kibibytes=1-"} {
+			whole := do(t, s, http.MethodGet, "/files/"+packed+"/content", "", "Range", unknown)
+			require.Equal(t, http.StatusOK, whole.status, unknown)
+			require.Equal(t, a.body, whole.body, unknown)
+		}
 		beyond := do(t, s, http.MethodGet, "/files/"+packed+"/content", "", "Range", "bytes=999999-")
 		refusal(t, http.StatusRequestedRangeNotSatisfiable, beyond)
 		require.Equal(t, fmt.Sprintf("bytes */%d", len(a.body)), beyond.header.Get("Content-Range"))
