@@ -165,11 +165,17 @@ func (q *request) changeSettings() error {
 }
 
 // matches reports whether If-Match, which may be on several lines, names a tag of this
-// API (RFC 9110 §13.1.1). There is no comma in these; a weak one is another.
+// API. There is no comma in these.
+//
+// RFC 9110 §13.1.1 has a weak tag match nothing, for bytes may have changed under it. All
+// that this API gives are strong and stand for the settings themselves: what makes one
+// weak is a proxy that compresses the answer, as nginx does, and who is behind it would
+// never get a change through.
 func matches(lines []string, tag string) bool {
 	list := strings.Join(lines, ",")
-	return list == "" || list == "*" ||
-		slices.ContainsFunc(strings.Split(list, ","), func(one string) bool { return strings.Trim(one, " \t") == tag })
+	return list == "" || list == "*" || slices.ContainsFunc(strings.Split(list, ","), func(one string) bool {
+		return strings.TrimPrefix(strings.Trim(one, " \t"), "W/") == tag
+	})
 }
 
 // readSettings reads the body.

@@ -176,10 +176,11 @@ func TestSettings(t *testing.T) {
 	})
 	t.Run("R5.4 http: the tags of an If-Match are a list, on one line or on several", func(t *testing.T) {
 		tag := do(t, s, http.MethodGet, "/settings", "").header.Get("ETag")
-		for _, match := range []string{`"of a copy", ` + tag, tag + `,"a, b"`, `, "x" ,	` + tag + ` `} {
+		// A proxy that compresses the answer, such as nginx, makes the tag a weak one.
+		for _, match := range []string{`"of a copy", ` + tag, tag + `,"a, b"`, `, "x" ,	` + tag + ` `, "W/" + tag, `"x", W/` + tag} {
 			require.Equal(t, http.StatusOK, put(t, s, `{}`, "If-Match", match).status, match)
 		}
-		for _, none := range []string{`"of a copy", "of another"`, "W/" + tag, `"x", W/` + tag, `"x" ` + tag, strings.Trim(tag, `"`), ","} {
+		for _, none := range []string{`"of a copy", "of another"`, `W/"of a copy"`, "w/" + tag, "W/W/" + tag, `"x" ` + tag, strings.Trim(tag, `"`), ","} {
 			refusal(t, http.StatusPreconditionFailed, put(t, s, `{}`, "If-Match", none))
 		}
 		r := httptest.NewRequest(http.MethodPut, "/settings", strings.NewReader(`{}`))
