@@ -23,19 +23,13 @@ func (q *request) filter(p *params) (query.Filter, error) {
 	from, to := p.dates()
 	f := query.Filter{
 		Levels: p.levelSet("level"), From: from, To: to,
-		Project: p.project("project", "projectId"), Server: p.text("server"), Service: p.text("service"),
+		Project: p.project("project", "projectId", "projectid"), Server: p.text("server"), Service: p.text("service"),
 		Operation: p.text("flowId"), Run: p.text("runId"), RootRun: p.text("rootRunId"), Step: p.text("stepId"),
 		Action: p.text("action"), Topic: p.text("topic"),
 		Search: p.text("search"), Where: p.pairs("field", "value"),
 	}
 	if text := p.text("q"); text != "" {
 		f.Where = query.And(f.Where, p.conditions("q", text))
-	}
-	if third := p.text("projectid"); third != "" {
-		if f.Project != "" && f.Project != third {
-			p.wrong(bad("projectid", "'projectid' and another name for it are different."))
-		}
-		f.Project = third
 	}
 	if p.text("minLevel") != "" {
 		if p.text("level") != "" {

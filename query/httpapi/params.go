@@ -227,15 +227,19 @@ func (p *params) oneOf(name string, words ...string) string {
 	return v
 }
 
-// project returns the project, under either of two names.
-func (p *params) project(a, b string) string {
-	if p.text(a) != "" && p.text(b) != "" && p.text(a) != p.text(b) {
-		p.wrong(bad(b, "'%s' and '%s' are different.", a, b))
+// project returns the project, under any of its names.
+func (p *params) project(names ...string) string {
+	given, project := "", ""
+	for _, name := range names {
+		switch v := p.text(name); {
+		case v == "":
+		case project == "":
+			given, project = name, v
+		case v != project:
+			p.wrong(bad(name, "'%s' and '%s' are different.", given, name))
+		}
 	}
-	if v := p.text(a); v != "" {
-		return v
-	}
-	return p.text(b)
+	return project
 }
 
 // pairs returns the conditions of numbered pairs of parameters, such as

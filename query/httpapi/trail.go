@@ -46,11 +46,11 @@ func (p *params) trailPaging() query.Paging {
 
 // auditRecords serves the audit trail by any combination of filters.
 func (q *request) auditRecords() error {
-	p := q.params("search", "startDate", "endDate", "eventType", "module", "user", "flowId", "project", "projectId", "action",
+	p := q.params("search", "startDate", "endDate", "eventType", "module", "user", "flowId", "project", "projectId", "projectid", "action",
 		"limit", "offset", "snapshot")
 	from, to := p.dates()
 	f := query.AuditFilter{From: from, To: to, Search: p.text("search"), User: p.text("user"), FlowID: p.text("flowId"),
-		Project: p.project("project", "projectId"), Modules: list(p.text("module")), Events: list(p.text("action"))}
+		Project: p.project("project", "projectId", "projectid"), Modules: list(p.text("module")), Events: list(p.text("action"))}
 	for _, name := range list(p.text("eventType")) {
 		verb := audit.Verb(strings.ToLower(name))
 		if !slices.Contains(verbs, verb) {
@@ -134,10 +134,11 @@ type accessRecord struct {
 // accessRecords serves the access log. Requests belong to no project, so who
 // sees some only sees none of it.
 func (q *request) accessRecords() error {
-	p := q.params("account", "tenant", "project", "path", "ip", "method", "minStatus", "maxStatus", "search", "startDate", "endDate", "limit", "offset", "snapshot")
+	p := q.params("account", "tenant", "project", "projectId", "projectid", "path", "ip", "method", "minStatus", "maxStatus", "search",
+		"startDate", "endDate", "limit", "offset", "snapshot")
 	from, to := p.dates()
-	f := query.AccessFilter{From: from, To: to, Account: p.text("account"), Tenant: p.project("tenant", "project"), Method: p.text("method"),
-		Path: p.text("path"), IP: p.text("ip"), Search: p.text("search"), MinStatus: p.number("minStatus", 0, 100, 999), MaxStatus: p.number("maxStatus", 0, 100, 999)}
+	f := query.AccessFilter{From: from, To: to, Account: p.text("account"), Tenant: p.project("tenant", "project", "projectId", "projectid"),
+		Method: p.text("method"), Path: p.text("path"), IP: p.text("ip"), Search: p.text("search"), MinStatus: p.number("minStatus", 0, 100, 999), MaxStatus: p.number("maxStatus", 0, 100, 999)}
 	if f.MaxStatus != 0 && f.MinStatus > f.MaxStatus {
 		p.wrong(bad("minStatus", "'minStatus' is above 'maxStatus'."))
 	}

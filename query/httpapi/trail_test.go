@@ -50,6 +50,7 @@ func TestAudit(t *testing.T) {
 		require.Equal(t, []string{"Flow Updated", "Flow Created"}, titles("/audit?flowId=flow-1"))
 		require.Equal(t, []string{"Flow Created"}, titles("/audit?flowId=flow-1&eventType=CREATE&user=ann@example.com&module=flow&project=p-1&search=created"))
 		require.Equal(t, []string{"User Deleted"}, titles("/audit?eventType=delete,query&projectId=p-2"))
+		require.Equal(t, []string{"User Deleted"}, titles("/audit?eventType=delete,query&projectid=p-2"))
 		require.Equal(t, []string{"Login Failed"}, titles("/audit?action=user.login_failed,user.logged_in"))
 		require.Equal(t, []string{}, titles("/audit?endDate=2000-01-01T00:00:00Z"))
 		p := s.data(t, "/audit?limit=1&offset=1&flowId=flow-1")["pagination"]
@@ -119,7 +120,7 @@ func TestAccess(t *testing.T) {
 		require.Equal(t, json.Number("418"), record["status"])
 		for target, want := range map[string]string{"/access": "2", "/access?search=bob": "1", "/access?ip=192.0.2.1&method=GET&tenant=ACME": "2",
 			"/access?minStatus=500": "0", "/access?maxStatus=418": "2", "/access?endDate=2000-01-01T00:00:00Z": "0", "/access?ip=::1": "0",
-			"/access?path=/orders": "2", "/access?project=ACME": "2", "/access?project=other": "0", "/access?path=/orders/a": "1", "/access?path=/orders/ann&ip=192.0.2.0/24": "1", "/access?path=ann": "0",
+			"/access?path=/orders": "2", "/access?project=ACME": "2", "/access?projectId=ACME&projectid=ACME": "2", "/access?project=other": "0", "/access?path=/orders/a": "1", "/access?path=/orders/ann&ip=192.0.2.0/24": "1", "/access?path=ann": "0",
 			"/access?ip=192.0.2.0/31": "2", "/access?ip=192.0.2.2/31": "0", "/access?ip=0.0.0.0/0": "2", "/access?ip=::/0": "0", "/access?ip=::ffff:192.0.2.0/120": "2"} {
 			require.Equal(t, json.Number(want), s.data(t, target)["pagination"].(map[string]any)["total"], target)
 		}
