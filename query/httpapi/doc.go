@@ -25,11 +25,12 @@
 //
 // # Who may
 //
-// Nothing is served without [Options.Authorize], which decides about each
-// request and [Permission]. An error is never a yes, whatever it is. A
-// [Principal] sees all projects or those it lists: its questions are narrowed
-// before they are asked, so that counts, facets and pages speak of these alone.
-// What cannot be narrowed, files and settings, is refused to it.
+// Nothing but /healthz and /openapi.yaml, which say nothing of the log, is served
+// without [Options.Authorize], which decides about each request and [Permission].
+// An error is never a yes, whatever it is. A [Principal] sees all projects or those
+// it lists: its questions are narrowed before they are asked, so that counts, facets
+// and pages speak of these alone. What cannot be narrowed, files and settings, is
+// refused to it.
 //
 // # Answers
 //

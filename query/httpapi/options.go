@@ -21,12 +21,12 @@ var ErrOptions = errors.New("httpapi: invalid options")
 // of everything else is ready to use.
 type Options struct {
 	// Authorize decides who asks and whether they may. It is called for each
-	// request, after its path and method were found and before anything else is
-	// looked at, and again where an answer needs a further permission. It returns
-	// [ErrUnauthenticated] or [ErrForbidden], or an error that wraps one of them,
-	// to refuse; any other error, and a panic, is answered with 503. It is called
-	// from many goroutines. For the access log it may say who asks, by
-	// access.SetAccount with the request's context.
+	// request but those for /healthz and /openapi.yaml, after its path and method
+	// were found and before anything else is looked at, and again where an answer
+	// needs a further permission. It returns [ErrUnauthenticated] or [ErrForbidden],
+	// or an error that wraps one of them, to refuse; any other error, and a panic, is
+	// answered with 503. It is called from many goroutines. For the access log it may
+	// say who asks, by access.SetAccount with the request's context.
 	//
 	// [Token], [LoopbackOnly] and [AllowAll] are ready to use.
 	Authorize func(*http.Request, Permission) (Principal, error)
