@@ -164,6 +164,11 @@ func TestOpen(t *testing.T) {
 		require.ErrorIs(t, err, os.ErrNotExist)
 		require.True(t, strings.HasPrefix(err.Error(), "query: open folder "+none+": "), err)
 	})
+	t.Run("no name", func(t *testing.T) {
+		_, err := query.Open("")
+		require.ErrorIs(t, err, os.ErrNotExist)
+		require.ErrorContains(t, err, "query: open folder: its name is empty")
+	})
 	t.Run("closed", func(t *testing.T) {
 		dir := t.TempDir()
 		j := openJournal(t, nil, dir, rotation.Rule{})

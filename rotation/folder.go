@@ -67,6 +67,9 @@ func OpenFolder(dir string) (*Folder, error) { return OpenFolderFS(vfs.OS(), dir
 // OpenFolderFS is OpenFolder on any file system. It is for the other packages
 // of this module.
 func OpenFolderFS(fsys vfs.FS, dir string) (*Folder, error) {
+	if dir == "" { // a setting that was forgotten: the system would say that nothing is not there
+		return nil, fmt.Errorf("open folder: its name is empty: %w", fs.ErrNotExist)
+	}
 	f := &Folder{fs: fsys, dir: vfs.Abs(fsys, dir), known: map[string]seen{}}
 	if err := f.Follow(); err != nil {
 		return nil, fmt.Errorf("open folder %s: %w", dir, err)
