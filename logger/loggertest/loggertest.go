@@ -2,7 +2,9 @@
 // logs is there to be queried when the call that logged it has returned.
 //
 //	sink := loggertest.New(t)
-//	run(logger.NewContext(t.Context(), sink.Server("test").Logger))
+//	ctx, run := sink.Server("test").Service("orders").Operation("sync").Start(t.Context())
+//	syncPrices(ctx) // the code under test
+//	run.End(nil)
 //	require.Len(t, sink.MainLogs(), 1)
 package loggertest
 
