@@ -126,6 +126,49 @@ func TestFilesPlainAndCompressed(t *testing.T) {
 	require.Equal(t, []string{filepath.Base(plain) + ".gz"}, names)
 }
 
+// TestFilesFails: what is not stored is an error, with the names of what is.
+func TestFilesFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder, err := rotation.OpenFolder(dir)
+	require.NoError(t, err)
+	b, _ := bucket(t)
+	names := []string{"user-2026-11-21T02-03-04.123.log", "user-2026-11-21T02-03-04.124.log"}
+	for _, name := range names {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("{}\n"), 0o600))
+	}
+	made, err := archive.Files(t.Context(), second{b, names[1]}, folder, "")
+	require.ErrorIs(t, err, errFull)
+	require.Equal(t, names[:1], made)
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	made, err = archive.Files(ended, b, folder, "")
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, made)
+	shut, _ := bucket(t)
+	require.NoError(t, shut.Close())
+	made, err = archive.Files(t.Context(), shut, folder, "")
+	require.ErrorContains(t, err, "archive: list: ")
+	require.Empty(t, made, "who does not know what is stored stores nothing")
+	require.NoError(t, folder.Close())
+	_, err = archive.Files(t.Context(), b, folder, "")
+	require.Error(t, err)
+}
+
+// second is a bucket that has no room for one object.
+type second struct {
+	archive.Bucket
+	name string
+}
+
+func (s second) Put(ctx context.Context, name string, r io.Reader) error {
+	if name == s.name {
+		return errFull
+	}
+	return s.Bucket.Put(ctx, name, r)
+}
+
 var errKeeps = errors.New("the bucket deletes nothing now")
 
 // keeps is a bucket that deletes nothing.
@@ -163,6 +206,8 @@ func TestLog(t *testing.T) {
 	require.ErrorIs(t, err, query.ErrNotFound)
 	_, err = archive.Log(t.Context(), full{}, store.Query(), log().ID, "")
 	require.ErrorIs(t, err, errFull)
+	_, err = archive.Log(t.Context(), lazy{}, store.Query(), log().ID, "")
+	require.ErrorIs(t, err, io.ErrShortWrite, "a bucket that says it has what it never read")
 	require.Panics(t, func() { _, _ = archive.Log(t.Context(), panics{}, store.Query(), log().ID, "") }, "nothing is left that writes")
 	require.PanicsWithValue(t, "no backend", func() {
 		_, _ = archive.Log(t.Context(), b, query.New(failing{func() { panic("no backend") }}), 1, "")
@@ -203,6 +248,11 @@ var errFull = errors.New("the bucket is full")
 type full struct{ archive.Bucket }
 
 func (full) Put(context.Context, string, io.Reader) error { return errFull }
+
+// lazy is a bucket that reads nothing.
+type lazy struct{ archive.Bucket }
+
+func (lazy) Put(context.Context, string, io.Reader) error { return nil }
 
 // panics is a bucket with a mistake.
 type panics struct{ archive.Bucket }

@@ -323,12 +323,29 @@ func TestWriteJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1025, n)
 	require.Equal(t, 3, strings.Count(out.String(), "\n"))
-	broken := func(yield func(query.Record, error) bool) { yield(query.Record{}, query.ErrClosed) }
-	_, err = otlp.WriteJSON(&out, broken)
+	out.Reset()
+	broken := func(yield func(query.Record, error) bool) {
+		some(2)(yield)
+		yield(query.Record{}, query.ErrClosed)
+	}
+	n, err = otlp.WriteJSON(&out, broken)
 	require.ErrorIs(t, err, query.ErrClosed)
+	require.EqualValues(t, 2, n)
+	require.Contains(t, out.String(), `"m1"`, "what came before an error is written")
+	for _, n := range []int{1, 100_000} {
+		_, err = otlp.WriteJSON(full{}, some(n))
+		require.ErrorIs(t, err, errFull)
+	}
 	_, err = otlp.WriteJSON(&out, func(yield func(query.Record, error) bool) { yield(query.Record{Raw: []byte("{")}, nil) })
 	require.Error(t, err)
 }
+
+var errFull = errors.New("full")
+
+// full is a writer that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
 
 // FuzzAnswer: no answer of a receiver takes the process down.
 func FuzzAnswer(f *testing.F) {

@@ -131,7 +131,7 @@ func TestProtobuf(t *testing.T) {
 	details := `{"details":{"sku":"A-1","yes":true,"no":false,"n":-5,"f":1.5,"big":18446744073709551616,"list":[1,"a",[],{}],"at":{"x":null}}}`
 	list := []query.Record{
 		{Seq: 1, Time: at, Level: levels.Error, Kind: query.KindLine, Server: "edge-1", Service: "orders", Run: "r-1", Attempt: 2,
-			Message: "no <answer>", ErrorMessage: "refused", Truncated: true, Trace: trace, Span: span, Raw: []byte(details)},
+			Message: "no <answer>", ErrorMessage: "refused", Stack: "main.go:7", Truncated: true, Trace: trace, Span: span, Raw: []byte(details)},
 		{Seq: 2, Time: at, Level: levels.Info, Server: "edge-1", Service: "orders", Trace: "of another form", Span: "0000000000000000", Raw: []byte(`{}`)},
 		{Seq: 300, Time: at, Level: levels.Info, Message: string(make([]byte, 20_000)), Raw: []byte(`{}`)},
 	}
@@ -159,7 +159,15 @@ func TestProtobuf(t *testing.T) {
 	}
 	first, second := records(0)[0].(map[string]any), records(0)[1].(map[string]any)
 	require.Equal(t, []any{trace, span, fmt.Sprint(at.UnixNano()), float64(17)}, []any{first["traceId"], first["spanId"], first["timeUnixNano"], first["severityNumber"]})
+	require.Len(t, records(0), 2, "those of one service and server")
+	require.Len(t, records(1), 1)
 	require.Contains(t, text(first), `{"key":"big","value":{"stringValue":"18446744073709551616"}}`)
+	for key, value := range map[string]any{
+		"exception.message": map[string]any{"stringValue": "refused"}, "exception.stacktrace": map[string]any{"stringValue": "main.go:7"},
+		"steplog.attempt": map[string]any{"intValue": "2"}, "steplog.truncated": map[string]any{"boolValue": true},
+	} {
+		require.Contains(t, first["attributes"], map[string]any{"key": key, "value": value})
+	}
 	require.NotContains(t, second, "traceId")
 	require.JSONEq(t, `[{"key":"log.record.uid","value":{"stringValue":"2"}},
 		{"key":"steplog.trace","value":{"stringValue":"of another form"}},
