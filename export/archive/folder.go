@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/steplog/steplog/internal/vfs"
 )
 
 // Folder is a [Bucket] whose objects are files. Create one with [OpenFolder]; it
@@ -27,6 +29,9 @@ const temporary = ".archive-tmp"
 // owner only. Names cannot leave it, not by links either.
 func OpenFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	if err := vfs.SyncParent(vfs.OS(), dir); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
@@ -77,14 +82,27 @@ func (f *Folder) Put(ctx context.Context, name string, r io.Reader) (err error) 
 	return f.sync(dir)
 }
 
-// sync makes the entries of a folder durable, where the system can.
+// sync makes the entries of a folder durable, and its own in those above it, which Put
+// may have made.
 func (f *Folder) sync(dir string) error {
-	d, err := f.root.Open(dir)
-	if err != nil {
-		return err
+	for ; ; dir = path.Dir(dir) {
+		d, err := f.root.Open(dir)
+		if err == nil {
+			err = errors.Join(d.Sync(), d.Close())
+		}
+		if err != nil && !unsyncable(err) {
+			return err
+		}
+		if dir == "." {
+			return nil
+		}
 	}
-	_ = d.Sync() // not every system has it for folders
-	return d.Close()
+}
+
+// unsyncable reports whether an error says that a folder cannot be synced at all: not
+// every system can, nor for a folder that may be written but not read.
+func unsyncable(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, fs.ErrPermission)
 }
 
 // during is r until ctx ends.
