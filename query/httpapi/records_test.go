@@ -57,6 +57,8 @@ func TestEntries(t *testing.T) {
 		count(t, 0, "/entries?in=email&topic=security")
 		count(t, 1, "/entries?in=email&topic=application")
 		count(t, 3, "/entries?kind=line&projectId=98765-9876-9875&projectid=98765-9876-9875")
+		count(t, 3, "/entries?kind=line&projectid=98765-9876-9875")
+		count(t, 0, "/entries?projectid=another")
 	})
 	t.Run("conditions as text", func(t *testing.T) {
 		count(t, 1, "/entries?q="+url.QueryEscape(`kind:line sku:examplesku`))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +37,32 @@ func (s *server) changed(t testing.TB, body string) map[string]any {
 	a := put(t, s, body)
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	return decode(t, a.body)["data"].(map[string]any)
+}
+
+// TestSettingsThatCannotBeKept: they are refused and put back, all of them.
+func TestSettingsThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store, err := logger.Open(dir, &logger.Options{KeepSettings: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	problems := 0
+	h := handler(t, store.Query(), store, func(o *httpapi.Options) { o.OnProblem = func(error) { problems++ } })
+	old := logger.FileRule{Levels: levels.AtLeast(levels.Warn)}
+	require.NoError(t, store.SetFileRule(t.Context(), "email", old))
+	kept := filepath.Join(dir, ".journal", "settings.json")
+	require.NoError(t, os.Remove(kept))
+	require.NoError(t, os.MkdirAll(filepath.Join(kept, "folder"), 0o700)) // nothing can be put in its place
+	refusal(t, http.StatusInternalServerError, put(t, h, `{"files":{"email":{"copies":1},"database":{"copies":2}},"scopes":[{"level":"error"}]}`))
+	require.Equal(t, 1, problems, "the host hears why")
+	require.Equal(t, old, store.FileRule("email"))
+	require.Zero(t, store.FileRule("database"))
+	require.True(t, store.Server("edge-1").Enabled(levels.Info))
+	require.NoError(t, os.RemoveAll(kept))
+	a := put(t, h, `{"files":{"email":{"copies":1}}}`)
+	require.Equal(t, http.StatusOK, a.status)
+	require.Equal(t, do(t, h, http.MethodGet, "/settings", "").header.Get("ETag"), a.header.Get("ETag"), "the tag of what holds now")
+	require.Equal(t, 1, store.FileRule("email").Rotation.MaxFiles)
 }
 
 func TestSettings(t *testing.T) {
@@ -93,6 +121,10 @@ func TestSettings(t *testing.T) {
 		s.changed(t, `{"scopes":[{"server":"edge-1","service":"orders","operation":"f","level":"DEBUG"}]}`)
 		require.Equal(t, levels.Setting{Level: levels.Debug, Lines: true, Capture: true},
 			s.Levels().Effective(levels.Scope{Server: "edge-1", Service: "orders", Operation: "f", Action: "a"}))
+		s.changed(t, `{"scopes":[{"server":"edge-1","level":"ERROR","lines":false,"capture":false}]}`)
+		s.changed(t, `{"scopes":[{"server":"edge-1","level":"ERROR"}]}`)
+		require.Equal(t, levels.Setting{Level: levels.Error, Lines: true, Capture: true},
+			s.Levels().Effective(levels.Scope{Server: "edge-1"}), "what a scope does not say any more follows the one above")
 		s.changed(t, `{"scopes":[]}`)
 	})
 	t.Run("R5.4 http: level, copies, size, age and total of a file; what is left out stays", func(t *testing.T) {
