@@ -280,6 +280,7 @@ func TestForwarded(t *testing.T) {
 		{"zone", "X-Forwarded-For", "10.0.0.1:1", []string{"fe80::1%eth0"}, "fe80::1", "forwarded"},
 		{"too many", "X-Forwarded-For", "10.0.0.1:1", []string{long}, "10.0.0.9", "forwarded"},
 		{"rfc 7239", "Forwarded", "[2001:db8:1::1]:1", []string{`for=1.1.1.1;proto=http, For="[2001:db8:2::7]:4711";by=x`}, "2001:db8:2::7", "forwarded"},
+		{"rfc 7239 without a port", "Forwarded", "10.0.0.1:1", []string{`for="[2001:db8:2::7]"`}, "2001:db8:2::7", "forwarded"},
 		{"rfc 7239 hidden", "Forwarded", "10.0.0.1:1", []string{`for=_hidden`}, "10.0.0.1", "malformed"},
 		{"rfc 7239 forged in quotes", "Forwarded", "10.0.0.1:1", []string{`for=198.51.100.1;host="a;for=1.1.1.1";proto=http`}, "198.51.100.1", "forwarded"},
 		{"rfc 7239 forged before", "Forwarded", "10.0.0.1:1", []string{`host="a;for=1.1.1.1;b";for=198.51.100.1`}, "198.51.100.1", "forwarded"},
@@ -364,7 +365,10 @@ func TestLongTexts(t *testing.T) {
 	req.Header.Set("User-Agent", strings.Repeat("é", 2000))
 	rec, _ := serve(t, nil, req, func(_ http.ResponseWriter, r *http.Request) {
 		access.SetMemo(r.Context(), strings.Repeat("m", 1<<20))
+		access.SetAccount(r.Context(), strings.Repeat("a", 1025), strings.Repeat("t", 1024))
 	})
+	require.Len(t, rec.Account, 1024)
+	require.Len(t, rec.Tenant, 1024)
 	require.Len(t, rec.Path, 4096)
 	require.Len(t, rec.UserAgent, 1024)
 	require.Len(t, rec.Memo, 4096)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -136,4 +137,54 @@ func TestAbilitiesOfAServersWriter(t *testing.T) {
 		require.True(t, <-gone)
 		require.ErrorIs(t, w.(http.Pusher).Push("/style.css", nil), http.ErrNotSupported)
 	})
+}
+
+// TestWhatTheHandlerSays: of an answer without WriteHeader the status is out with its first
+// byte, however that is written; its bytes and its time are counted.
+func TestWhatTheHandlerSays(t *testing.T) {
+	for name, write := range map[string]func(w http.ResponseWriter){
+		"Write":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("12345")) },
+		"WriteString": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "12345") },
+		"ReadFrom":    func(w http.ResponseWriter) { _, _ = io.Copy(w, struct{ io.Reader }{strings.NewReader("12345")}) },
+		"Flush":       func(w http.ResponseWriter) { w.(http.Flusher).Flush(); _, _ = io.WriteString(w, "12345") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 11, 21, 2, 3, 4, 0, time.UTC)
+			var b book
+			o := &access.Options{RequestIDHeader: "x-trace-id", Clock: func() time.Time { return now },
+				Attributes: func(r *http.Request) map[string]string { return map[string]string{"shop": r.Header.Get("Shop")} }}
+			server := httptest.NewServer(access.New(b.add, o).Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				now = now.Add(7 * time.Second)
+				write(w)
+				panic(http.ErrAbortHandler)
+			})))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+			require.NoError(t, err)
+			req.Header.Set("Shop", "zurich")
+			req.Header.Set("X-Trace-Id", "t-1")
+			if resp, err := server.Client().Do(req); err == nil {
+				_ = resp.Body.Close()
+			}
+			server.Close()
+			rec := b.last(t)
+			require.Equal(t, http.StatusOK, rec.Status)
+			require.EqualValues(t, 5, rec.Bytes)
+			require.Equal(t, 7*time.Second, rec.Duration)
+			require.Equal(t, "t-1", rec.RequestID)
+			require.Equal(t, map[string]string{"shop": "zurich"}, rec.Attributes)
+		})
+	}
+}
+
+// A record that the host makes has the time that it says, or that of now.
+func TestRecordOfTheHost(t *testing.T) {
+	at := time.Date(2026, 11, 21, 2, 3, 4, 0, time.UTC)
+	var b book
+	r := access.New(b.add, &access.Options{Clock: func() time.Time { return at }})
+	r.Record(access.Record{Path: "/a"})
+	require.Equal(t, at, b.last(t).Time)
+	r.Record(access.Record{Path: "/b", Time: at.Add(-time.Hour)})
+	require.Equal(t, at.Add(-time.Hour), b.last(t).Time)
+	(*access.Recorder)(nil).Record(access.Record{})
+	require.Len(t, b.all, 2)
 }
