@@ -86,6 +86,8 @@ func TestFilesBySubject(t *testing.T) {
 			l.Error("error")
 		}
 		require.False(t, server.To(logger.FileEmail).Enabled(levels.Info))
+		require.True(t, server.To("crm").Enabled(zap.DPanicLevel), "it counts as error")
+		require.False(t, server.To("crm").Enabled(levels.Fatal))
 		require.Equal(t, []string{"warn", "error"}, messages(records(t, store, query.Filter{Files: []string{"email"}})))
 		require.Equal(t, []string{"debug", "error"}, messages(records(t, store, query.Filter{Files: []string{"crm"}})))
 		require.Equal(t, []string{"debug", "info", "warn", "error"}, messages(records(t, store, query.Filter{Topic: "application", Files: []string{"application"}})))

@@ -161,6 +161,9 @@ func TestNil(t *testing.T) {
 		_, run := store.Server("a", nil).Service("b", nil).Operation("c", nil).Start(noContext, nil)
 		run.End(nil)
 		require.Equal(t, query.Succeeded, mainLog(t, store, run.ID()).Outcome)
+		ctx, _, err := store.Server("a").Service("b").Operation("c").Resume(noContext, "unknown")
+		require.ErrorIs(t, err, logger.ErrRunUnknown)
+		require.NotNil(t, ctx)
 	})
 }
 

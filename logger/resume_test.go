@@ -1,6 +1,7 @@
 package logger_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/steplog/steplog/internal/vfs"
@@ -116,6 +117,41 @@ func TestDeadProcess(t *testing.T) {
 				require.Equal(t, 1, starts, "no second start")
 			})
 		}
+	})
+	t.Run("R2.8 library: the end of a run that went on says what its start said, when that is deleted", func(t *testing.T) {
+		store := open(t, die(t), nil)
+		before := mainLog(t, store, "open")
+		require.NoError(t, store.Rotate(t.Context(), logger.FileUsage))
+		_, run, err := operation(store).Resume(t.Context(), "open")
+		require.NoError(t, err)
+		run.End(nil)
+		infos, err := store.Files().List()
+		require.NoError(t, err)
+		for _, info := range infos {
+			if info.Log == logger.FileUsage && !info.Active {
+				require.NoError(t, store.Files().Delete(t.Context(), info.Name))
+			}
+		}
+		all := records(t, store, query.Filter{Run: "open", Kinds: []query.Kind{query.KindRun}})
+		require.Equal(t, []string{"run resumed", "run succeeded"}, messages(all))
+		after := mainLog(t, store, "open")
+		require.Equal(t, query.Succeeded, after.Outcome)
+		require.Equal(t, before.ID, after.ID)
+		require.Equal(t, "p-1", after.Project)
+		require.Equal(t, before.Started, after.Started)
+		require.Equal(t, before.Counts, after.Counts)
+	})
+	t.Run("R2.8 library: an id that is too long is known by its whole and by its short form", func(t *testing.T) {
+		store := open(t, vfs.NewMem(), nil)
+		id := strings.Repeat("r", 2000)
+		_, run := operation(store).Start(t.Context(), logger.ID(id))
+		for _, form := range []string{id, run.ID()} {
+			_, same, err := operation(store).Resume(t.Context(), form)
+			require.NoError(t, err)
+			require.Equal(t, run.ID(), same.ID())
+		}
+		require.Less(t, len(run.ID()), 1025)
+		run.End(nil)
 	})
 	t.Run("R2.8 library: Start with the id goes on as well", func(t *testing.T) {
 		store := open(t, die(t), nil)
