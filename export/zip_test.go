@@ -352,6 +352,35 @@ func TestFiles(t *testing.T) {
 		require.Equal(t, "user.log", entries[1].name)
 	})
 
+	t.Run("a file that cannot be read to its end is an error, which names it", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		s, err := logger.Open(dir, &logger.Options{OnProblem: func(error) {}})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, s.Close()) }()
+		for i := range 1000 {
+			s.Server("edge-1").To("email").Info(fmt.Sprint("mail ", i))
+		}
+		require.NoError(t, s.Rotate(t.Context(), "email"))
+		var packed []string
+		require.Eventually(t, func() bool {
+			packed, err = filepath.Glob(filepath.Join(dir, "email-*.log.gz"))
+			require.NoError(t, err)
+			return len(packed) == 1
+		}, waitFor, tick)
+		b, err := os.ReadFile(packed[0])
+		require.NoError(t, err)
+		for name, damaged := range map[string][]byte{
+			"a block": append(append(bytes.Clone(b[:len(b)/2]), make([]byte, 50)...), b[len(b)/2+50:]...), "its end": b[:len(b)*2/3], "all": nil,
+		} {
+			require.NoError(t, os.WriteFile(packed[0], damaged, 0o600))
+			err := export.Files(t.Context(), io.Discard, s.Files(), filepath.Base(packed[0]))
+			require.ErrorContains(t, err, filepath.Base(packed[0]), name)
+			require.Error(t, export.Files(t.Context(), io.Discard, s.Files()), name)
+			require.Error(t, export.FilesOf(t.Context(), io.Discard, s.Files(), func(string) bool { return true }), name)
+		}
+	})
+
 	t.Run("names that are not in the list are not found", func(t *testing.T) {
 		t.Parallel()
 		s := newStore(t)
