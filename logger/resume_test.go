@@ -119,7 +119,9 @@ func TestDeadProcess(t *testing.T) {
 		}
 	})
 	t.Run("R2.8 library: the end of a run that went on says what its start said, when that is deleted", func(t *testing.T) {
-		store := open(t, die(t), nil)
+		disk := die(t)
+		store, err := logger.OpenFS(disk, "logs", nil)
+		require.NoError(t, err)
 		before := mainLog(t, store, "open")
 		require.NoError(t, store.Rotate(t.Context(), logger.FileUsage))
 		_, run, err := operation(store).Resume(t.Context(), "open")
@@ -132,6 +134,9 @@ func TestDeadProcess(t *testing.T) {
 				require.NoError(t, store.Files().Delete(t.Context(), info.Name))
 			}
 		}
+		require.NoError(t, store.Close())
+		require.NoError(t, disk.Remove("logs/.journal/tables")) // what is known is what the text says
+		store = open(t, disk, nil)
 		all := records(t, store, query.Filter{Run: "open", Kinds: []query.Kind{query.KindRun}})
 		require.Equal(t, []string{"run resumed", "run succeeded"}, messages(all))
 		after := mainLog(t, store, "open")
