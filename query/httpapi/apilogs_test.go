@@ -214,6 +214,17 @@ func TestWhoMay(t *testing.T) {
 		require.Contains(t, as(t, "limited", "/entries").body, "run-of-p-2")
 		count := decode(t, as(t, "limited", "/entries").body)["data"].(map[string]any)["total"]
 		require.Equal(t, json.Number("10"), count, "start and end of run and step, and a line, of two runs")
+		buckets := decode(t, as(t, "limited", "/histogram?buckets=1").body)["data"].(map[string]any)["buckets"].([]any)
+		require.Len(t, buckets, 1)
+		require.Equal(t, json.Number("10"), buckets[0].(map[string]any)["count"])
+		tail := listen(t, live(t, s).URL+"/tail?kind=line&backfill=10", "Authorization", "Bearer limited")
+		require.Equal(t, "of p-1", tail.message())
+		require.Equal(t, "of p-2", tail.message())
+		for _, project := range []string{"p-3", "p-2"} { // and of what comes
+			ctx, _ := s.Server("edge-1").Service("orders").Operation("g").Start(t.Context(), logger.Project(project))
+			logger.FromContext(ctx).Info("later of " + project)
+		}
+		require.Equal(t, "later of p-2", tail.message())
 		for _, target := range []string{"/runs/run-of-p-3/steps", "/logs?projectid=p-3&flowId=f&log_type=1", "/logs?projectid=p-3&flowId=f&log_type=2",
 			"/logs?projectid=p-3&flowId=f&log_type=3"} {
 			refusal(t, http.StatusNotFound, as(t, "limited", target))
