@@ -2,13 +2,17 @@ package vfs_test
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/steplog/steplog/internal/vfs"
 )
@@ -54,6 +58,48 @@ func TestOSLockIsGivenBackWhileAProcessStarts(t *testing.T) {
 	again, err := vfs.OS().Lock(name)
 	require.NoError(t, err)
 	require.NoError(t, again.Close())
+}
+
+// A kernel, or a filter of system calls, that is older than renameat2 says ENOSYS, and a
+// filter that lists what is allowed most often EPERM.
+func TestOSRenamesWithoutTheCallForIt(t *testing.T) {
+	for _, refusal := range []syscall.Errno{unix.ENOSYS, unix.EPERM} {
+		dir := t.TempDir()
+		from, to := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+		require.NoError(t, os.WriteFile(from, []byte("a"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "there"), []byte("there"), 0o600))
+		onto, renamed := make(chan error, 1), make(chan error, 1)
+		go func() {
+			runtime.LockOSThread() // for good: the thread ends here, and the filter with it
+			if err := refuse(unix.SYS_RENAMEAT2, refusal); err != nil {
+				onto <- err
+				return
+			}
+			onto <- vfs.OS().RenameNew(from, filepath.Join(dir, "there"))
+			renamed <- vfs.OS().RenameNew(from, to)
+		}()
+		require.ErrorIs(t, <-onto, fs.ErrExist)
+		require.NoError(t, <-renamed)
+		content, err := os.ReadFile(to)
+		require.NoError(t, err)
+		require.Equal(t, "a", string(content))
+		require.NoFileExists(t, from)
+	}
+}
+
+// refuse has a system call fail for the thread that calls it; see seccomp(2).
+func refuse(call uint32, err syscall.Errno) error {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the call's number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: call},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(err)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 }
 
 func TestOSKind(t *testing.T) {
