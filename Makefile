@@ -33,9 +33,10 @@ vet: ## go vet on the workspace
 	go vet work
 
 .PHONY: vet-platforms
-vet-platforms: ## go vet for darwin and windows
+vet-platforms: ## go vet for darwin, windows and 32 bits
 	GOOS=darwin go vet ./...
 	GOOS=windows go vet ./...
+	GOOS=linux GOARCH=386 go vet ./...
 
 .PHONY: staticcheck
 staticcheck: .bin/staticcheck ## staticcheck, in the version that .ci/lint pins

@@ -356,7 +356,7 @@ func TestAuditDiff(t *testing.T) {
 		ID    string         `json:"id"`
 		Props map[string]any `json:"props"`
 	}
-	before := map[string]any{"name": "Sync", "limit": 9007199254740993, "password": "old", "pin": 1,
+	before := map[string]any{"name": "Sync", "limit": int64(9007199254740993), "password": "old", "pin": 1,
 		"nodes": []node{{"a", map[string]any{"url": "http://x"}}, {"b", nil}}}
 	after := map[string]any{"name": "Sync prices", "limit": int64(9007199254740992), "password": "new", "pin": 2, "note": "uses " + canary,
 		"nodes": []node{{"b", nil}, {"a", map[string]any{"url": "http://y"}}}}

@@ -65,7 +65,7 @@ func TestHeadTailLines(t *testing.T) {
 				got, err = d.Tail(name, k)
 				same(shown[max(0, n-k):], got, err)
 			}
-			for _, at := range []int{1, 2, 1000, 3001, 3002, 3003, n, n + 1, 1 << 40} {
+			for _, at := range []int{1, 2, 1000, 3001, 3002, 3003, n, n + 1, 1 << 30} {
 				got, err := d.Lines(name, at, 3)
 				same(shown[min(at-1, n):min(at+2, n)], got, err)
 			}

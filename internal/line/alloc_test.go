@@ -28,7 +28,7 @@ func TestAllocations(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(1000, func() {
 			en := line.Entry{Time: testTime, Kind: line.KindLine, Identity: id, Context: c, Message: "fetched\n", Label: "x", Topic: "y"}
 			fields := [...]zap.Field{
-				zap.String("s", "text"), zap.Int("i", 1<<40), zap.Uint8("u", 7), zap.Bool("b", true), zap.Float64("f", 1.0/3),
+				zap.String("s", "text"), zap.Int64("i", 1<<40), zap.Uint8("u", 7), zap.Bool("b", true), zap.Float64("f", 1.0/3),
 				zap.Duration("d", time.Second), zap.Time("t", testTime), zap.Error(err), line.Code("E1"), line.Topic("z"),
 				zap.Namespace("n"), zap.Float32("g", 0.1), zap.NamedError("second", err),
 			}

@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 )
 
 // Ext is the ending of a sidecar's name, after the plain name of its text.
@@ -87,7 +88,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli) // immutable
 // Limits of what is sealed and read. They are part of the format.
 const (
 	maxRows = 1 << 28
-	maxText = 1<<32 - 1
+	maxText = min(1<<32-1, math.MaxInt) // a text is one slice
 	// FrameRows is how many rows a frame has: few enough that the rows at the
 	// two ends of a time range are looked at one by one, many enough that a
 	// frame's header costs a small part of a byte a row.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -68,7 +69,7 @@ func (q *request) flowLogs() error {
 	p.required("log_type")
 	kind := p.number("log_type", 0, document.TypeMain, document.TypeLine)
 	limit, page := p.number("limit", 25, 1, 100), p.number("page", 1, 1, maxPosition)
-	f.paging = query.Paging{Limit: limit, Offset: (page - 1) * limit, AsOf: p.snapshot()}
+	f.paging = query.Paging{Limit: limit, Offset: min(page-1, math.MaxInt/limit) * limit, AsOf: p.snapshot()}
 	if kind != document.TypeLine && f.where.Op != query.OpEvery {
 		p.wrong(bad("search_field.1", "'search_field.N' can be used with line logs only, log_type=3."))
 	}

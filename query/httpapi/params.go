@@ -23,7 +23,7 @@ const (
 	maxConditions = 4096
 	maxFields     = 32 // pairs of search_field and field
 	maxID         = 1<<53 - 1
-	maxPosition   = 1_000_000_000 // of pages, offsets and lines: beyond any log, and safe to multiply
+	maxPosition   = 1_000_000_000 // of pages, offsets and lines: beyond any log
 )
 
 // params reads the parameters of a request. The first thing that is wrong is
@@ -139,7 +139,7 @@ func (p *params) id(name string) uint64 {
 	}
 	id, ok := parseID(p.values.Get(name))
 	if !ok {
-		p.wrong(bad(name, "'%s' must be the id of a record: a whole number from 1 to %d.", name, maxID))
+		p.wrong(bad(name, "'%s' must be the id of a record: a whole number from 1 to %d.", name, uint64(maxID)))
 	}
 	return id
 }

@@ -2,6 +2,7 @@ package querytest
 
 import (
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -138,7 +139,7 @@ func checkInvalidPaging(t *testing.T, e *query.Engine) {
 func checkInvalidOptions(t *testing.T, e *query.Engine) {
 	ctx := t.Context()
 	for _, o := range []query.TailOptions{{Backlog: -1}, {Backlog: query.MaxLimit + 1}, {Backlog: 1, After: 1}, {MaxLag: -1},
-		{MaxLag: 1 << 40}} {
+		{MaxLag: math.MaxInt}} {
 		n := 0
 		for _, err := range e.Tail(ctx, query.Filter{}, o) {
 			wrong(t, err)
