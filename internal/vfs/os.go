@@ -158,10 +158,14 @@ func (o osFS) MkdirAll(name string, perm fs.FileMode) error {
 	if serr == nil && fi.IsDir() {
 		return nil // another process was faster
 	}
-	if errors.Is(err, fs.ErrExist) && errors.Is(serr, fs.ErrNotExist) {
-		if fi, lerr := os.Lstat(name); lerr == nil && fi.Mode()&fs.ModeSymlink != 0 {
-			return &fs.PathError{Op: "mkdir", Path: name, Err: errNowhere{}}
-		}
+	if !errors.Is(err, fs.ErrExist) || serr == nil {
+		return err
+	}
+	if !errors.Is(serr, fs.ErrNotExist) {
+		return serr // as that of a mount whose server is gone
+	}
+	if fi, lerr := os.Lstat(name); lerr == nil && fi.Mode()&fs.ModeSymlink != 0 {
+		return &fs.PathError{Op: "mkdir", Path: name, Err: errNowhere{}}
 	}
 	return err
 }

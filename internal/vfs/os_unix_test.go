@@ -178,6 +178,19 @@ func TestOSMkdirAllOfALinkToNothing(t *testing.T) {
 
 // Where a file cannot have two names it is renamed all the same, and replaces nothing. No
 // file system at hand has no links at all, but none lets a folder have two names.
+// What is there and cannot be looked at, as a mount whose server is gone, is called what it
+// is, and not that something is there.
+func TestOSMkdirAllOfWhatCannotBeLookedAt(t *testing.T) {
+	loop := filepath.Join(t.TempDir(), "loop")
+	require.NoError(t, os.Symlink(loop, loop))
+	for _, name := range []string{loop, filepath.Join(loop, "log")} {
+		err := vfs.OS().MkdirAll(name, 0o700)
+		require.ErrorIs(t, err, syscall.ELOOP)
+		require.NotErrorIs(t, err, fs.ErrExist)
+		require.ErrorContains(t, err, loop+": ")
+	}
+}
+
 func TestOSRenameWithoutLinks(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
