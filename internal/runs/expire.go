@@ -24,6 +24,7 @@ func (h *history) expire(file uint32, going bool) {
 		default:
 			r = h.revive(slot)
 		}
+		r.touch()
 		stays := !going && !r.state.Ended
 		if r.last == file && !stays {
 			h.removeLive(r)
@@ -58,6 +59,7 @@ func (h *history) moved(from, to uint32) {
 			}
 			r = h.revive(slot)
 		}
+		r.touch()
 		if r.last == from {
 			r.last = to
 		}

@@ -9,3 +9,10 @@ func (t *Table) Bytes() (n int) {
 	}
 	return n
 }
+
+// Settling reports whether a run is being packed. It takes the mutex.
+func (t *Table) Settling() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.history.idle) == 0 && len(t.history.live)+len(t.history.steps) > 0
+}

@@ -16,12 +16,11 @@ import (
 //     to. It goes on, or somebody logged for it a moment ago. [history.enter] begins it.
 //   - packed: some bytes in an arena, which its ids are found in. It is over.
 //
-// [history.noteIdle] remembers a live run that may be over, [history.settle] has
-// [history.packRun] pack those that are. [history.revive] makes one live again because
-// something about it changes, by what liveRun and liveStep; [history.unpackRun] makes an
-// object for somebody to look at, and the run stays packed. It ends with
-// [history.dismiss]. What is counted for runs and steps that have no record is not here:
-// it is aside, in Table.unlinked and Table.stray.
+// [history.noteIdle] remembers a live run that may be over, a [settler] packs those that
+// are. [history.revive] makes one live again because something about it changes, by what
+// liveRun and liveStep; [history.unpackRun] makes an object for somebody to look at, and
+// the run stays packed. It ends with [history.dismiss]. What is counted for runs and steps
+// that have no record is not here: it is aside, in Table.unlinked and Table.stray.
 //
 // Table.mu guards it.
 type history struct {
@@ -36,6 +35,7 @@ type history struct {
 	runs      map[string]*Run  // that are live, by id
 	steps     map[string]*Step // of those, and of runs whose records are not known
 	idle      []*Run           // live ones that may be over, oldest first
+	entering  map[uint32]*Run  // that were packed, by slot, until the ids of their steps are in packedIDs
 	going     []uint32         // runs that have not ended, between load and loaded
 	peak      int              // how many runs and steps the maps were made for
 	ticks     uint32           // counts how often it was looked for those
@@ -80,7 +80,8 @@ type runScope struct {
 func newHistory(t *Table) *history {
 	h := &history{
 		t: t, packedIDs: newIDIndex(newIDSeed()), texts: newTexts(),
-		live: map[uint32]*Run{}, runs: map[string]*Run{}, steps: map[string]*Step{}, byScope: map[line.Identity]*runScope{},
+		live: map[uint32]*Run{}, runs: map[string]*Run{}, steps: map[string]*Step{}, entering: map[uint32]*Run{},
+		byScope: map[line.Identity]*runScope{},
 	}
 	h.packed = newArena(func(slot uint32, to place) { h.row(slot).packed = to })
 	for i := range h.lists {
@@ -259,7 +260,7 @@ func (h *history) run(id string) *Run {
 // step does the same for a step.
 func (h *history) step(id string) *Step {
 	h.t.mu.Lock()
-	if s := h.steps[id]; s != nil {
+	if s := h.object(id); s != nil {
 		h.t.mu.Unlock()
 		return s
 	}
@@ -269,6 +270,15 @@ func (h *history) step(id string) *Step {
 		return nil
 	}
 	return stepWith(h.unpackRun(slot, new(Reading)), id)
+}
+
+// object returns a step that is an object, and not one of a run that was packed a moment
+// ago.
+func (h *history) object(id string) *Step {
+	if s := h.steps[id]; s != nil && (s.run == nil || !s.run.packed) {
+		return s
+	}
+	return nil
 }
 
 func stepWith(r *Run, id string) *Step {
@@ -288,16 +298,20 @@ func (h *history) liveRun(id string) *Run {
 			r = h.revive(slot)
 		}
 	}
+	r.touch()
 	return r
 }
 
 // liveStep does the same for a step.
 func (h *history) liveStep(id string) *Step {
-	s := h.steps[id]
+	s := h.object(id)
 	if s == nil {
 		if slot, ok := h.findStep(id); ok {
 			s = stepWith(h.revive(slot), id)
 		}
+	}
+	if s != nil {
+		s.run.touch()
 	}
 	return s
 }
@@ -316,6 +330,9 @@ func (h *history) findRun(id string) (uint32, bool) {
 func (h *history) findStep(id string) (uint32, bool) {
 	if id == "" {
 		return 0, false
+	}
+	if s := h.steps[id]; s != nil && s.run != nil && h.entering[s.run.slot] == s.run {
+		return s.run.slot, true
 	}
 	var buf [64]byte
 	kept := appendID(buf[:0], id)
@@ -337,7 +354,7 @@ func (h *history) knowsRun(id string) bool {
 
 func (h *history) knowsStep(id string) bool {
 	_, over := h.findStep(id)
-	return over || h.steps[id] != nil
+	return over || h.object(id) != nil
 }
 
 func (h *history) openSlot(slot uint32) packedRun {
@@ -395,6 +412,7 @@ func (h *history) dropPacked(slot uint32) {
 	for range p.steps {
 		h.packedIDs.remove(p.ids.id(), slot)
 	}
+	delete(h.entering, slot)
 	row := h.row(slot)
 	h.packed.drop(row.packed)
 	row.packed = place{}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
@@ -16,14 +17,7 @@ import (
 // waits, while it is made and its steps are read: most of the time it is free.
 func TestLongRun(t *testing.T) {
 	const steps = 5_000
-	f := newFed()
-	f.record(1, run("over"), start)
-	for n := range steps {
-		s := step("over", fmt.Sprint("over/", n))
-		f.record(1, s, start)
-		f.record(1, s, end)
-	}
-	f.record(1, run("over"), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+	f := longRun(steps)
 	f.Settle(true)
 	v := f.view()
 	over, ok := v.Row("over")
@@ -60,5 +54,76 @@ func TestLongRun(t *testing.T) {
 			<-done
 			require.Greater(t, free, held)
 		})
+	}
+}
+
+// longRun returns a table of one run that is over, with so many steps.
+func longRun(steps int) *fed {
+	f := newFed()
+	f.record(1, run("over"), start)
+	for n := range steps {
+		s := step("over", fmt.Sprint("over/", n))
+		f.record(1, s, start)
+		f.record(1, s, end)
+	}
+	f.record(1, run("over"), line.Lifecycle{Phase: line.PhaseEnd, Outcome: "succeeded"})
+	return f
+}
+
+// Others get the mutex many times while a run with very many steps is packed.
+func TestLongRunIsPacked(t *testing.T) {
+	f := longRun(5_000)
+	var over atomic.Bool
+	go func() {
+		f.Settle(true)
+		over.Store(true)
+	}()
+	free := 0
+	for !over.Load() {
+		if f.Settling() {
+			free++
+		}
+	}
+	require.Greater(t, free, 20)
+	live, objects, _ := f.Held()
+	require.Zero(t, live+objects)
+	require.Equal(t, 5_000, len(f.Run("over").Steps()))
+	require.Equal(t, "over/4711", f.Step("over/4711").Identity.Step)
+}
+
+// What happens to a run while it is packed is lost neither by the run nor by its steps.
+func TestLongRunChangesWhilePacked(t *testing.T) {
+	const steps = 1_000
+	f := longRun(steps)
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			f.Settle(true)
+		}
+	}()
+	lines, more := map[string]int64{}, 0
+	for n := range 100 {
+		id := fmt.Sprint("over/", n*n%steps)
+		if f.line(step("over", id), zapcore.InfoLevel); n%10 == 0 {
+			f.record(1, step("over", fmt.Sprint("late/", n)), start)
+			more++
+		}
+		lines[id]++
+		require.Equal(t, id, f.Step(id).Identity.Step)
+		require.EqualValues(t, n+1, f.Run("over").State().Lines[2])
+		for range n % 7 * 3 {
+			f.Held() // lets the other go on
+		}
+	}
+	stop.Store(true)
+	<-done
+	f.Settle(true)
+	live, objects, _ := f.Held()
+	require.Zero(t, live+objects)
+	require.Equal(t, steps+more, len(f.Run("over").Steps()))
+	for id, n := range lines {
+		require.Equal(t, n, f.Step(id).State().Lines[2], id)
 	}
 }

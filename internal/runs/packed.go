@@ -227,16 +227,21 @@ func (r *relatives) texts() (ids [3]string) {
 	return ids
 }
 
-// encode writes a run and its steps.
-func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
+// encode writes a run and its steps; false where it changes meanwhile.
+func (h *history) encode(b []byte, r *Run, row *runRow, settling *settler) ([]byte, bool) {
 	steps := r.ordered()
 	b = appendID(b, r.Identity.Run)
 	b = binary.AppendUvarint(b, uint64(len(steps)))
 	if len(steps) > 0 {
-		b = h.appendStepSum(b, row, steps)
+		var same bool
+		if b, same = h.appendStepSum(b, row, steps, settling); !same {
+			return b, false
+		}
 	}
 	for _, s := range steps {
-		b = appendID(b, s.Identity.Step)
+		if b = appendID(b, s.Identity.Step); !settling.on() {
+			return b, false
+		}
 	}
 	b = binary.AppendVarint(b, int64(row.hi)-int64(r.last))
 	b = appendRelatives(b, r.Identity)
@@ -264,9 +269,11 @@ func (h *history) encode(b []byte, r *Run, row *runRow) []byte {
 		b = h.texts.append(b, id.ActionName, true)
 		b = binary.AppendVarint(b, int64(id.Attempt))
 		b = binary.AppendVarint(b, int64(row.hi)-int64(s.last))
-		b = h.appendExecution(b, started, &s.Start, &s.state)
+		if b = h.appendExecution(b, started, &s.Start, &s.state); !settling.on() {
+			return b, false
+		}
 	}
-	return b
+	return b, true
 }
 
 // packedRun takes the bytes of a run apart.

@@ -31,8 +31,10 @@ type Run struct {
 	last      uint32   // the file with its last record
 	slot      uint32   // in the history
 	owners    []*Owner // that have it
+	packed    bool     // it is not live any more: bytes tell of it
 	idle      bool     // in history.idle
 	idleSince uint32   // history.ticks when it got there
+	touched   uint32   // counts who may have changed it or its steps, but owners that have it
 }
 
 // Step is a step as its records tell it. It is safe for concurrent use.

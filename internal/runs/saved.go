@@ -47,12 +47,12 @@ func (t *Table) Cut(most int) (*Cut, bool) {
 		if r == nil {
 			continue
 		}
-		if !r.packable() {
+		if !r.packable(nil) {
 			return nil, false
 		}
-		h.span(r, &c.runs[i])
+		h.span(r, &c.runs[i], nil)
 		c.runs[i].steps = uint32(len(r.steps))
-		c.live[slot] = h.encode(nil, r, &c.runs[i])
+		c.live[slot], _ = h.encode(nil, r, &c.runs[i], nil)
 	}
 	c.chunks = make([][]byte, len(h.packed.chunks))
 	for i, chunk := range h.packed.chunks {

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"maps"
+	"runtime"
 
 	"github.com/steplog/steplog/internal/line"
 )
@@ -14,26 +15,73 @@ func (h *history) noteIdle(r *Run) {
 	}
 }
 
-// settle packs runs that are over, at most so many, and reports
-// whether there are more to look at. Those that have an owner have to be over since
-// the turn before, unless all are wanted.
-func (h *history) settle(most int, all bool) (more bool) {
-	n := 0
-	for ; n < len(h.idle) && most > 0; n++ {
-		r := h.idle[n]
-		if !all && len(r.owners) > 0 && r.idleSince+1 >= h.ticks {
-			break
-		}
-		if r.idle = false; h.live[r.slot] == r && r.over() {
-			h.packRun(r)
-			most--
-		}
+// settleStep is how many steps and owners are looked at, or runs, before others get the
+// mutex.
+const settleStep = 64
+
+// settler packs runs that are over. Others get the mutex now and then, also in the middle
+// of a run: what they may have changed is packed another time.
+type settler struct {
+	h       *history
+	run     *Run
+	touched uint32 // run.touched when it was begun with
+	changed bool   // it is not as it was then
+	looked  int    // since others had the mutex
+}
+
+// next returns the next run that may be over, nil when there is none. Those that have
+// an owner have to be over since the turn before, unless all are wanted.
+func (s *settler) next(all bool) *Run {
+	h := s.h
+	if h.t.history != h || len(h.idle) == 0 {
+		return nil
 	}
-	if h.idle = h.idle[n:]; len(h.idle) == 0 {
+	r := h.idle[0]
+	if !all && len(r.owners) > 0 && r.idleSince+1 >= h.ticks {
+		return nil
+	}
+	h.idle[0] = nil
+	if h.idle = h.idle[1:]; len(h.idle) == 0 {
 		h.idle = nil
-		h.shrink()
 	}
-	return most == 0
+	r.idle = false
+	return r
+}
+
+// pause lets others have the mutex when it is time, and reports whether they had it.
+func (s *settler) pause() bool {
+	if s.looked++; s.looked < settleStep {
+		return false
+	}
+	s.looked = 0
+	s.h.t.mu.Unlock()
+	runtime.Gosched() // who waits would not get it before this goroutine does
+	s.h.t.mu.Lock()
+	return true
+}
+
+// on is pause in the middle of a run, and reports whether that is as it was. On nil it
+// lets nobody have the mutex.
+func (s *settler) on() bool {
+	if s == nil {
+		return true
+	}
+	if s.pause() {
+		s.changed = s.h.t.history != s.h || s.h.live[s.run.slot] != s.run || s.run.touched != s.touched
+	}
+	return !s.changed
+}
+
+// settle packs a run if it is over, unless it changes meanwhile: then it is packed
+// another time.
+func (s *settler) settle(r *Run) {
+	if s.h.live[r.slot] != r || !r.state.Ended {
+		return
+	}
+	s.run, s.touched, s.changed = r, r.touched, false
+	if s.packRun(); s.changed && s.h.live[r.slot] == r {
+		s.h.noteIdle(r)
+	}
 }
 
 // shrink gives back what maps took for objects that are gone: a map never gets
@@ -47,67 +95,106 @@ func (h *history) shrink() {
 	h.live, h.runs, h.steps = maps.Collect(maps.All(h.live)), maps.Collect(maps.All(h.runs)), maps.Collect(maps.All(h.steps))
 }
 
-// over reports whether a run has ended, and can be packed.
-func (r *Run) over() bool { return r.state.Ended && r.packable() }
+// touch notes that a run, which may be nil, is about to change: who packs it packs it
+// another time.
+func (r *Run) touch() {
+	if r != nil {
+		r.touched++
+	}
+}
 
-// packable reports whether it can be packed, whether it is over or not.
-func (r *Run) packable() bool {
+// packable reports whether a run can be packed, whether it is over or not; false, too,
+// where it changes meanwhile.
+func (r *Run) packable(s *settler) bool {
 	id := r.Identity
 	if id.Step != "" || id.Action != "" || id.ActionName != "" || id.Attempt != 0 || !packable(r.Started, &r.state) {
 		return false
 	}
-	for _, s := range r.steps {
-		if !packable(s.Started, &s.state) {
+	for _, step := range r.steps {
+		if !packable(step.Started, &step.state) || !s.on() {
 			return false
 		}
 	}
 	return true
 }
 
-// packRun has bytes take the place of a live run.
-func (h *history) packRun(r *Run) {
+// packRun has bytes take the place of a live run, if it can be packed and does not
+// change meanwhile.
+func (s *settler) packRun() {
+	h, r := s.h, s.run
 	row := h.row(r.slot)
-	h.span(r, row)
+	if !r.packable(s) || !s.packOwners() || !h.span(r, row, s) {
+		return
+	}
+	buf := h.buf[:0]
+	h.buf = nil // others may pack a run meanwhile
+	buf, ok := h.encode(buf, r, row, s)
+	if cap(buf) <= maxKeptBuf {
+		h.buf = buf
+	}
+	if !ok {
+		return
+	}
 	h.peak = max(h.peak, len(h.runs)+len(h.steps))
-	h.buf = h.encode(h.buf[:0], r, row)
-	row.packed = h.packed.put(r.slot, h.buf)
+	row.packed = h.packed.put(r.slot, buf)
+	r.packed = true
 	delete(h.live, r.slot)
 	delete(h.runs, r.Identity.Run)
-	h.enterIDs(r.slot)
-	for _, o := range r.owners {
-		h.t.packOwner(o)
-	}
-	r.owners = nil
-	for _, s := range r.steps {
-		if h.steps[s.Identity.Step] == s {
-			delete(h.steps, s.Identity.Step)
+	h.packedIDs.add(h.openSlot(r.slot).id, r.slot)
+	s.enterSteps()
+}
+
+// enterSteps has the ids of the steps of a run that was packed find its bytes, and no
+// longer the steps that they were made of, unless the run is live again or gone.
+func (s *settler) enterSteps() {
+	h, r := s.h, s.run
+	var buf [64]byte
+	h.entering[r.slot] = r
+	for _, step := range r.steps {
+		id := step.Identity.Step
+		if h.steps[id] == step {
+			delete(h.steps, id)
 		}
+		if h.entering[r.slot] == r {
+			h.packedIDs.add(appendID(buf[:0], id), r.slot)
+		}
+		s.pause()
 	}
-	if cap(h.buf) > maxKeptBuf {
-		h.buf = nil
+	if h.entering[r.slot] == r {
+		delete(h.entering, r.slot)
 	}
 }
 
-// span fills in what a row says of a packed run.
-func (h *history) span(r *Run, row *runRow) {
-	row.lo, row.hi, row.mixed = r.last, r.last, false
-	for _, s := range r.steps {
-		row.lo, row.hi = min(row.lo, s.last), max(row.hi, s.last)
-		row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
+// packOwners packs the owners of the run; false where that changes meanwhile.
+func (s *settler) packOwners() bool {
+	r := s.run
+	for n := len(r.owners); n > 0; n = len(r.owners) {
+		o := r.owners[n-1]
+		o.leave()
+		s.h.t.packOwner(o)
+		if !s.on() {
+			return false
+		}
 	}
+	r.owners = nil
+	return true
+}
+
+// span fills in what a row says of a packed run; false where that changes meanwhile.
+func (h *history) span(r *Run, row *runRow, s *settler) bool {
+	row.lo, row.hi, row.mixed = r.last, r.last, false
+	for _, step := range r.steps {
+		row.lo, row.hi = min(row.lo, step.last), max(row.hi, step.last)
+		row.mixed = row.mixed || !sameScope(step.Identity, r.Identity)
+		if !s.on() {
+			return false
+		}
+	}
+	return true
 }
 
 // maxKeptBuf is how large a buffer is kept for the next run.
 const maxKeptBuf = 1 << 20
-
-// enterIDs enters the ids of a packed run, and of its steps.
-func (h *history) enterIDs(slot uint32) {
-	p := h.openSlot(slot)
-	h.packedIDs.add(p.id, slot)
-	for range p.steps {
-		h.packedIDs.add(p.ids.id(), slot)
-	}
-}
 
 // sameScope reports whether a step says of its flow what its run does.
 func sameScope(a, b *line.Identity) bool {

@@ -48,16 +48,19 @@ func (v *View) StepSum(run *Row, sum *StepSum) bool {
 	return w.stepSum(h.texts.list, row, sum)
 }
 
-// appendStepSum appends the sum of steps, of which there are some, behind its length:
+// appendStepSum appends the sum of steps, of which there are some, behind its length;
+// false where their run changes meanwhile:
 //
 //	newest seq - the run's | first start - the run's | last start - the run's
 //	| how many counts, 0 for too many | for each: action | class | count
-func (h *history) appendStepSum(b []byte, row *runRow, steps []*Step) []byte {
+func (h *history) appendStepSum(b []byte, row *runRow, steps []*Step, settling *settler) ([]byte, bool) {
 	sum := StepSum{First: math.MaxInt64, Last: math.MinInt64}
 	for _, s := range steps {
 		started := s.Started.UnixNano()
 		sum.Newest, sum.First, sum.Last = max(sum.Newest, s.Seq), min(sum.First, started), max(sum.Last, started)
-		sum.add(s.Identity.Action, s.state.class(0))
+		if sum.add(s.Identity.Action, s.state.class(0)); !settling.on() {
+			return b, false
+		}
 	}
 	if len(sum.Counts) > maxStepCounts {
 		sum.Counts = nil
@@ -76,7 +79,7 @@ func (h *history) appendStepSum(b []byte, row *runRow, steps []*Step) []byte {
 	b = append(b, size[:n]...)
 	copy(b[at+n:], b[at:])
 	copy(b[at:], size[:n])
-	return b
+	return b, true
 }
 
 func (sum *StepSum) add(action string, class Class) {

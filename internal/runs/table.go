@@ -75,18 +75,19 @@ func (t *Table) Tick() {
 	t.Settle(false)
 }
 
-// settleStep is how many runs are written down at a time, so that nobody waits
-// long for the mutex.
-const settleStep = 8
-
 // Settle packs the runs that are over: all of them, or, where
 // somebody may still log for them, those that have been over for a while. It takes
 // the mutex.
 func (t *Table) Settle(all bool) {
-	for more := true; more; {
-		t.mu.Lock()
-		more = t.history.settle(settleStep, all)
-		t.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := settler{h: t.history}
+	for r := s.next(all); r != nil; r = s.next(all) {
+		s.settle(r)
+		s.pause()
+	}
+	if len(s.h.idle) == 0 {
+		s.h.shrink()
 	}
 }
 

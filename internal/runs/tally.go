@@ -114,7 +114,8 @@ func (t *Table) AddTally(id *line.Identity, n *Tally, newest int64) {
 // Saw notes, of a step that goes on, that something was logged for it at a time in Unix
 // nanoseconds, which is asked for only then.
 func (t *Table) Saw(step string, at func() int64) {
-	if s := t.history.steps[step]; s != nil && !s.state.Ended {
+	if s := t.history.object(step); s != nil && !s.state.Ended {
+		s.run.touch()
 		s.state.Seen = max(s.state.Seen, at())
 	}
 }
