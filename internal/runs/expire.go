@@ -1,51 +1,57 @@
 package runs
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // expire gives up the runs and steps of which a file held the last record, and, only if
 // that is wanted, those that go on.
-func (h *history) expire(file uint32, going bool) {
-	gone := false
-	for slot := range h.used {
-		row := h.row(slot)
-		if !row.used {
-			continue
+func (h *history) expire(file uint32, going bool, turns *turns) {
+	var gone []uint32
+	for slot := uint32(0); slot < h.used; slot++ {
+		if h.row(slot).used && h.expireRun(slot, file, going, turns) {
+			gone = append(gone, slot)
 		}
-		r := h.live[slot]
-		switch {
-		case r != nil:
-		case row.lo > file || row.hi < file:
-			continue
-		case row.lo == row.hi:
-			h.dropPacked(slot)
-			h.dismiss(slot)
-			gone = true
-			continue
-		default:
-			r = h.revive(slot)
-		}
-		r.touch()
-		stays := !going && !r.state.Ended
-		if r.last == file && !stays {
-			h.removeLive(r)
-			gone = true
-			continue
-		}
-		kept := slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
-			goes := s.last == file && (s.state.Ended || !stays)
-			if goes && h.steps[s.Identity.Step] == s {
-				delete(h.steps, s.Identity.Step)
-			}
-			return goes
-		})
-		if len(kept) < len(r.steps) {
-			r.steps, r.state.Steps = kept, len(kept)
-			h.changed(r)
-		}
+		turns.pause()
 	}
-	if gone {
-		h.sweep()
+	if len(gone) > 0 {
+		h.sweep(gone, turns)
 	}
+}
+
+// expireRun does so for one run and its steps, and reports whether the run is given up.
+func (h *history) expireRun(slot, file uint32, going bool, turns *turns) (gone bool) {
+	row, r := h.row(slot), h.live[slot]
+	switch {
+	case r != nil:
+	case row.lo > file || row.hi < file:
+		return false
+	case row.lo == row.hi:
+		h.dismiss(slot)
+		h.dropPacked(slot, turns)
+		return true
+	default:
+		r = h.revive(slot)
+	}
+	r.touch()
+	stays := !going && !r.state.Ended
+	if r.last == file && !stays {
+		h.removeLive(r)
+		return true
+	}
+	kept := slices.DeleteFunc(slices.Clone(r.steps), func(s *Step) bool {
+		goes := s.last == file && (s.state.Ended || !stays)
+		if goes && h.steps[s.Identity.Step] == s {
+			delete(h.steps, s.Identity.Step)
+		}
+		return goes
+	})
+	if len(kept) < len(r.steps) {
+		r.steps, r.state.Steps = kept, len(kept)
+		h.changed(r)
+	}
+	return false
 }
 
 // moved notes that the records of one file stand in another now.
@@ -96,16 +102,14 @@ func (h *history) dismiss(slot uint32) {
 
 // sweep takes runs out of the lists that were dismissed, and gives their slots to
 // others.
-func (h *history) sweep() {
-	for _, slot := range h.all.slots {
-		if !h.row(slot).used {
-			h.free = append(h.free, slot)
-		}
-	}
+func (h *history) sweep(gone []uint32, turns *turns) {
 	h.all.sweep(h)
-	for _, lists := range h.lists {
-		for _, l := range lists {
-			l.sweep(h)
+	for i := range h.lists {
+		// Others may add a list meanwhile, for a run that is not among these.
+		for _, value := range slices.Collect(maps.Keys(h.lists[i])) {
+			turns.pause()
+			h.lists[i][value].sweep(h)
 		}
 	}
+	h.free = append(h.free, gone...)
 }

@@ -10,9 +10,9 @@ func (t *Table) Bytes() (n int) {
 	return n
 }
 
-// Settling reports whether a run is being packed. It takes the mutex.
-func (t *Table) Settling() bool {
+// Turns returns how often others got the mutex in the middle of something.
+func (t *Table) Turns() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.history.idle) == 0 && len(t.history.live)+len(t.history.steps) > 0
+	return t.turns
 }

@@ -322,7 +322,7 @@ func (h *history) findRun(id string) (uint32, bool) {
 	kept := appendID(buf[:0], id)
 	return h.packedIDs.find(kept, func(slot uint32) bool {
 		p := h.openSlot(slot)
-		return bytes.Equal(p.id, kept)
+		return p.row.used && bytes.Equal(p.id, kept)
 	})
 }
 
@@ -339,7 +339,7 @@ func (h *history) findStep(id string) (uint32, bool) {
 	return h.packedIDs.find(kept, func(slot uint32) bool {
 		p := h.openSlot(slot)
 		for range p.steps {
-			if bytes.Equal(p.ids.id(), kept) {
+			if p.row.used && bytes.Equal(p.ids.id(), kept) {
 				return true
 			}
 		}
@@ -395,7 +395,7 @@ func (h *history) revive(slot uint32) *Run {
 	in := new(Reading)
 	p := h.openRun(slot, in)
 	r := p.whole(h.t, in)
-	h.dropPacked(slot)
+	h.dropPacked(slot, nil)
 	h.live[slot] = r
 	h.runs[r.Identity.Run] = r
 	for _, s := range r.steps {
@@ -405,16 +405,18 @@ func (h *history) revive(slot uint32) *Run {
 	return r
 }
 
-// dropPacked gives up the bytes of a run that is over, and its ids.
-func (h *history) dropPacked(slot uint32) {
+// dropPacked gives up the bytes of a run that is over, and its ids. With turns, it is one
+// that was dismissed, which nobody finds any more.
+func (h *history) dropPacked(slot uint32, turns *turns) {
+	h.changes++
+	delete(h.entering, slot)
 	p := h.openSlot(slot)
 	h.packedIDs.remove(p.id, slot)
 	for range p.steps {
 		h.packedIDs.remove(p.ids.id(), slot)
+		turns.pause()
 	}
-	delete(h.entering, slot)
 	row := h.row(slot)
 	h.packed.drop(row.packed)
 	row.packed = place{}
-	h.changes++
 }

@@ -70,21 +70,11 @@ func longRun(steps int) *fed {
 	return f
 }
 
-// Others get the mutex many times while a run with very many steps is packed.
+// Others get the mutex now and then while a run with very many steps is packed.
 func TestLongRunIsPacked(t *testing.T) {
 	f := longRun(5_000)
-	var over atomic.Bool
-	go func() {
-		f.Settle(true)
-		over.Store(true)
-	}()
-	free := 0
-	for !over.Load() {
-		if f.Settling() {
-			free++
-		}
-	}
-	require.Greater(t, free, 20)
+	f.Settle(true)
+	require.Greater(t, f.Turns(), 5_000/64)
 	live, objects, _ := f.Held()
 	require.Zero(t, live+objects)
 	require.Equal(t, 5_000, len(f.Run("over").Steps()))
@@ -125,5 +115,68 @@ func TestLongRunChangesWhilePacked(t *testing.T) {
 	require.Equal(t, steps+more, len(f.Run("over").Steps()))
 	for id, n := range lines {
 		require.Equal(t, n, f.Step(id).State().Lines[2], id)
+	}
+}
+
+// Others get the mutex now and then while very many runs expire, or one with very many
+// steps does.
+func TestLongExpiry(t *testing.T) {
+	t.Run("many runs", func(t *testing.T) {
+		const many = 2_000
+		f := newFed()
+		for n := range many {
+			f.record(1, run(fmt.Sprint("over/", n)), start)
+			f.record(1, run(fmt.Sprint("over/", n)), end)
+		}
+		f.Settle(true)
+		before := f.Turns()
+		f.do(func() { f.Expire(1) })
+		require.Greater(t, f.Turns()-before, many/64-1)
+		require.Zero(t, f.view().AllRuns().Len())
+	})
+	t.Run("many steps", func(t *testing.T) {
+		f := longRun(2_000)
+		f.Settle(true)
+		before := f.Turns()
+		f.do(func() { f.Expire(1) })
+		require.Greater(t, f.Turns()-before, 2_000/64-1)
+		require.Nil(t, f.Run("over"))
+		require.Nil(t, f.Step("over/7"))
+	})
+}
+
+// What starts while others expire stays.
+func TestStartWhileOthersExpire(t *testing.T) {
+	f := newFed()
+	for round := range uint32(5) {
+		for n := range 2_000 {
+			id := fmt.Sprint(round, "/old/", n)
+			f.record(round, run(id), start)
+			f.record(round, step(id, id+"/step"), start)
+			f.record(round, run(id), end)
+		}
+		f.Settle(true)
+		var over atomic.Bool
+		go func() {
+			f.do(func() { f.Expire(round) })
+			over.Store(true)
+		}()
+		young := 0
+		for ; !over.Load() || young == 0; young++ {
+			id := fmt.Sprint(round, "/young/", young)
+			f.record(100+round, run(id), start)
+			f.record(100+round, run(id), end)
+			require.NotNil(t, f.Run(id))
+			require.Nil(t, f.Run(fmt.Sprint(round, "/none")))
+			f.Settle(true)
+		}
+		require.Nil(t, f.Run(fmt.Sprint(round, "/old/7")))
+		require.Nil(t, f.Step(fmt.Sprint(round, "/old/7/step")))
+		v := f.view()
+		all := v.AllRuns()
+		require.EqualValues(t, young, all.Count(runs.AnyClass(), v.AsOf))
+		require.Equal(t, young, len(v.Runs()))
+		f.do(func() { f.Expire(100 + round) })
+		require.Zero(t, f.view().AllRuns().Len())
 	}
 }

@@ -3,7 +3,6 @@ package runs
 import (
 	"encoding/binary"
 	"io"
-	"slices"
 )
 
 // Sections is what a table is saved to: parts that are read back one by one.
@@ -39,10 +38,14 @@ func (t *Table) Cut(most int) (*Cut, bool) {
 	if len(h.runs)+len(h.steps) > most {
 		return nil, false
 	}
-	c := &Cut{t: t, slots: slices.Clone(h.all.slots), live: make(map[uint32][]byte, len(h.live))}
-	c.runs = make([]runRow, len(c.slots))
-	for i, slot := range c.slots {
-		c.runs[i] = *h.row(slot)
+	n := len(h.all.slots)
+	c := &Cut{t: t, runs: make([]runRow, 0, n), slots: make([]uint32, 0, n), live: make(map[uint32][]byte, len(h.live))}
+	for _, slot := range h.all.slots {
+		row := h.row(slot)
+		if !row.used {
+			continue
+		}
+		c.runs, c.slots = append(c.runs, *row), append(c.slots, slot)
 		r := h.live[slot]
 		if r == nil {
 			continue
@@ -50,9 +53,10 @@ func (t *Table) Cut(most int) (*Cut, bool) {
 		if !r.packable(nil) {
 			return nil, false
 		}
-		h.span(r, &c.runs[i], nil)
-		c.runs[i].steps = uint32(len(r.steps))
-		c.live[slot], _ = h.encode(nil, r, &c.runs[i], nil)
+		row = &c.runs[len(c.runs)-1]
+		h.span(r, row, nil)
+		row.steps = uint32(len(r.steps))
+		c.live[slot], _ = h.encode(nil, r, row, nil)
 	}
 	c.chunks = make([][]byte, len(h.packed.chunks))
 	for i, chunk := range h.packed.chunks {

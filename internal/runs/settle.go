@@ -15,18 +15,40 @@ func (h *history) noteIdle(r *Run) {
 	}
 }
 
-// settleStep is how many steps and owners are looked at, or runs, before others get the
-// mutex.
-const settleStep = 64
+// turnSteps is how many steps, owners or runs are looked at before others get the mutex.
+const turnSteps = 64
+
+// turns lets others have the mutex now and then, in what takes long.
+type turns struct {
+	of     *Table
+	looked int // since others had it
+}
+
+// pause lets others have the mutex when it is time, and reports whether they had it. On
+// nil nobody gets it.
+func (t *turns) pause() bool {
+	if t == nil {
+		return false
+	}
+	if t.looked++; t.looked < turnSteps {
+		return false
+	}
+	t.looked = 0
+	t.of.turns++
+	t.of.mu.Unlock()
+	runtime.Gosched() // who waits would not get it before this goroutine does
+	t.of.mu.Lock()
+	return true
+}
 
 // settler packs runs that are over. Others get the mutex now and then, also in the middle
 // of a run: what they may have changed is packed another time.
 type settler struct {
+	turns
 	h       *history
 	run     *Run
 	touched uint32 // run.touched when it was begun with
 	changed bool   // it is not as it was then
-	looked  int    // since others had the mutex
 }
 
 // next returns the next run that may be over, nil when there is none. Those that have
@@ -46,18 +68,6 @@ func (s *settler) next(all bool) *Run {
 	}
 	r.idle = false
 	return r
-}
-
-// pause lets others have the mutex when it is time, and reports whether they had it.
-func (s *settler) pause() bool {
-	if s.looked++; s.looked < settleStep {
-		return false
-	}
-	s.looked = 0
-	s.h.t.mu.Unlock()
-	runtime.Gosched() // who waits would not get it before this goroutine does
-	s.h.t.mu.Lock()
-	return true
 }
 
 // on is pause in the middle of a run, and reports whether that is as it was. On nil it

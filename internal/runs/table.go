@@ -19,6 +19,7 @@ type Table struct {
 	history  *history
 	unlinked map[string]*unlinked // by run id: what was seen before the run
 	stray    map[string]*Tally    // by step id: what was seen before the step, after its run
+	turns    int                  // how often others got the mutex in the middle of something
 }
 
 // unlinked holds the owners and steps of a run whose own records are not known:
@@ -81,7 +82,7 @@ func (t *Table) Tick() {
 func (t *Table) Settle(all bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := settler{h: t.history}
+	s := settler{turns: turns{of: t}, h: t.history}
 	for r := s.next(all); r != nil; r = s.next(all) {
 		s.settle(r)
 		s.pause()
@@ -101,7 +102,8 @@ func (t *Table) Held() (runs, steps, aside int) {
 
 // Expire gives up the runs and steps of which a file, all of whose records were taken
 // in, held the last one. A run that goes on stays, with its steps that do: what is
-// logged for it still counts, and its end says again what its start said.
+// logged for it still counts, and its end says again what its start said. Others get the
+// mutex now and then meanwhile.
 func (t *Table) Expire(file uint32) { t.expire(file, false) }
 
 // ExpireAll is Expire for a file with records that may not be known, ends among them:
@@ -109,6 +111,7 @@ func (t *Table) Expire(file uint32) { t.expire(file, false) }
 func (t *Table) ExpireAll(file uint32) { t.expire(file, true) }
 
 func (t *Table) expire(file uint32, going bool) {
+	turns := turns{of: t}
 	for run, u := range t.unlinked {
 		u.steps = slices.DeleteFunc(u.steps, func(s *Step) bool {
 			if s.last == file {
@@ -119,8 +122,9 @@ func (t *Table) expire(file uint32, going bool) {
 		if u.empty() {
 			delete(t.unlinked, run)
 		}
+		turns.pause()
 	}
-	t.history.expire(file, going)
+	t.history.expire(file, going, &turns)
 }
 
 // Moved notes that all records of one file stand in another now.

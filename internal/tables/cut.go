@@ -33,13 +33,13 @@ type cutFile struct {
 
 func (f *cutFile) active() bool { return f.name == f.log+activeExt }
 
-// Cut takes the tables, to be written; false when not all of them can be saved, or
-// more than so many runs and steps would have to be written down while all others
-// wait.
+// Cut takes the tables, to be written; false when not all of them can be saved, while
+// runs expire, or when more than so many runs and steps would have to be written down
+// while all others wait.
 func (t *Tables) Cut(most int) (*Cut, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.asOf == 0 {
+	if t.asOf == 0 || t.expiring > 0 {
 		return nil, false
 	}
 	c := &Cut{Grown: t.grown, asOf: t.asOf}

@@ -91,13 +91,23 @@ func Compare(logA, nameA, logB, nameB string) int {
 // no record is left. It returns the sidecar that the segment had, for [Tables.ForgetCounts].
 func (t *Tables) Remove(seg *Segment) *sidecar.Index {
 	x := seg.Index()
-	gone := t.unlist(seg)
-	if seg.File == Usage {
-		t.expire(seg)
+	if seg.File != Usage {
+		t.forget(t.unlist(seg))
+		return x
 	}
+	t.mu.Lock()
+	t.expiring++ // before the file is gone, with which its runs would be saved for ever
+	t.mu.Unlock()
+	gone := t.unlist(seg)
+	t.expire(seg)
+	t.forget(gone)
+	return x
+}
+
+// forget gives up rows, and what they counted for runs and steps without records.
+func (t *Tables) forget(gone Rows) {
 	t.forgetCounted(&gone)
 	t.giveUp(gone, t.Runs.DropRow)
-	return x
 }
 
 // Unlist takes a segment out with its rows. What it counted stays counted, and the runs
@@ -123,6 +133,7 @@ func (t *Tables) unlist(seg *Segment) (gone Rows) {
 func (t *Tables) expire(seg *Segment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.expiring--
 	if t.settled > 0 {
 		t.late = append(t.late, seg.serial) // not all files are known
 		return

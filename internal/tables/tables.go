@@ -26,6 +26,7 @@ type Tables struct {
 	serial   uint32            // of the segment that was added last
 	reserved map[string]uint32 // serials of files, by name, while a folder is opened
 	late     []uint32          // serials of those removed while a folder is opened; their runs expire afterwards
+	expiring int               // files of which not all runs expired yet that do
 	lost     bool              // files went away that lines were counted of, while a folder is opened
 	settled  uint64            // up to this seq the tables know of all records, while a folder is opened
 	grown    int64             // bytes of text that was taken in
