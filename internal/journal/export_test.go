@@ -79,3 +79,11 @@ func (j *Journal) Busy() bool {
 	}
 	return true
 }
+
+// Readers returns how many files are open for reading, and how many of them are closed
+// ones, which one after the other is looked at.
+func (j *Journal) Readers() (open, ordered int) {
+	j.readers.mu.Lock()
+	defer j.readers.mu.Unlock()
+	return len(j.readers.bySeg), len(j.readers.order)
+}

@@ -237,6 +237,7 @@ func (f *File) closedText(info rotation.Info) {
 	}
 	old := f.writing
 	j.tables.Renamed(old, rotation.PlainName(info.Name))
+	j.readers.rotated(old)
 	f.beginText()
 	if err := j.readers.open(j, f.writing); err != nil {
 		j.problem(fmt.Errorf("open %s for reading: %w", f.name, err))

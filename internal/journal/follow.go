@@ -294,6 +294,7 @@ func (w *follower) match(j *Journal, files map[string]fs.FileInfo) {
 		}
 		w.moved = true
 		j.tables.Renamed(seg, renamed)
+		j.readers.rotated(seg)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 
 	sidecar "github.com/steplog/steplog/internal/segment"
@@ -102,26 +103,34 @@ func (r *readers) get(j *Journal, seg *tables.Segment) (*reader, error) {
 		r.bySeg[seg] = rd
 	}
 	rd.users++
-	r.used(seg)
+	if !seg.Active() {
+		r.used(seg)
+	}
 	return rd, nil
 }
 
-// used moves a segment to the end of the order and closes what is over the
-// limit. The caller holds mu.
-func (r *readers) used(seg *tables.Segment) {
-	for i, s := range r.order {
-		if s == seg {
-			r.order = append(r.order[:i], r.order[i+1:]...)
-			break
-		}
+// rotated notes that a segment's file is not active any more.
+func (r *readers) rotated(seg *tables.Segment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bySeg[seg] != nil {
+		r.used(seg)
 	}
-	r.order = append(r.order, seg)
-	for i := 0; len(r.order) > maxReaders && i < len(r.order)-1; {
-		if old := r.order[i]; !old.Active() {
-			r.forget(old)
-			continue
-		}
-		i++
+}
+
+// used moves a closed file to the end of the order, and closes the one before all others
+// if there are too many. The caller holds mu.
+func (r *readers) used(seg *tables.Segment) {
+	r.disorder(seg)
+	if r.order = append(r.order, seg); len(r.order) > maxReaders {
+		r.forget(r.order[0])
+	}
+}
+
+// disorder takes a segment out of the order. The caller holds mu.
+func (r *readers) disorder(seg *tables.Segment) {
+	if i := slices.Index(r.order, seg); i >= 0 {
+		r.order = slices.Delete(r.order, i, i+1)
 	}
 }
 
@@ -132,12 +141,7 @@ func (r *readers) forget(seg *tables.Segment) {
 		return
 	}
 	delete(r.bySeg, seg)
-	for i, s := range r.order {
-		if s == seg {
-			r.order = append(r.order[:i], r.order[i+1:]...)
-			break
-		}
-	}
+	r.disorder(seg)
 	rd.gone = true
 	rd.held.Release()
 	if rd.users == 0 {
