@@ -43,6 +43,8 @@ var faults = []fault{
 		"\t\t\tf.sick = sick\n", "\t\t\t_ = sick\n", inRotation, "^TestFailedSync$"},
 	{"a clock that leaps ahead deletes what is years from old", inAge,
 		"wall.Sub(without) <= Leap ||", "true ||", inRotation, "^TestRetainAfterALeap$"},
+	{"a text whose sync failed is gone on with after a kill", inJournal,
+		"upto == size {", "upto <= size {", inJournal, "^TestKilledAfterAFailedSync$"},
 	{"compression removes the plain file before the other is synced", inRotation,
 		"return out.Sync()", "return nil", inRotation, "^(TestPowerCuts|TestStopAtEveryStepOfCompression)$"},
 	{"what saved tables know of a sealed file is counted again", inTables,

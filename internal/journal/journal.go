@@ -83,6 +83,7 @@ type Journal struct {
 	left     *leftover              // what the disk had no room for, nil for nothing
 	rebooted bool                   // what the last process wrote may be lost in part
 	aside    map[string]int64       // text put aside, by log
+	doubts   map[string]doubt       // texts that were closed because the disk does not have them, by log
 
 	readers  readers
 	saving   saving

@@ -83,6 +83,11 @@ func (j *Journal) recover(private string) (err error) {
 	if err := j.openDropped(private); err != nil {
 		return err
 	}
+	if found && !left.Clean {
+		if err := j.closeSick(); err != nil {
+			return fmt.Errorf("compare the texts with the disk: %w", err)
+		}
+	}
 	if j.rebooted {
 		if err := j.putAsideAll(); err != nil {
 			return err
@@ -157,6 +162,9 @@ func (j *Journal) goLive() {
 		j.ring.setAlive(time.Now().UnixNano())
 	}
 	for _, f := range *j.fileTable.Load() {
+		if d, ok := j.doubts[f.name]; ok {
+			f.unsure, f.syncedTo, f.unsureTo = true, d.after, d.upto
+		}
 		f.writtenTo = max(f.writtenTo, j.tail.Load())
 		if j.left != nil && j.left.files[f] {
 			continue
@@ -166,7 +174,7 @@ func (j *Journal) goLive() {
 			f.seg.InText.Store(j.numbers.next - 1)
 		}
 	}
-	j.left = nil
+	j.left, j.doubts = nil, nil
 	j.live = true
 	close(j.ready)
 }
@@ -200,6 +208,7 @@ func newJournal(dir string, o Options) *Journal {
 	j := &Journal{
 		dir: vfs.Abs(o.FS, dir), opts: o, fs: o.FS,
 		aside:      map[string]int64{},
+		doubts:     map[string]doubt{},
 		private:    privateFiles{mapped: map[string]fs.FileInfo{}},
 		unsaid:     map[string]Lost{},
 		encoder:    line.NewEncoder(line.Options{}),

@@ -77,6 +77,14 @@ func (f *hookedFile) loseSync() {
 	}
 }
 
+// openDisk reaches the file through hooks: to look asks nothing of it that may fail.
+func (f *hookedFile) openDisk() (disk, error) {
+	if o, ok := f.File.(interface{ openDisk() (disk, error) }); ok {
+		return o.openDisk()
+	}
+	return nil, ErrNotSupported
+}
+
 func (f *hookedFile) Truncate(size int64) error {
 	return f.h.do(Op{Kind: OpTruncate, Name: f.Name(), Size: size}, func() error { return f.File.Truncate(size) })
 }

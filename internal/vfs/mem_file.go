@@ -163,6 +163,24 @@ func (f *memFile) Sync() error {
 	return nil
 }
 
+// openDisk is for [OnDisk].
+func (f *memFile) openDisk() (disk, error) { return memDisk{f}, nil }
+
+// memDisk reads what is durable of a file.
+type memDisk struct{ f *memFile }
+
+func (d memDisk) ReadAt(p []byte, off int64) (int, error) {
+	d.f.fs.mu.RLock()
+	defer d.f.fs.mu.RUnlock()
+	n := d.f.node.readDurable(p, off)
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (memDisk) Close() error { return nil }
+
 // loseSync is what [Lost] asks for.
 func (f *memFile) loseSync() {
 	f.fs.mu.Lock()

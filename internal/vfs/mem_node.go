@@ -198,6 +198,23 @@ func (n *node) readAt(p []byte, off int64) int {
 	return len(p)
 }
 
+// readDurable is readAt after a power cut.
+func (n *node) readDurable(p []byte, off int64) int {
+	if off >= n.durableSize {
+		return 0
+	}
+	p = p[:min(int64(len(p)), n.durableSize-off)]
+	for done := 0; done < len(p); {
+		i, at := int((off+int64(done))/pageSize), int((off+int64(done))%pageSize)
+		src := &zeroBlock
+		if i < len(n.pages) && n.pages[i].durable != nil {
+			src = n.pages[i].durable
+		}
+		done += copy(p[done:], src[at:])
+	}
+	return len(p)
+}
+
 // grow notes that the file now ends at size or later.
 func (n *node) grow(size int64) {
 	if size <= n.size {

@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -23,6 +24,39 @@ func (f osFile) Sync() error {
 	}
 	return nil
 }
+
+// openDisk opens the file once more, to be read past the page cache.
+func (f osFile) openDisk() (disk, error) {
+	direct, err := openNoFollow(f.Name(), os.O_RDONLY|unix.O_DIRECT, 0)
+	if err != nil {
+		return nil, err
+	}
+	buf, err := unix.Mmap(-1, 0, diskChunk, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, errors.Join(err, direct.Close())
+	}
+	return directFile{direct, buf}, nil
+}
+
+// directFile is read into memory that begins with a page, as devices want it.
+type directFile struct {
+	file *os.File
+	buf  []byte
+}
+
+// ReadAt takes what one call gives: it is all there is up to the end of the file.
+func (d directFile) ReadAt(p []byte, off int64) (n int, err error) {
+	err = control(d.file, func(fd uintptr) error {
+		return again(func() (err error) { n, err = unix.Pread(int(fd), d.buf, off); return err })
+	})
+	n = copy(p, d.buf[:max(n, 0)])
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (d directFile) Close() error { return errors.Join(unix.Munmap(d.buf), d.file.Close()) }
 
 // showLock has others see that a lock is held, or not any more: flock(2) has no way to
 // ask, fcntl(2) has for its own locks on open files. The lock is flock's, with or
