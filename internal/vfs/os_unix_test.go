@@ -176,8 +176,6 @@ func TestOSMkdirAllOfALinkToNothing(t *testing.T) {
 	require.DirExists(t, filepath.Join(there, "logs"))
 }
 
-// Where a file cannot have two names it is renamed all the same, and replaces nothing. No
-// file system at hand has no links at all, but none lets a folder have two names.
 // What is there and cannot be looked at, as a mount whose server is gone, is called what it
 // is, and not that something is there.
 func TestOSMkdirAllOfWhatCannotBeLookedAt(t *testing.T) {
@@ -191,6 +189,8 @@ func TestOSMkdirAllOfWhatCannotBeLookedAt(t *testing.T) {
 	}
 }
 
+// Where a file cannot have two names it is renamed all the same, and replaces nothing. No
+// file system at hand has no links at all, but none lets a folder have two names.
 func TestOSRenameWithoutLinks(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
