@@ -91,8 +91,14 @@ func (f *File) look() {
 	}
 	found := f.damage
 	f.mu.Unlock()
-	if found != nil {
-		f.problem(found)
+	f.tell(found)
+}
+
+// tell reports what was done to the active file, if anything. That it has its final name is
+// no news: a rotation that could not be ended left it so, and was reported.
+func (f *File) tell(d *DamageError) {
+	if d != nil && *f.pinned.Load() == "" {
+		f.problem(d)
 	}
 }
 
@@ -131,9 +137,8 @@ func (f *File) ready() error {
 		f.lookedAt = now
 		// What cannot be told now is found at the next tick.
 		if actual, err := f.text.Size(); err == nil && actual != f.size.Load() {
-			if f.damage = f.inspect(); f.damage != nil {
-				f.problem(f.damage)
-			}
+			f.damage = f.inspect()
+			f.tell(f.damage)
 		}
 	}
 	return f.mend()

@@ -353,7 +353,8 @@ func TestRotationFails(t *testing.T) {
 
 // TestRotationStuckHalfWay: the old file has its final name, the new one cannot
 // take its place, and the old one not be moved back. It is written on under its
-// final name, neither compressed nor deleted meanwhile.
+// final name, neither compressed nor deleted meanwhile, and the failed rotation is what
+// is told.
 func TestRotationStuckHalfWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
@@ -385,6 +386,7 @@ func TestRotationStuckHalfWay(t *testing.T) {
 		write(t, f, lines[4:]...)
 		synctest.Wait()
 		require.NoError(t, f.Close())
+		require.Len(t, h.Problems(), 1, "nobody else removed the file")
 		require.Len(t, names(t, mem, "logs"), 2)
 		require.Equal(t, lines, allLines(t, openFolder(t, mem, "logs")))
 	})

@@ -18,7 +18,7 @@ const nameTries = 16
 func (f *File) rotate() error {
 	if d := f.inspect(); d != nil {
 		f.damage = d
-		f.problem(d)
+		f.tell(d)
 		if err := f.mend(); err != nil || f.size.Load() == 0 {
 			return err
 		}
