@@ -42,8 +42,9 @@ type FileStats struct {
 	DroppedByLevel map[zapcore.Level]int64
 }
 
-// Stats returns the counters as they are now. It never waits for the disk and
-// may be called after Close, which is when drops by late callers show.
+// Stats returns the counters as they are now. It never waits for the disk but in
+// ModeWrite, where it waits for the write that is under way. It may be called after
+// Close, which is when drops by late callers show.
 func (s *Store) Stats() Stats {
 	stats := Stats{Mode: ModeWrite, DroppedByLevel: map[zapcore.Level]int64{}, Files: map[string]FileStats{}}
 	if s.none() {
