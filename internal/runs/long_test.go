@@ -145,6 +145,16 @@ func TestLongExpiry(t *testing.T) {
 	})
 }
 
+// The steps of a run that goes on are told in memory that is made at once, before the mutex
+// is taken for them.
+func TestStepsOfALongRun(t *testing.T) {
+	f := longRun(5_000)
+	v := f.view()
+	row, ok := v.Row("over")
+	require.True(t, ok)
+	require.Less(t, testing.AllocsPerRun(3, func() { v.AppendSteps(nil, &row) }), 3.0)
+}
+
 // What starts while others expire stays.
 func TestStartWhileOthersExpire(t *testing.T) {
 	f := newFed()

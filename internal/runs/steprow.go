@@ -1,6 +1,10 @@
 package runs
 
-import "github.com/steplog/steplog/internal/line"
+import (
+	"slices"
+
+	"github.com/steplog/steplog/internal/line"
+)
 
 // StepRow is what filters ask of a step.
 type StepRow struct {
@@ -27,6 +31,9 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 	}
 	if r := h.live[run.slot]; r != nil {
 		steps := r.ordered()
+		v.table.mu.Unlock()
+		rows = slices.Grow(rows, len(steps)) // which takes long for many
+		v.table.mu.Lock()
 		for i, st := range steps {
 			if st.Seq <= v.AsOf {
 				rows = append(rows, h.liveStepRow(row.root, r, st, i))
@@ -46,6 +53,7 @@ func (v *View) AppendSteps(rows []StepRow, run *Row) []StepRow {
 	var state State
 	p.open(&start, &state)
 	st := packedStep{start: &start, state: &state}
+	rows = slices.Grow(rows, p.steps)
 	for i := range p.steps {
 		p.next(&st)
 		if st.seq <= v.AsOf {
