@@ -19,7 +19,8 @@ import (
 )
 
 // The tables are saved with the rows of files that are not sealed: when the folder is
-// closed, and while it is open each time that enough was logged. They hold for all
+// closed, unless it is not worth the time, and while it is open each time that enough was
+// logged. They hold for all
 // records up to one; what came after it is read from the text, so that neither a
 // clean end nor a kill has the next process read everything. FORMAT.md says when they
 // are believed.
@@ -34,6 +35,9 @@ const (
 	// than 6 ms for each MiB.
 	saveAfter = 64 << 20
 	saveTimes = 4
+	// closeTimes is how many times what was logged large tables have to take for Close
+	// to leave them as they were saved: to read that again takes less time.
+	closeTimes = 16
 	// saveLive bounds how many runs and steps that go on are written down in one
 	// moment, during which those who log wait: a few milliseconds.
 	saveLive = 1 << 13
@@ -76,6 +80,13 @@ func (j *Journal) grownEnough() bool {
 	j.saving.mu.Lock()
 	defer j.saving.mu.Unlock()
 	return j.tables.Grown()-j.saving.grown >= max(j.opts.SaveAfter, saveTimes*j.saving.size)
+}
+
+// savedEnough reports whether Close need not save the tables.
+func (j *Journal) savedEnough() bool {
+	j.saving.mu.Lock()
+	defer j.saving.mu.Unlock()
+	return j.saving.size >= j.opts.SaveAfter && closeTimes*(j.tables.Grown()-j.saving.grown) < j.saving.size
 }
 
 // saveTables writes the tables as they are now, unless more than so many runs and

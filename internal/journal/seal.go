@@ -148,7 +148,7 @@ func (j *Journal) writeSynced(path string, write func(io.Writer) error) (err err
 	if err != nil {
 		return err
 	}
-	b := bufio.NewWriterSize(out, 256<<10)
+	b := bufio.NewWriterSize(&syncingWriter{File: out}, 256<<10)
 	if err = write(b); err == nil {
 		err = b.Flush()
 	}
@@ -159,6 +159,25 @@ func (j *Journal) writeSynced(path string, write func(io.Writer) error) (err err
 		err = errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(path)))
 	}
 	return err
+}
+
+// syncEach is how much a syncingWriter leaves to the last sync at most.
+const syncEach = 16 << 20
+
+// syncingWriter is a file that is synced while it is written: the last sync, which nobody
+// can give up, takes no longer than that of a small file.
+type syncingWriter struct {
+	vfs.File
+	unsynced int
+}
+
+func (w *syncingWriter) Write(b []byte) (int, error) {
+	n, err := w.File.Write(b)
+	if w.unsynced += n; err == nil && w.unsynced >= syncEach {
+		w.unsynced = 0
+		err = w.Sync()
+	}
+	return n, err
 }
 
 // sealed has queries answered from the sidecar from now on.

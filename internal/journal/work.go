@@ -229,6 +229,7 @@ func (j *Journal) Closed() bool {
 
 func (j *Journal) closeWriter() error {
 	var errs []error
+	saveUntil := time.Now().Add(j.opts.CloseTimeout / 2)
 	// Nothing is accepted from here on, also if the disk is stuck below.
 	j.mu.Lock()
 	for _, f := range *j.fileTable.Load() {
@@ -273,8 +274,9 @@ func (j *Journal) closeWriter() error {
 	for _, f := range *j.fileTable.Load() {
 		errs = append(errs, f.text.Close())
 	}
-	if errors.Join(errs...) == nil {
-		if err := j.saveTables(math.MaxInt, func() bool { return false }); err != nil {
+	if errors.Join(errs...) == nil && !j.savedEnough() {
+		err := j.saveTables(math.MaxInt, func() bool { return time.Now().After(saveUntil) })
+		if err != nil && !errors.Is(err, errSavingStopped) {
 			j.problem(fmt.Errorf("save the tables: %w", err)) // what is missing is derived again
 		}
 	}
