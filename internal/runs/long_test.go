@@ -155,6 +155,27 @@ func TestStepsOfALongRun(t *testing.T) {
 	require.Less(t, testing.AllocsPerRun(3, func() { v.AppendSteps(nil, &row) }), 3.0)
 }
 
+// The memory to save very many runs is made before the mutex is taken for them.
+func TestCutOfManyRuns(t *testing.T) {
+	const many, rowSize = 3_000, 64
+	f := newFed()
+	for n := range many {
+		f.record(1, run(fmt.Sprint("over/", n)), start)
+		f.record(1, run(fmt.Sprint("over/", n)), end)
+	}
+	f.Settle(true)
+	c, ok := f.NewCut(0)
+	require.True(t, ok)
+	var before, after runtime.MemStats
+	f.do(func() {
+		runtime.ReadMemStats(&before)
+		ok = c.Take(0)
+		runtime.ReadMemStats(&after)
+	})
+	require.True(t, ok)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(many*rowSize/4))
+}
+
 // What starts while others expire stays.
 func TestStartWhileOthersExpire(t *testing.T) {
 	f := newFed()

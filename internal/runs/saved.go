@@ -13,7 +13,7 @@ type Sections interface {
 	End()
 }
 
-// Cut is a table as it was at one moment, as far as it is saved. It is taken in one
+// Cut is a table as it was at one moment, as far as it is saved. [Cut.Take] takes it in one
 // moment, during which nobody logs, and written down afterwards: what runs that are
 // over are kept in is never changed, only given up.
 type Cut struct {
@@ -31,15 +31,33 @@ type Cut struct {
 	scopes []*runScope
 }
 
-// Cut takes the table; false when not all of it can be saved, or more than so many
-// runs and steps would have to be written down while all others wait.
-func (t *Table) Cut(most int) (*Cut, bool) {
-	h := t.history
-	if len(h.runs)+len(h.steps) > most {
+// NewCut returns an empty cut with memory for the runs that there are: of very many, the
+// system takes longer for it than it takes to copy them. It is false where Take would be,
+// because more than so many runs and steps go on. It takes the mutex.
+func (t *Table) NewCut(most int) (*Cut, bool) {
+	t.mu.Lock()
+	n, ok := len(t.history.all.slots), t.history.objects() <= most
+	t.mu.Unlock()
+	if !ok {
 		return nil, false
 	}
-	n := len(h.all.slots)
-	c := &Cut{t: t, runs: make([]runRow, 0, n), slots: make([]uint32, 0, n), live: make(map[uint32][]byte, len(h.live))}
+	n += n / 64 // for those that start meanwhile
+	c := &Cut{t: t, runs: make([]runRow, n), slots: make([]uint32, n)}
+	clear(c.runs) // so that it is there, and not only promised
+	clear(c.slots)
+	c.runs, c.slots = c.runs[:0], c.slots[:0]
+	return c, true
+}
+
+// Take takes the table; false when not all of it can be saved, or more than so many
+// runs and steps would have to be written down while all others wait.
+func (c *Cut) Take(most int) bool {
+	t := c.t
+	h := t.history
+	if h.objects() > most {
+		return false
+	}
+	c.live = make(map[uint32][]byte, len(h.live))
 	for _, slot := range h.all.slots {
 		row := h.row(slot)
 		if !row.used {
@@ -51,7 +69,7 @@ func (t *Table) Cut(most int) (*Cut, bool) {
 			continue
 		}
 		if !r.packable(nil) {
-			return nil, false
+			return false
 		}
 		row = &c.runs[len(c.runs)-1]
 		h.span(r, row, nil)
@@ -67,7 +85,7 @@ func (t *Table) Cut(most int) (*Cut, bool) {
 	c.owners, c.seed = t.owners.snapshot(), h.packedIDs.seed
 	var ok bool
 	c.aside, ok = t.appendAside(nil)
-	return c, ok
+	return ok
 }
 
 // Owners returns how many codes there were: those of rows are below it.

@@ -94,10 +94,13 @@ func (s *settler) settle(r *Run) {
 	}
 }
 
+// objects is how many runs and steps are not packed.
+func (h *history) objects() int { return len(h.runs) + len(h.steps) }
+
 // shrink gives back what maps took for objects that are gone: a map never gets
 // smaller.
 func (h *history) shrink() {
-	n := len(h.runs) + len(h.steps)
+	n := h.objects()
 	if h.peak = max(h.peak, n); h.peak < 1024 || n > h.peak/8 {
 		return
 	}
@@ -145,7 +148,7 @@ func (s *settler) packRun() {
 	if !ok {
 		return
 	}
-	h.peak = max(h.peak, len(h.runs)+len(h.steps))
+	h.peak = max(h.peak, h.objects())
 	row.packed = h.packed.put(r.slot, buf)
 	r.packed = true
 	delete(h.live, r.slot)

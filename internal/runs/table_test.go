@@ -355,11 +355,13 @@ func TestSaved(t *testing.T) {
 			f.Settle(true)
 		}
 	}
-	var cut *runs.Cut
-	var ok bool
-	f.do(func() { _, ok = f.Cut(10) })
+	_, ok := f.NewCut(10)
 	require.False(t, ok, "more are objects")
-	f.do(func() { cut, ok = f.Cut(1 << 20) })
+	cut, ok := f.NewCut(1 << 20)
+	require.True(t, ok)
+	f.do(func() { ok = cut.Take(10) })
+	require.False(t, ok, "more are objects")
+	f.do(func() { ok = cut.Take(1 << 20) })
 	require.True(t, ok)
 	var codes []uint32
 	for code := range uint32(cut.Owners()) {

@@ -37,21 +37,23 @@ func (f *cutFile) active() bool { return f.name == f.log+activeExt }
 // runs expire, or when more than so many runs and steps would have to be written down
 // while all others wait.
 func (t *Tables) Cut(most int) (*Cut, bool) {
+	of, ok := t.Runs.NewCut(most)
+	if !ok {
+		return nil, false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.asOf == 0 || t.expiring > 0 {
 		return nil, false
 	}
-	c := &Cut{Grown: t.grown, asOf: t.asOf}
+	c := &Cut{Grown: t.grown, asOf: t.asOf, runs: of}
 	for _, seg := range t.segments {
 		if seg.lastSeq() == 0 {
 			continue
 		}
 		c.files = append(c.files, cutFile{seg.serial, seg.File, seg.name, seg.rows, seg.parts, seg.index, seg.parsed, false})
 	}
-	var ok bool
-	c.runs, ok = t.Runs.Cut(most)
-	return c, ok
+	return c, of.Take(most)
 }
 
 // Write writes the sections of a cut, and returns the size of the file. stored tells the
