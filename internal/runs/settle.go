@@ -83,14 +83,20 @@ func (s *settler) on() bool {
 }
 
 // settle packs a run if it is over, unless it changes meanwhile: then it is packed
-// another time.
+// another time. Nobody gets the mutex in the middle of a short one.
 func (s *settler) settle(r *Run) {
-	if s.h.live[r.slot] != r || !r.state.Ended {
+	h := s.h
+	if h.live[r.slot] != r || !r.state.Ended {
+		return
+	}
+	if n := len(r.steps) + len(r.owners); n < turnSteps {
+		h.packRun(r, nil)
+		s.looked += n
 		return
 	}
 	s.run, s.touched, s.changed = r, r.touched, false
-	if s.packRun(); s.changed && s.h.live[r.slot] == r {
-		s.h.noteIdle(r)
+	if h.packRun(r, s); s.changed && h.live[r.slot] == r {
+		h.noteIdle(r)
 	}
 }
 
@@ -133,10 +139,9 @@ func (r *Run) packable(s *settler) bool {
 
 // packRun has bytes take the place of a live run, if it can be packed and does not
 // change meanwhile.
-func (s *settler) packRun() {
-	h, r := s.h, s.run
+func (h *history) packRun(r *Run, s *settler) {
 	row := h.row(r.slot)
-	if !r.packable(s) || !s.packOwners() || !h.span(r, row, s) {
+	if !r.packable(s) || !h.packOwners(r, s) || !h.span(r, row, s) {
 		return
 	}
 	buf := h.buf[:0]
@@ -153,38 +158,41 @@ func (s *settler) packRun() {
 	r.packed = true
 	delete(h.live, r.slot)
 	delete(h.runs, r.Identity.Run)
-	h.packedIDs.add(h.openSlot(r.slot).id, r.slot)
-	s.enterSteps()
+	h.enterIDs(r, s)
 }
 
-// enterSteps has the ids of the steps of a run that was packed find its bytes, and no
-// longer the steps that they were made of, unless the run is live again or gone.
-func (s *settler) enterSteps() {
-	h, r := s.h, s.run
-	var buf [64]byte
-	h.entering[r.slot] = r
+// enterIDs has the ids of a run that was packed, and of its steps, find its bytes, and
+// those of the steps no longer what these were made of, unless the run is live again or
+// gone meanwhile.
+func (h *history) enterIDs(r *Run, s *settler) {
+	p := h.openSlot(r.slot)
+	h.packedIDs.add(p.id, r.slot)
+	if s != nil {
+		h.entering[r.slot] = r
+	}
 	for _, step := range r.steps {
-		id := step.Identity.Step
-		if h.steps[id] == step {
+		if id := step.Identity.Step; h.steps[id] == step {
 			delete(h.steps, id)
 		}
-		if h.entering[r.slot] == r {
-			h.packedIDs.add(appendID(buf[:0], id), r.slot)
+		id := p.ids.id()
+		if s == nil || h.entering[r.slot] == r {
+			h.packedIDs.add(id, r.slot)
 		}
-		s.pause()
+		if s != nil {
+			s.pause()
+		}
 	}
-	if h.entering[r.slot] == r {
+	if s != nil && h.entering[r.slot] == r {
 		delete(h.entering, r.slot)
 	}
 }
 
-// packOwners packs the owners of the run; false where that changes meanwhile.
-func (s *settler) packOwners() bool {
-	r := s.run
+// packOwners packs the owners of a run; false where that changes meanwhile.
+func (h *history) packOwners(r *Run, s *settler) bool {
 	for n := len(r.owners); n > 0; n = len(r.owners) {
 		o := r.owners[n-1]
 		o.leave()
-		s.h.t.packOwner(o)
+		h.t.packOwner(o)
 		if !s.on() {
 			return false
 		}
