@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -17,21 +18,24 @@ import (
 // Tables that would take longer to write than Close has are given up: all is in the texts.
 func TestCloseBeforeTablesAreSaved(t *testing.T) {
 	t.Parallel()
-	const timeout = 3 * time.Second
-	mem := vfs.NewMem()
-	f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
-		if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, "tables.tmp") {
-			time.Sleep(timeout / 4)
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 5 * time.Second
+		mem := vfs.NewMem()
+		f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+			if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, "tables.tmp") {
+				time.Sleep(timeout * 2 / 3)
+			}
+			return nil
+		}), func(o *journal.Options) { o.CloseTimeout, o.Mode = timeout, journal.ModeWrite })
+		for n := range 6_000 { // more than one write
+			f.lifecycle(identity(n, 0), line.Lifecycle{Phase: line.PhaseStart, TriggeredBy: "me"})
 		}
-		return nil
-	}), func(o *journal.Options) { o.CloseTimeout, o.Mode = timeout, journal.ModeWrite })
-	for n := range 10_000 { // some writes
-		f.lifecycle(identity(n, 0), line.Lifecycle{Phase: line.PhaseStart, TriggeredBy: "me"})
-	}
-	require.NoError(t, f.Close())
-	require.False(t, f.problemSeen())
-	g := open(t, mem, func(o *journal.Options) { o.KeepOpen = func(*runs.Run) bool { return true } })
-	require.Len(t, g.Snapshot().Runs(), 10_000)
+		require.NoError(t, f.Close())
+		require.False(t, f.problemSeen())
+		g := open(t, mem, func(o *journal.Options) { o.KeepOpen = func(*runs.Run) bool { return true } })
+		require.Len(t, g.Snapshot().Runs(), 6_000)
+		require.NoError(t, g.Close())
+	})
 }
 
 // Close leaves large tables as they are saved where little was logged since.
