@@ -60,9 +60,11 @@ func TestTakingOutIsAudited(t *testing.T) {
 	for _, target := range []string{"/logs", "/entries", "/logs/" + id, "/files/user.log", "/audit", "/access", "/runs/run-1/steps", "/files", "/settings", "/stats"} {
 		ask(target) // looking is not kept
 	}
+	taken := len(s.trail(t))
 	for _, target := range []string{"/export", "/logs/download?projectId=p-1&flowId=flow-1&id=" + id, "/files/download", "/files/user.log/content"} {
 		require.Equal(t, http.StatusOK, do(t, s, http.MethodHead, target, "").status, "%s takes nothing", target)
 	}
+	require.Len(t, s.trail(t), taken)
 
 	var got []string
 	for _, r := range s.trail(t) {

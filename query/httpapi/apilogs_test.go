@@ -157,7 +157,10 @@ func TestWhoMay(t *testing.T) {
 		}
 		return httpapi.Principal{AllProjects: true}, httpapi.ErrUnauthenticated
 	}
-	s := serve(t, func(o *httpapi.Options) { o.Authorize, o.OnProblem = authorize, func(error) {} })
+	var problems []string
+	s := serve(t, func(o *httpapi.Options) {
+		o.Authorize, o.OnProblem = authorize, func(err error) { problems = append(problems, err.Error()) }
+	})
 	for _, project := range []string{"p-1", "p-2", "p-3", ""} {
 		ctx, run := s.Server("edge-1").Service("orders").Operation("f").Start(t.Context(), logger.Project(project), logger.ID("run-of-"+project))
 		ctx, step := logger.StartStep(ctx, "a")
@@ -200,6 +203,8 @@ func TestWhoMay(t *testing.T) {
 			refusal(t, http.StatusServiceUnavailable, as(t, "broken", target))
 			refusal(t, http.StatusServiceUnavailable, as(t, "panic", target))
 			refusal(t, http.StatusForbidden, as(t, "nothing", target))
+			require.Equal(t, []string{"httpapi: Authorize: the directory does not answer", "httpapi: Authorize panicked: no directory"}, problems, "the host hears why")
+			problems = nil
 		}
 	})
 	t.Run("R3.5 http: a principal's projects narrow every question", func(t *testing.T) {
@@ -275,6 +280,7 @@ func TestLoopbackOnly(t *testing.T) {
 	f("127.0.0.1:5", "localhost:8080", nil)
 	f("127.9.9.9:5", "127.0.0.1", nil)
 	f("[::1]:5", "[::1]:8080", nil)
+	f("[::1]:5", "[::1]", nil)
 	f("[::ffff:127.0.0.1]:5", "LOCALHOST", nil)
 	f("10.0.0.1:5", "localhost", httpapi.ErrForbidden)
 	f("127.0.0.1:5", "attacker.example", httpapi.ErrForbidden)
