@@ -18,6 +18,7 @@ import (
 	"testing/slogtest"
 	"time"
 
+	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 	"github.com/steplog/steplog/query"
@@ -270,6 +271,24 @@ func TestTraceIDs(t *testing.T) {
 			spans = append(spans, fmt.Sprint(r.Kind, " ", r.Span))
 		}
 		require.Equal(t, []string{"run s1", "line s1", "line s2", "line s2", "step s2", "capture s2", "line s2", "step s2", "run s1"}, spans)
+	})
+	t.Run("R6.8 library: a run that goes on has those of who goes on with it", func(t *testing.T) {
+		disk, o := vfs.NewMem(), &logger.Options{TraceIDs: traceIDs}
+		store, err := logger.OpenFS(disk, "logs", o)
+		require.NoError(t, err)
+		operation(store).Start(withTrace(t.Context(), "t1", "s1"), logger.ID("run-1"))
+		require.NoError(t, store.Close())
+		store, err = logger.OpenFS(disk, "logs", o)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, store.Close()) }()
+		_, run, err := operation(store).Resume(withTrace(t.Context(), "t2", "s2"), "run-1")
+		require.NoError(t, err)
+		run.Info("going on")
+		run.End(nil)
+		all := records(t, store, query.Filter{Run: "run-1"})
+		for _, r := range all[len(all)-2:] {
+			require.Equal(t, "t2 s2", r.Trace+" "+r.Span, string(r.Raw))
+		}
 	})
 	t.Run("R6.10 library: a hook that panics costs the ids only", func(t *testing.T) {
 		var problems heard

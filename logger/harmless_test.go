@@ -85,6 +85,8 @@ func TestNil(t *testing.T) {
 			run.Info("m")
 			ctx, step := logger.StartStep(ctx, "a", nil)
 			require.NotNil(t, step)
+			nowhere, _ := logger.StartStep(noContext, "a")
+			require.NotNil(t, nowhere)
 			step.Add(query.Counts{})
 			step.Info("m")
 			step.End(1, nil)
