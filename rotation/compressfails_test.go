@@ -46,3 +46,34 @@ func TestOtherFormCannotBeRemoved(t *testing.T) {
 		require.NoError(t, f.Close())
 	})
 }
+
+// TestFolderCannotBeListed: while nobody can tell which files there are to compress the
+// host hears of it, and they are compressed later.
+func TestFolderCannotBeListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var failing atomic.Bool
+		var h heard
+		f, err := rotation.OpenFS(vfs.Inject(mem, func(op vfs.Op) error {
+			if failing.Load() && (op.Kind == vfs.OpReadDir || op.Kind == vfs.OpReadNames) {
+				return errDisk
+			}
+			return nil
+		}), "logs/user.log", h.options(rotation.Rule{}))
+		require.NoError(t, err)
+		synctest.Wait()
+		failing.Store(true)
+		write(t, f, "line")
+		require.NoError(t, f.Rotate())
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, []string{h.Closed()[0].Name, "user.log"}, names(t, mem, "logs"))
+		require.NotEmpty(t, h.Problems())
+		for _, p := range h.Problems() {
+			require.ErrorIs(t, p, errDisk)
+		}
+		failing.Store(false)
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, []string{h.Closed()[0].Name + ".gz", "user.log"}, names(t, mem, "logs"))
+		require.NoError(t, f.Close())
+	})
+}
