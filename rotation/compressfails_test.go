@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -76,4 +77,48 @@ func TestFolderCannotBeListed(t *testing.T) {
 		require.Equal(t, []string{h.Closed()[0].Name + ".gz", "user.log"}, names(t, mem, "logs"))
 		require.NoError(t, f.Close())
 	})
+}
+
+// TestSealFails: of a Seal that fails nothing is taken for the file, however much it had
+// written; the host hears of it, and it is called again.
+func TestSealFails(t *testing.T) {
+	for _, compression := range []rotation.Compression{rotation.Gzip, rotation.None} {
+		t.Run(compression.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				var h heard
+				var called, sealed atomic.Int64
+				var failing atomic.Bool
+				failing.Store(true)
+				o := h.options(rotation.Rule{Compression: compression})
+				o.Seal = func(_ context.Context, c rotation.Closed) error {
+					called.Add(1)
+					if c.Temp != "" {
+						put(t, mem, c.Temp, "half")
+					}
+					if failing.Load() {
+						return errDisk
+					}
+					return nil
+				}
+				o.OnSealed = func(rotation.Closed) { sealed.Add(1) }
+				f, err := rotation.OpenFS(mem, "logs/user.log", o)
+				require.NoError(t, err)
+				write(t, f, "line")
+				require.NoError(t, f.Rotate())
+				synctest.Wait()
+				require.Equal(t, []string{h.Closed()[0].Name, "user.log"}, names(t, mem, "logs"))
+				require.Equal(t, []string{"line"}, allLines(t, openFolder(t, mem, "logs")))
+				require.Len(t, h.Problems(), 1)
+				require.ErrorIs(t, h.Problems()[0], errDisk)
+				require.EqualValues(t, 1, called.Load())
+				require.Zero(t, sealed.Load())
+
+				failing.Store(false)
+				time.Sleep(10 * time.Minute)
+				require.EqualValues(t, 2, called.Load())
+				require.NoError(t, f.Close())
+			})
+		})
+	}
 }
