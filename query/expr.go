@@ -84,8 +84,9 @@ type Expr struct {
 // text in the line, a string without its quotes, an array when one of its
 // elements does. A record without the field does not match.
 //
-// The field of Eq and of the functions below is a path under the details: the
-// level, the message or another fixed key is found with [OnKey] around them.
+// The field of Eq and of the functions below is a path under the details, "sku" and
+// not "details.sku": the level, the message or another fixed key is found with
+// [OnKey] around them.
 func Eq(field, value string) Expr { return Expr{Op: OpEq, Field: field, Value: value} }
 
 // In matches records in whose details the field has one of the values; without

@@ -243,7 +243,8 @@ func (p *params) project(names ...string) string {
 }
 
 // pairs returns the conditions of numbered pairs of parameters, such as
-// search_field.1 and search_value.1: from 1 on, none left out.
+// search_field.1 and search_value.1: from 1 on, none left out. A path may be as /facets
+// takes it, and as it stands in the line, with "details." before it.
 func (p *params) pairs(field, value string) query.Expr {
 	if p.err != nil {
 		return query.Expr{}
@@ -264,8 +265,9 @@ func (p *params) pairs(field, value string) query.Expr {
 	var all []query.Expr
 	for n := 1; n <= count; n++ {
 		f, v := field+"."+strconv.Itoa(n), value+"."+strconv.Itoa(n)
+		path := strings.TrimPrefix(p.values.Get(f), "details.")
 		switch {
-		case p.values.Get(f) == "":
+		case path == "":
 			p.wrong(bad(f, "'%s' is missing: numbers go from 1 without a gap, and each field needs its value.", f))
 		case !p.values.Has(v):
 			p.wrong(bad(v, "'%s' is missing: numbers go from 1 without a gap, and each field needs its value.", v))
@@ -273,7 +275,7 @@ func (p *params) pairs(field, value string) query.Expr {
 		if p.err != nil {
 			return query.Expr{}
 		}
-		all = append(all, query.Eq(p.values.Get(f), p.values.Get(v)))
+		all = append(all, query.Eq(path, p.values.Get(v)))
 	}
 	if len(all) == 0 {
 		return query.Expr{}

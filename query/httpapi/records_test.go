@@ -52,6 +52,7 @@ func TestEntries(t *testing.T) {
 		count(t, 3, "/entries?kind=line&project=98765-9876-9875&server=edge-1&service=orders&flowId=123456-12345-1234&runId=asdefgh-12345-9875")
 		count(t, 2, "/entries?kind=line&stepId=step-read&action=read_data_from_erp")
 		count(t, 1, "/entries?kind=line&field.1=sku&value.1=examplesku")
+		count(t, 1, "/entries?kind=line&field.1=details.sku&value.1=examplesku") // as /facets, columns and q name it
 		count(t, 1, "/entries?search=SENT")
 		count(t, 1, "/entries?in=email.log")
 		count(t, 0, "/entries?in=email&topic=security")
