@@ -74,6 +74,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitIntact
 	case errors.Is(err, audit.ErrDamaged), errors.Is(err, errDamaged):
 		fmt.Fprintln(stderr, "verify: NOT INTACT:", err)
+		if errors.Is(err, audit.ErrUncovered) {
+			fmt.Fprintln(stderr, "verify: so does the end look, too, of what was not acknowledged to anybody: when the process was killed, or the disk full, while it was written; opening the trail, or Reopen, puts that right")
+		}
 		return exitDamaged
 	case errors.Is(err, audit.ErrKey):
 		fmt.Fprintf(stderr, "verify: no audit trail was checked: %v; a folder without one has none; if there should be a trail, name its key with -key\n", err)

@@ -62,6 +62,14 @@ func TestVerify(t *testing.T) {
 	status, _, said = verify("-key", key, copied)
 	require.Equal(t, exitDamaged, status)
 	require.Contains(t, said, "NOT INTACT")
+	require.NotContains(t, said, "acknowledged")
+
+	// What a process that was killed had begun to write.
+	require.NoError(t, os.WriteFile(path, append(text, `{"seq":21,`...), 0o600))
+	status, _, said = verify("-key", key, copied)
+	require.Equal(t, exitDamaged, status)
+	require.Contains(t, said, "no checkpoint covers the end")
+	require.Contains(t, said, "not acknowledged")
 
 	status, out, said = verify(t.TempDir())
 	require.Equal(t, exitUnchecked, status)
