@@ -14,8 +14,9 @@ import (
 // It returns to where only the system can be asked: on all but Linux and [NewMem], and on
 // file systems that do not read past their memory.
 func OnDisk(f File, from, to int64) int64 {
+	from = from / diskAlign * diskAlign
 	opener, ok := f.(interface{ openDisk() (disk, error) })
-	if !ok {
+	if !ok || from >= to {
 		return to
 	}
 	d, err := opener.openDisk()
@@ -23,8 +24,9 @@ func OnDisk(f File, from, to int64) int64 {
 		return to
 	}
 	defer d.Close() // only read
-	shown, stored := make([]byte, diskChunk), make([]byte, diskChunk)
-	for at := from / diskAlign * diskAlign; at < to; at += diskChunk {
+	room := min(diskChunk, to-from)
+	shown, stored := make([]byte, room), make([]byte, room)
+	for at := from; at < to; at += diskChunk {
 		n := min(diskChunk, to-at)
 		has, err := d.ReadAt(stored[:n], at)
 		if err != nil && err != io.EOF && !IsUnreadable(err) {
