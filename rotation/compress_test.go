@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,38 +219,48 @@ func TestStopAtEveryStepOfCompression(t *testing.T) {
 	}
 }
 
-// TestCompressionFails: the plain file stays, nothing is left over, and it is
+// TestCompressionFails: the plain file stays, nothing is left over in the end, and it is
 // tried again.
 func TestCompressionFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem := vfs.NewMem()
-		var broken sync.Mutex
-		fail := true
-		fsys := vfs.Inject(mem, func(op vfs.Op) error {
-			broken.Lock()
-			defer broken.Unlock()
-			if fail && op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, ".tmp") {
-				return errDisk
-			}
-			return nil
+	for name, fails := range map[string]func(op vfs.Op) bool{
+		"open":        func(op vfs.Op) bool { return op.Kind == vfs.OpOpen && strings.HasSuffix(op.Name, ".tmp") },
+		"read":        func(op vfs.Op) bool { return op.Kind == vfs.OpRead && strings.Contains(op.Name, "user-") },
+		"write":       func(op vfs.Op) bool { return op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, ".tmp") },
+		"sync":        func(op vfs.Op) bool { return op.Kind == vfs.OpSync && strings.HasSuffix(op.Name, ".tmp") },
+		"rename":      func(op vfs.Op) bool { return op.Kind == vfs.OpRename && strings.HasSuffix(op.Name, ".tmp") },
+		"sync folder": func(op vfs.Op) bool { return op.Kind == vfs.OpSyncDir },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				var failing atomic.Bool
+				var h heard
+				f, err := rotation.OpenFS(vfs.Inject(mem, func(op vfs.Op) error {
+					if failing.Load() && fails(op) {
+						return errDisk
+					}
+					return nil
+				}), "logs/user.log", h.options(rotation.Rule{}))
+				require.NoError(t, err)
+				write(t, f, "line")
+				synctest.Wait()
+				failing.Store(true)
+				require.NoError(t, f.Rotate())
+				synctest.Wait()
+				require.NotEmpty(t, h.Problems())
+				require.ErrorIs(t, h.Problems()[0], errDisk)
+				plain := h.Closed()[0].Name
+				require.Equal(t, []string{plain, "user.log"},
+					slices.DeleteFunc(names(t, mem, "logs"), func(name string) bool { return strings.HasPrefix(name, plain+".gz") }))
+				require.Equal(t, []string{"line"}, allLines(t, openFolder(t, mem, "logs")))
+				failing.Store(false)
+				<-time.After(2 * time.Minute)
+				synctest.Wait()
+				require.Equal(t, []string{plain + ".gz", "user.log"}, names(t, mem, "logs"))
+				require.NoError(t, f.Close())
+			})
 		})
-		var h heard
-		f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
-		require.NoError(t, err)
-		write(t, f, "line")
-		require.NoError(t, f.Rotate())
-		synctest.Wait()
-		require.Len(t, h.Problems(), 1)
-		require.ErrorIs(t, h.Problems()[0], errDisk)
-		require.Equal(t, []string{h.Closed()[0].Name, "user.log"}, names(t, mem, "logs"))
-		broken.Lock()
-		fail = false
-		broken.Unlock()
-		<-time.After(2 * time.Minute)
-		synctest.Wait()
-		require.Equal(t, []string{h.Closed()[0].Name + ".gz", "user.log"}, names(t, mem, "logs"))
-		require.NoError(t, f.Close())
-	})
+	}
 }
 
 // TestDeletedWhileCompressed: a file that is deleted while it is compressed

@@ -349,3 +349,32 @@ func text(t *testing.T, path string) string {
 	}
 	return string(b)
 }
+
+// TestNothingBehindHalfALine: while what a failed write left cannot be cut nothing is
+// written behind it.
+func TestNothingBehindHalfALine(t *testing.T) {
+	mem := vfs.NewMem()
+	var writes, cuts atomic.Bool // fail
+	f, err := rotation.OpenFS(vfs.Inject(mem, func(op vfs.Op) error {
+		switch {
+		case op.Kind == vfs.OpWrite && writes.Load():
+			return vfs.Short(3, errDisk)
+		case op.Kind == vfs.OpTruncate && cuts.Load():
+			return errDisk
+		}
+		return nil
+	}), "logs/user.log", nil)
+	require.NoError(t, err)
+	write(t, f, "one")
+	cuts.Store(true)
+	for _, failing := range []bool{true, false, false} {
+		writes.Store(failing)
+		n, err := f.Write([]byte("refused\n"))
+		require.ErrorIs(t, err, errDisk)
+		require.Zero(t, n)
+	}
+	cuts.Store(false)
+	write(t, f, "two")
+	require.NoError(t, f.Close())
+	require.Equal(t, "one\ntwo\n", readFile(t, openFolder(t, mem, "logs"), "user.log"))
+}
