@@ -31,16 +31,15 @@ func TestWriteTooLarge(t *testing.T) {
 // TestFileThatCannotRotate: a file grows over its size while it cannot be rotated, up to
 // where its rows end, and no further; it rotates when it can.
 func TestFileThatCannotRotate(t *testing.T) {
-	const limit = 1<<32 - 1
+	const limit = int64(1<<32 - 1)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "user.log")
 	file, err := os.Create(path)
 	require.NoError(t, err)
 	_, err = file.WriteString("first\n")
 	require.NoError(t, err)
-	if _, err := file.WriteAt([]byte("\n"), limit-8); err != nil { // a hole of 4 GiB
-		t.Skip("no files of 4 GiB here: ", err)
-	}
+	_, err = file.WriteAt([]byte("\n"), limit-8) // a hole of 4 GiB
+	require.NoError(t, err)
 	require.NoError(t, file.Close())
 
 	var failing atomic.Bool
