@@ -62,7 +62,7 @@ type Options struct {
 	// and separators do not matter. At most 1,000, none of them empty.
 	MaskKeys []string
 	// IndexFields are the paths of detail fields that files index when they are
-	// closed: nil means sku and order_id. The first 64 count; more than 1,000, or an
+	// closed, and active ones in memory: nil means sku and order_id. The first 64 count; more than 1,000, or an
 	// empty one, are refused. A change holds for files that are closed later; it
 	// never changes an answer, only how fast a condition on the field is found.
 	IndexFields []string
@@ -200,7 +200,7 @@ func (o *Options) complete() (Options, error) {
 		c.CaptureBytes = defaultCaptureBytes
 	}
 	if c.IndexFields == nil {
-		c.IndexFields = []string{"sku", "order_id"}
+		c.IndexFields = journal.DefaultIndexFields()
 	}
 	return c, nil
 }

@@ -20,6 +20,9 @@ import (
 // the file system, fs.ErrNotExist where there is no folder; what a disk lost of
 // closed files is no error, see "Damage" in the package comment. The caller must
 // Close the Engine.
+//
+// Of active files it indexes the fields that the newest closed file of the log has an
+// index of, and sku and order_id where there is none.
 func Open(dir string) (*Engine, error) {
 	j, err := journal.OpenReader(vfs.OS(), dir)
 	if err != nil {

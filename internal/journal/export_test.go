@@ -87,3 +87,16 @@ func (j *Journal) Readers() (open, ordered int) {
 	defer j.readers.mu.Unlock()
 	return len(j.readers.bySeg), len(j.readers.order)
 }
+
+// PartFields returns the paths that the parts of the active file of a log index.
+func (j *Journal) PartFields(log string) (fields [][]string) {
+	for _, seg := range j.tables.Segments() {
+		if seg.File == log && seg.Active() {
+			_, parts := seg.Unindexed()
+			for _, p := range parts {
+				fields = append(fields, p.Index.Fields())
+			}
+		}
+	}
+	return fields
+}

@@ -69,7 +69,8 @@ type Options struct {
 	// CloseTimeout is how long Close waits for the disk, 0 for 5 s.
 	CloseTimeout time.Duration
 	// IndexFields are the paths under the details whose values sealed files
-	// index.
+	// index, and active ones once they are asked. Who only reads takes those of the
+	// newest sealed file of a log, and [DefaultIndexFields] where there is none.
 	IndexFields []string
 	// Clock tells the time of the records that the journal writes itself and
 	// of rotated files' names, nil for time.Now.
@@ -95,3 +96,6 @@ type Meta struct {
 	Lifecycle *line.Lifecycle // run and step records: what the line says
 	Message   uint16          // the code of the message among Options.Messages, 0 where it has none
 }
+
+// DefaultIndexFields returns the paths that are indexed where the host names none.
+func DefaultIndexFields() []string { return []string{"sku", "order_id"} }

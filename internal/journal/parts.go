@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -218,7 +219,7 @@ func (j *Journal) indexPart(ctx context.Context, seg *tables.Segment, view *tabl
 	if j.readAt(seg, text, int64(first.Offset)) != nil {
 		return nil, nil // whoever reads the rows hears of it
 	}
-	b, err := sidecar.Seal(ctx, text, io.Discard, sidecar.Options{KeepOrder: true, Fields: j.opts.IndexFields, Hurry: !j.Bursting()})
+	b, err := sidecar.Seal(ctx, text, io.Discard, sidecar.Options{KeepOrder: true, Fields: j.indexFields(seg), Hurry: !j.Bursting()})
 	if err != nil {
 		return nil, ctx.Err()
 	}
@@ -228,6 +229,23 @@ func (j *Journal) indexPart(ctx context.Context, seg *tables.Segment, view *tabl
 		return nil, nil
 	}
 	return x, x.Check()
+}
+
+// indexFields returns the paths that a part of a file indexes: the writer's own, which
+// only its sealed files tell to others.
+func (j *Journal) indexFields(seg *tables.Segment) []string {
+	if j.lock != nil {
+		return j.opts.IndexFields
+	}
+	for _, s := range slices.Backward(j.tables.Segments()) {
+		if s.File != seg.File {
+			continue
+		}
+		if x := s.Index(); x != nil {
+			return x.Fields()
+		}
+	}
+	return DefaultIndexFields()
 }
 
 // indexLifecycle indexes the rows of the logs of runs and steps before the folder is

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -65,4 +66,32 @@ func TestIndexRowsWaitsForItsContext(t *testing.T) {
 		require.Empty(t, first, "the other goes on")
 		require.NoError(t, <-first)
 	})
+}
+
+// Who only reads a folder indexes the fields of active files that its writer does, once a
+// sealed file says which, and the usual ones before.
+func TestReaderIndexesFields(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	f := open(t, mem, func(o *journal.Options) { o.IndexFields = []string{"page"} })
+	fields := func() [][]string {
+		t.Helper()
+		require.NoError(t, f.Flush())
+		r, err := journal.OpenReader(mem, dir)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, r.Close()) }()
+		r.Snapshot()
+		require.NoError(t, r.IndexRows(t.Context()))
+		return r.PartFields("user")
+	}
+	f.sayAll("user", numbered(500))
+	require.Equal(t, [][]string{journal.DefaultIndexFields()}, fields())
+	require.NoError(t, f.Rotate("user"))
+	require.Eventually(t, func() bool { return f.Unsealed() == 0 }, 10*time.Second, time.Millisecond)
+	f.sayAll("user", numbered(500))
+	require.Equal(t, [][]string{{"page"}}, fields())
+	require.Eventually(t, func() bool { // a burst may be going on
+		require.NoError(t, f.IndexRows(t.Context()))
+		return slices.EqualFunc(f.PartFields("user"), [][]string{{"page"}}, slices.Equal)
+	}, 10*time.Second, 10*time.Millisecond)
 }

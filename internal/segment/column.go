@@ -31,6 +31,9 @@ func (x *Index) Message() (*Column, error) { return x.column(secMessage) }
 // Topic returns the topics.
 func (x *Index) Topic() (*Column, error) { return x.column(secTopic) }
 
+// Fields returns the paths whose values are indexed. The slice must not be changed.
+func (x *Index) Fields() []string { return x.fields }
+
 // Field returns the values at a path, nil when it is not indexed.
 func (x *Index) Field(path string) (*Column, error) {
 	n := slices.Index(x.fields, path)
