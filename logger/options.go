@@ -62,9 +62,10 @@ type Options struct {
 	// and separators do not matter. At most 1,000, none of them empty.
 	MaskKeys []string
 	// IndexFields are the paths of detail fields that files index when they are
-	// closed, and active ones in memory: nil means sku and order_id. The first 64 count; more than 1,000, or an
-	// empty one, are refused. A change holds for files that are closed later; it
-	// never changes an answer, only how fast a condition on the field is found.
+	// closed, and active ones in memory: nil means sku and order_id. The first 64
+	// count; more than 1,000, or an empty one, are refused. A change holds for files
+	// that are closed later; it never changes an answer, only how fast a condition on
+	// the field is found.
 	IndexFields []string
 
 	// KeepSettings keeps the level tree and the file rules in the folder, so
