@@ -285,14 +285,19 @@ func (t *trail) setAside(tail []byte) error {
 }
 
 // renew puts a copy of the file in its place where not all of it was published as
-// durable: the process may have died between writing and syncing it, or its sync may
-// have failed, after which the system shows it and does not have it on the disk. To
-// write it again where it stands is not enough: of a page whose first write failed,
-// ext4 takes the place on the disk for unwritten from then on, and syncs it without
-// an error.
+// durable, and the disk does not have that or cannot be asked: the process may have died
+// between writing and syncing it, or its sync may have failed, after which the system
+// shows it and does not have it on the disk. To write it again where it stands is not
+// enough: of a page whose first write failed, ext4 takes the place on the disk for
+// unwritten from then on, and syncs it without an error.
 func (t *trail) renew(c *checker) error {
 	if c.afterMet == c.goodEnd {
 		return nil
+	}
+	if err := t.file.Sync(); err == nil {
+		if upto, asked := vfs.OnDisk(t.file, c.afterMet, c.goodEnd); asked && upto >= c.goodEnd {
+			return t.fs.SyncDir(t.dir)
+		}
 	}
 	next := filepath.Join(t.dir, nextName)
 	if err := t.copyActive(next, c.goodEnd); err != nil {

@@ -279,6 +279,30 @@ func TestPoisoned(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// After a kill the trail goes on in its file where the disk has all of it: a copy would need
+// time and room.
+func TestKilledTrailIsNotCopied(t *testing.T) {
+	mem := vfs.NewMem()
+	r, err := hosted(mem, audit.Options{})
+	require.NoError(t, err)
+	_, err = flow(r, "one")
+	require.NoError(t, err)
+	killed := mem.Kill()
+	require.NoError(t, r.Close())
+	fsys := vfs.Inject(killed, func(op vfs.Op) error {
+		if op.Kind == vfs.OpOpen && strings.HasSuffix(op.Name, "audit.log.next") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	r, err = hosted(fsys, audit.Options{})
+	require.NoError(t, err)
+	receipt, err := flow(r, "two")
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, "two", flows(content(t, killed.Crash(nil, vfs.CrashOptions{}), "audit.log"))[receipt.Seq])
+}
+
 // A trail that a full disk kept from being opened says so in one sentence.
 func TestOpenOnFullDisk(t *testing.T) {
 	mem := vfs.NewMem()

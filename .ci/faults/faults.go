@@ -83,7 +83,7 @@ var faults = []fault{
 	{"a trail goes on after a failed sync", inAudit,
 		"t.failed = unavailable(err)", "_ = err", inAudit, "^TestPoisoned$"},
 	{"what a failed sync left is not written again", inAudit,
-		"if c.afterMet == c.goodEnd {", "if c.afterMet >= 0 {", inAudit, "^TestPoisoned$"},
+		"asked && upto >= c.goodEnd {", "asked && upto >= 0 {", inAudit, "^TestPoisoned$"},
 
 	// The audit trail.
 	{"a line that lies in two pieces loses its beginning", inAudit,

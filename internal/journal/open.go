@@ -83,14 +83,13 @@ func (j *Journal) recover(private string) (err error) {
 	if err := j.openDropped(private); err != nil {
 		return err
 	}
-	if found && !left.Clean {
-		if err := j.closeSick(); err != nil {
-			return fmt.Errorf("compare the texts with the disk: %w", err)
-		}
-	}
-	if j.rebooted {
+	if j.rebooted { // the system shows what the disk has
 		if err := j.putAsideAll(); err != nil {
 			return err
+		}
+	} else if found && !left.Clean {
+		if err := j.closeSick(); err != nil {
+			return fmt.Errorf("compare the texts with the disk: %w", err)
 		}
 	}
 	// A power cut may have taken what was saved of, and a number that was given again

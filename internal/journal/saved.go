@@ -20,10 +20,9 @@ import (
 
 // The tables are saved with the rows of files that are not sealed: when the folder is
 // closed, unless it is not worth the time, and while it is open each time that enough was
-// logged. They hold for all
-// records up to one; what came after it is read from the text, so that neither a
-// clean end nor a kill has the next process read everything. FORMAT.md says when they
-// are believed.
+// logged. They hold for all records up to one; what came after it is read from the text,
+// so that neither a clean end nor a kill has the next process read everything. FORMAT.md
+// says when they are believed.
 
 const (
 	tablesName = "tables"

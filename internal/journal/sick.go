@@ -62,7 +62,7 @@ func (j *Journal) doubtful(log, path string, size int64) (d doubt, sick, err err
 	defer f.Close() // synced
 	upto := j.durable(log, f, size)
 	if sick = f.Sync(); sick == nil {
-		if upto = vfs.OnDisk(f, upto, size); upto == size {
+		if upto, _ = vfs.OnDisk(f, upto, size); upto == size {
 			return d, nil, nil
 		}
 		sick = fmt.Errorf("%s: %w", path, errNotOnDisk)

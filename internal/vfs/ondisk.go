@@ -11,33 +11,33 @@ import (
 // return less. f must be open for reading, and synced before; what somebody writes there
 // meanwhile may pass for missing. What the disk cannot give back it does not have.
 //
-// It returns to where only the system can be asked: on all but Linux and [NewMem], and on
-// file systems that do not read past their memory.
-func OnDisk(f File, from, to int64) int64 {
+// asked is false, and upto is to, where only the system can be asked: on all but Linux
+// and [NewMem], and on file systems that do not read past their memory.
+func OnDisk(f File, from, to int64) (upto int64, asked bool) {
 	from = from / diskAlign * diskAlign
 	opener, ok := f.(interface{ openDisk() (disk, error) })
-	if !ok || from >= to {
-		return to
+	if !ok {
+		return to, false
 	}
 	d, err := opener.openDisk()
 	if err != nil {
-		return to
+		return to, false
 	}
 	defer d.Close() // only read
-	room := min(diskChunk, to-from)
+	room := max(0, min(diskChunk, to-from))
 	shown, stored := make([]byte, room), make([]byte, room)
 	for at := from; at < to; at += diskChunk {
 		n := min(diskChunk, to-at)
 		has, err := d.ReadAt(stored[:n], at)
 		if err != nil && err != io.EOF && !IsUnreadable(err) {
-			return to
+			return to, false
 		}
 		shows, _ := f.ReadAt(shown[:has], at) // what it cannot show is not the same
 		if same := equalUpto(shown[:shows], stored[:has]); int64(same) < n {
-			return at + int64(same)
+			return at + int64(same), true
 		}
 	}
-	return to
+	return to, true
 }
 
 // disk reads a file past the memory of the system, diskChunk bytes at most, from
