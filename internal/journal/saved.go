@@ -97,7 +97,11 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	defer s.mu.Unlock()
 	before := j.ringState.Load()
 	c, ok := j.tables.Cut(live)
-	if !ok || c.Extent() == s.of {
+	if !ok {
+		return nil
+	}
+	defer c.Done()
+	if c.Extent() == s.of {
 		return nil
 	}
 	path := filepath.Join(j.dir, privateDir, tablesName)

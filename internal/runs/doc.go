@@ -17,6 +17,9 @@
 // Identities that log are [Owner]s. Each has a code that rows of lines name it by, for
 // as long as there are such rows; one whose run is over is packed too.
 //
+// What runs of one flow have in common, from server to parent_operation, is kept once, for
+// as long as something is of that flow: [Table.SweepScopes].
+//
 // Readers ask a [View]. What a table is saved to, and loaded from, are the sections
 // that [Cut] writes, byte by byte in FORMAT.md of internal/tables.
 package runs

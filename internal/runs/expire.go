@@ -94,7 +94,7 @@ func (h *history) removeLive(r *Run) {
 func (h *history) dismiss(slot uint32) {
 	row := h.row(slot)
 	h.all.dismiss(row.class)
-	for _, l := range h.scopes[row.scope].lists {
+	for _, l := range h.scopes.list[row.scope].lists {
 		l.dismiss(row.class)
 	}
 	row.used = false
@@ -104,11 +104,11 @@ func (h *history) dismiss(slot uint32) {
 // others.
 func (h *history) sweep(gone []uint32, turns *turns) {
 	h.all.sweep(h)
-	for i := range h.lists {
+	for i := range h.scopes.lists {
 		// Others may add a list meanwhile, for a run that is not among these.
-		for _, value := range slices.Collect(maps.Keys(h.lists[i])) {
+		for _, value := range slices.Collect(maps.Keys(h.scopes.lists[i])) {
 			turns.pause()
-			h.lists[i][value].sweep(h)
+			h.scopes.lists[i][value].sweep(h)
 		}
 	}
 	h.free = append(h.free, gone...)

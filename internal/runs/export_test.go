@@ -16,3 +16,20 @@ func (t *Table) Turns() int {
 	defer t.mu.Unlock()
 	return t.turns
 }
+
+// Scopes returns how many scopes there are, how many codes they take, and how many lists.
+func (t *Table) Scopes() (scopes, codes, lists int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &t.history.scopes
+	for i := range s.lists {
+		lists += len(s.lists[i])
+	}
+	return len(s.byIdentity), len(s.list), lists
+}
+
+// SweepFewScopes is SweepScopes where there are few.
+func (t *Table) SweepFewScopes() {
+	t.history.scopes.enough = 0
+	t.SweepScopes()
+}

@@ -43,12 +43,10 @@ type history struct {
 	restarts uint64 // tells this table from those before it
 	changes  uint64 // counts runs that were over, and are not as they were
 
-	texts   *texts
-	scopes  []*runScope
-	byScope map[line.Identity]*runScope
-	all     runList
-	lists   [dimensions]map[string]*runList
-	buf     []byte
+	texts  *texts
+	scopes scopeTable
+	all    runList
+	buf    []byte
 }
 
 // runRow is what lists and filters ask of a run: 64 bytes, no pointers.
@@ -70,23 +68,13 @@ const rowsAtOnce = 256
 
 type runRows [rowsAtOnce]runRow
 
-// runScope is what runs of one flow have in common: server to parent_operation.
-type runScope struct {
-	code     uint32
-	identity line.Identity
-	lists    [dimensions]*runList
-}
-
 func newHistory(t *Table) *history {
 	h := &history{
 		t: t, packedIDs: newIDIndex(newIDSeed()), texts: newTexts(),
 		live: map[uint32]*Run{}, runs: map[string]*Run{}, steps: map[string]*Step{}, entering: map[uint32]*Run{},
-		byScope: map[line.Identity]*runScope{},
+		scopes: newScopeTable(),
 	}
 	h.packed = newArena(func(slot uint32, to place) { h.row(slot).packed = to })
-	for i := range h.lists {
-		h.lists[i] = map[string]*runList{}
-	}
 	return h
 }
 
@@ -97,30 +85,35 @@ func (h *history) row(slot uint32) *runRow { return &h.rows[slot/rowsAtOnce][slo
 func (h *history) again() *history {
 	next := newHistory(h.t)
 	next.texts, next.ticks, next.restarts = h.texts, h.ticks, h.restarts+1
-	for _, s := range h.scopes {
-		next.scopeOf(&s.identity)
-	}
+	next.scopes = h.scopes.again()
 	return next
 }
 
 // packIdentity appends an identity: scope | run | relatives | step | action | its name |
 // attempt. Equal ones have equal bytes.
 func (h *history) packIdentity(b []byte, id *line.Identity) []byte {
-	b = binary.AppendUvarint(b, uint64(h.scopeOf(id).code))
+	b = binary.AppendUvarint(b, uint64(h.scopes.of(id).code))
 	b = appendRelatives(appendID(b, id.Run), id)
 	b = appendID(b, id.Step)
 	b = h.texts.append(h.texts.append(b, id.Action, true), id.ActionName, true)
 	return binary.AppendVarint(b, int64(id.Attempt))
 }
 
-// unpackIdentity undoes packIdentity.
-func (h *history) unpackIdentity(packed string) (id line.Identity) {
+// scopeOfPacked returns the code that a packed identity begins with.
+func scopeOfPacked(packed string) uint32 {
+	w := readWire([]byte(packed[:min(len(packed), binary.MaxVarintLen32)]))
+	return uint32(w.Uvarint())
+}
+
+// unpackIdentity undoes packIdentity. scopes are those of a moment in which an owner was
+// packed so.
+func (h *history) unpackIdentity(packed string, scopes []*runScope) (id line.Identity) {
 	if packed == "" {
 		return id
 	}
 	w := readWire([]byte(packed))
-	if scope := w.Uvarint(); scope < uint64(len(h.scopes)) {
-		id = h.scopes[scope].identity
+	if s := scopeAt(scopes, w.Uvarint()); s != nil {
+		id = s.identity
 	}
 	id.Run = textOfID(w.id())
 	r := w.relatives()
@@ -133,7 +126,7 @@ func (h *history) unpackIdentity(packed string) (id line.Identity) {
 
 // share returns an identity with the texts that runs have, where they have them.
 func (h *history) share(id *line.Identity) line.Identity {
-	own := h.scopeOf(id).identity
+	own := h.scopes.of(id).identity
 	own.Run, own.RootRun, own.ParentRun, own.ParentStep = strings.Clone(id.Run), strings.Clone(id.RootRun),
 		strings.Clone(id.ParentRun), strings.Clone(id.ParentStep)
 	own.Step, own.Attempt = strings.Clone(id.Step), id.Attempt
@@ -158,28 +151,6 @@ func (h *history) hashKept(kept []byte) uint32 {
 	return uint32(h.packedIDs.hash(kept)) | 1
 }
 
-// scopeOf returns the scope of an identity.
-func (h *history) scopeOf(id *line.Identity) *runScope {
-	key := line.Identity{Server: id.Server, ServerName: id.ServerName, Service: id.Service, ServiceName: id.ServiceName,
-		Project: id.Project, Operation: id.Operation, OperationName: id.OperationName, ParentOperation: id.ParentOperation}
-	if s := h.byScope[key]; s != nil {
-		return s
-	}
-	for _, s := range scopeTexts(&key) {
-		*s = strings.Clone(*s)
-	}
-	s := &runScope{code: uint32(len(h.scopes)), identity: key}
-	for i, value := range [dimensions]string{key.Operation, key.Service, key.Server, key.Project} {
-		if s.lists[i] = h.lists[i][value]; s.lists[i] == nil {
-			s.lists[i] = &runList{}
-			h.lists[i][value] = s.lists[i]
-		}
-	}
-	h.scopes = append(h.scopes, s)
-	h.byScope[key] = s
-	return s
-}
-
 // slot returns one that is free.
 func (h *history) slot() uint32 {
 	if n := len(h.free); n > 0 {
@@ -199,7 +170,7 @@ func (h *history) slot() uint32 {
 func (h *history) enter(r *Run) {
 	slot := h.slot()
 	id := r.Identity
-	scope := h.scopeOf(id)
+	scope := h.scopes.of(id)
 	*h.row(slot) = runRow{seq: r.Seq, started: line.Nanoseconds(r.Started), scope: scope.code, used: true, root: h.hash(id.Root()),
 		parent: h.hash(id.ParentRun), parentStep: h.hash(id.ParentStep), trigger: h.triggerOf(&r.Start)}
 	r.slot = slot
@@ -235,7 +206,7 @@ func (h *history) changed(r *Run) {
 		return
 	}
 	h.all.recount(row.class, class)
-	for _, l := range h.scopes[row.scope].lists {
+	for _, l := range h.scopes.list[row.scope].lists {
 		l.recount(row.class, class)
 	}
 	row.class = class

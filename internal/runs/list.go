@@ -25,6 +25,7 @@ type runList struct {
 	slots  []uint32
 	counts []classCount
 	gone   int // runs that were dismissed and not swept
+	scopes int // that have this value
 }
 
 type classCount struct {
@@ -189,7 +190,7 @@ func (l List) Each(oldest bool, after uint64, skip int, want *Wanted, yield func
 // rowOf returns what a row says. The caller holds mu.
 func (h *history) rowOf(slot uint32) Row {
 	row := h.row(slot)
-	return Row{Seq: row.seq, Started: row.started, Class: row.class, Scope: &h.scopes[row.scope].identity, Root: row.root,
+	return Row{Seq: row.seq, Started: row.started, Class: row.class, Scope: &h.scopes.list[row.scope].identity, Root: row.root,
 		Parent: row.parent, ParentStep: row.parentStep, Trigger: row.trigger, Mixed: row.packed == place{} || row.mixed, slot: slot}
 }
 

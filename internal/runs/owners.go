@@ -164,7 +164,7 @@ func (t *Table) enter(o *Owner, packed []byte) {
 func (t *Table) OwnerAt(code uint32) *Owner {
 	e := t.owners.view.at(code)
 	if e.o == nil {
-		t.attach(code, &Owner{identity: t.history.unpackIdentity(e.packed)})
+		t.attach(code, &Owner{identity: t.history.unpackIdentity(e.packed, t.history.scopes.list)})
 	}
 	return t.owners.view.at(code).o
 }
@@ -190,7 +190,7 @@ func (t *Table) Identity(code uint32) *line.Identity {
 	if e.o != nil {
 		return &e.o.identity
 	}
-	id := t.history.unpackIdentity(e.packed)
+	id := t.history.unpackIdentity(e.packed, t.history.scopes.list)
 	return &id
 }
 

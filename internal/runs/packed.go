@@ -248,7 +248,7 @@ func (h *history) encode(b []byte, r *Run, row *runRow, settling *settler) ([]by
 	b = h.appendExecution(b, row.started, &r.Start, &r.state)
 	for _, s := range steps {
 		id, flags := s.Identity, uint64(0)
-		scope := h.scopeOf(id)
+		scope := h.scopes.of(id)
 		if scope.code != row.scope {
 			flags |= stepScope
 		}
@@ -278,7 +278,7 @@ func (h *history) encode(b []byte, r *Run, row *runRow, settling *settler) ([]by
 
 // packedRun takes the bytes of a run apart.
 type packedRun struct {
-	scopes    []*runScope // as they were when it was opened: both only grow
+	scopes    []*runScope // as they were when it was opened
 	texts     []string
 	row       *runRow
 	w         wireReader
@@ -308,7 +308,7 @@ type packedStep struct {
 
 // openIDs begins with a run: what follows are the ids of its steps.
 func (h *history) openIDs(row *runRow, b []byte) (p packedRun) {
-	p = packedRun{scopes: h.scopes, texts: h.texts.list, row: row, w: readWire(b)}
+	p = packedRun{scopes: h.scopes.list, texts: h.texts.list, row: row, w: readWire(b)}
 	p.id = p.w.id()
 	if p.steps = p.w.Count(); p.steps > 0 {
 		p.w.skipStepSum()
@@ -337,11 +337,11 @@ func (p *packedRun) next(s *packedStep) {
 	s.started = p.row.started + p.w.Varint()
 	s.scope = p.scopes[p.row.scope]
 	if flags&stepScope != 0 {
-		code := p.w.Uvarint()
-		if code >= uint64(len(p.scopes)) {
-			p.w.Bad, code = true, 0
+		if other := scopeAt(p.scopes, p.w.Uvarint()); other != nil {
+			s.scope = other
+		} else {
+			p.w.Bad = true
 		}
-		s.scope = p.scopes[code]
 	}
 	if s.ownRelatives = flags&stepRelatives != 0; s.ownRelatives {
 		s.relatives = p.w.relatives()

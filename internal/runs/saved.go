@@ -26,7 +26,7 @@ type Cut struct {
 	seed   idSeed
 	aside  []byte // what is counted for runs and steps without records
 
-	// filled in afterwards: both only grow, and what has a code keeps it
+	// filled in afterwards: what has a code keeps it until Done
 	texts  []string
 	scopes []*runScope
 }
@@ -84,8 +84,18 @@ func (c *Cut) Take(most int) bool {
 	}
 	c.owners, c.seed = t.owners.snapshot(), h.packedIDs.seed
 	var ok bool
-	c.aside, ok = t.appendAside(nil)
+	if c.aside, ok = t.appendAside(nil); ok {
+		t.cuts++
+	}
 	return ok
+}
+
+// Done is to be called once after a Take that was true, when nothing of the cut is written
+// any more. It takes the mutex.
+func (c *Cut) Done() {
+	c.t.mu.Lock()
+	c.t.cuts--
+	c.t.mu.Unlock()
 }
 
 // Owners returns how many codes there were: those of rows are below it.
@@ -196,7 +206,7 @@ func (t *Table) LoadRuns(runs, content, ids []byte) bool {
 	last := uint64(0)
 	for i := range n {
 		row, size := runAt(runs[i*savedRunSize:])
-		if size > len(content) || int(row.scope) >= len(h.scopes) || row.class >= classes || row.seq < last {
+		if size > len(content) || scopeAt(h.scopes.list, uint64(row.scope)) == nil || row.class >= classes || row.seq < last {
 			return false
 		}
 		last = row.seq
@@ -211,7 +221,7 @@ func (h *history) loadRun(row runRow, content []byte) {
 	row.packed = h.packed.put(slot, content)
 	*h.row(slot) = row
 	h.all.insert(h, slot)
-	for _, l := range h.scopes[row.scope].lists {
+	for _, l := range h.scopes.list[row.scope].lists {
 		l.insert(h, slot)
 	}
 	if !row.class.Ended() {

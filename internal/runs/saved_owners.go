@@ -2,8 +2,8 @@ package runs
 
 import (
 	"encoding/binary"
+	"slices"
 
-	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/wire"
 )
 
@@ -58,7 +58,7 @@ func (c *Cut) packed(codes []uint32, yield func(packed []byte) error) error {
 		}
 	}
 	t.mu.Lock()
-	c.texts, c.scopes = t.history.texts.list, t.history.scopes
+	c.texts, c.scopes = t.history.texts.list, slices.Clone(t.history.scopes.list)
 	t.mu.Unlock()
 	return nil
 }
@@ -117,6 +117,11 @@ func (c *Cut) AppendNames(b []byte) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(c.scopes)))
 	for _, s := range c.scopes {
+		if s == nil {
+			b = append(b, 0)
+			continue
+		}
+		b = append(b, 1)
 		id := s.identity
 		for _, text := range scopeTexts(&id) {
 			b = appendBytes(b, []byte(*text))
@@ -139,18 +144,20 @@ func (t *Table) LoadNames(in *wire.Reader) bool {
 		}
 	}
 	for range w.Count() {
-		var id line.Identity
-		for _, text := range scopeTexts(&id) {
+		if w.Uvarint() == 0 {
+			h.scopes.load(nil)
+			continue
+		}
+		var s runScope
+		for _, text := range scopeTexts(&s.identity) {
 			*text = string(w.Bytes(w.Count()))
 		}
-		h.scopeOf(&id)
+		if h.scopes.byIdentity[s.identity] != nil {
+			w.Bad = true // it has a code
+		}
+		h.scopes.load(&s)
 	}
 	return !w.Bad
-}
-
-// scopeTexts returns those identifiers that runs of one flow have in common.
-func scopeTexts(id *line.Identity) [8]*string {
-	return [8]*string{&id.Server, &id.ServerName, &id.Service, &id.ServiceName, &id.Project, &id.Operation, &id.OperationName, &id.ParentOperation}
 }
 
 // AppendAside appends what is counted for runs and steps without records.

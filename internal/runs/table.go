@@ -20,6 +20,7 @@ type Table struct {
 	unlinked map[string]*unlinked // by run id: what was seen before the run
 	stray    map[string]*Tally    // by step id: what was seen before the step, after its run
 	turns    int                  // how often others got the mutex in the middle of something
+	cuts     int                  // that are being written
 }
 
 // unlinked holds the owners and steps of a run whose own records are not known:

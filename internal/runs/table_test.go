@@ -363,6 +363,7 @@ func TestSaved(t *testing.T) {
 	require.False(t, ok, "more are objects")
 	f.do(func() { ok = cut.Take(1 << 20) })
 	require.True(t, ok)
+	defer cut.Done()
 	var codes []uint32
 	for code := range uint32(cut.Owners()) {
 		codes = append(codes, code)

@@ -10,13 +10,14 @@ type View struct {
 	AsOf uint64
 
 	owners  ownerView
+	scopes  []*runScope // that owners name, as they were
 	table   *Table
 	history *history // guarded by Table.mu
 }
 
 // View returns a view as of a record.
 func (t *Table) View(asOf uint64) View {
-	return View{AsOf: asOf, owners: t.owners.snapshot(), table: t, history: t.history}
+	return View{AsOf: asOf, owners: t.owners.snapshot(), scopes: t.history.scopes.list, table: t, history: t.history}
 }
 
 // Owners returns how many codes there are: those of rows are below it.
@@ -30,7 +31,7 @@ func (v *View) Owner(code uint32) *line.Identity {
 	}
 	v.table.mu.Lock()
 	defer v.table.mu.Unlock()
-	id := v.table.history.unpackIdentity(e.packed)
+	id := v.table.history.unpackIdentity(e.packed, v.scopes)
 	return &id
 }
 
@@ -73,7 +74,7 @@ func (v *View) Read(run Ref, in *Reading) *Run { return v.history.of(run, in) }
 func (v *View) List(by Dimension, value string) List {
 	v.table.mu.Lock()
 	defer v.table.mu.Unlock()
-	return List{v.history, v.history.lists[by][value], v.AsOf}
+	return List{v.history, v.history.scopes.lists[by][value], v.AsOf}
 }
 
 // AllRuns returns all runs.

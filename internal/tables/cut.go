@@ -35,7 +35,7 @@ func (f *cutFile) active() bool { return f.name == f.log+activeExt }
 
 // Cut takes the tables, to be written; false when not all of them can be saved, while
 // runs expire, or when more than so many runs and steps would have to be written down
-// while all others wait.
+// while all others wait. Who gets one calls [Cut.Done].
 func (t *Tables) Cut(most int) (*Cut, bool) {
 	of, ok := t.Runs.NewCut(most)
 	if !ok {
@@ -55,6 +55,9 @@ func (t *Tables) Cut(most int) (*Cut, bool) {
 	}
 	return c, of.Take(most)
 }
+
+// Done ends a cut, whether it was written or not.
+func (c *Cut) Done() { c.runs.Done() }
 
 // Write writes the sections of a cut, and returns the size of the file. stored tells the
 // name and the size of the data of a closed file, whose sidecar may be nil.

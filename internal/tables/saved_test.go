@@ -19,6 +19,7 @@ func (f *folder) save(t testing.TB) []byte {
 	t.Helper()
 	c, ok := f.Cut(1 << 20)
 	require.True(t, ok)
+	defer c.Done()
 	var b bytes.Buffer
 	n, err := c.Write(&b, notStored)
 	require.NoError(t, err)

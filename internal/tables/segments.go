@@ -131,14 +131,16 @@ func (t *Tables) unlist(seg *Segment) (gone Rows) {
 // expire gives up the runs and steps that are over and of which a segment held the last
 // record.
 func (t *Tables) expire(seg *Segment) {
+	t.giving.Lock()
+	defer t.giving.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expiring--
 	if t.settled > 0 {
 		t.late = append(t.late, seg.serial) // not all files are known
-		return
+	} else {
+		t.Runs.Expire(seg.serial)
 	}
-	t.Runs.Expire(seg.serial)
+	t.expiring--
 }
 
 // Everything is a limit of views that is none.

@@ -18,6 +18,8 @@ type Tables struct {
 	// itself may be called. Immutable.
 	Runs *runs.Table
 
+	giving sync.Mutex // held while runs expire, and taken before mu
+
 	mu       sync.Mutex
 	asOf     uint64
 	segments []*Segment // ordered by file, then by age; replaced, never changed in place
@@ -26,7 +28,7 @@ type Tables struct {
 	serial   uint32            // of the segment that was added last
 	reserved map[string]uint32 // serials of files, by name, while a folder is opened
 	late     []uint32          // serials of those removed while a folder is opened; their runs expire afterwards
-	expiring int               // files of which not all runs expired yet that do
+	expiring int               // files of which not all runs expired yet that do, and sweeps
 	lost     bool              // files went away that lines were counted of, while a folder is opened
 	settled  uint64            // up to this seq the tables know of all records, while a folder is opened
 	grown    int64             // bytes of text that was taken in
@@ -136,5 +138,22 @@ func (t *Tables) giveUp(gone Rows, row func(code uint32)) {
 	}
 	if gone.n > 0 {
 		t.Runs.Settle(false)
+	}
+	t.sweep()
+}
+
+// sweep gives up what rows, runs and steps had in common that are gone, unless somebody
+// does already, or runs expire.
+func (t *Tables) sweep() {
+	if !t.giving.TryLock() {
+		return
+	}
+	defer t.giving.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.settled == 0 {
+		t.expiring++
+		t.Runs.SweepScopes()
+		t.expiring--
 	}
 }
