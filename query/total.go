@@ -72,7 +72,7 @@ func (m *matcher) wanted(x *segment.Index) []wantedClass {
 	return m.wantedList
 }
 
-func levelOf(i int) int8 { return int8(allLevels[i]) }
+func levelOf(i int) int8 { return int8(line.LevelAt(i)) }
 
 // aloneFor is how long files are counted one after the other: to begin other
 // goroutines costs as much as most questions take as a whole.

@@ -16,6 +16,7 @@ import (
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/tables"
+	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/rotation"
 )
 
@@ -377,15 +378,11 @@ func (f *File) drop(m *Meta, err error) {
 	f.keepLost()
 }
 
-// levelNames are the keys of the counts by level, in the order of
-// [line.Levels].
-var levelNames = [...]string{"trace", "debug", "info", "warn", "error", "fatal"}
-
 // MarshalLogObject writes the levels of which something was dropped.
 func (l Lost) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	for i, n := range l.levels {
 		if n > 0 {
-			e.AddInt64(levelNames[i], n)
+			e.AddInt64(levels.Name(line.LevelAt(i)), n)
 		}
 	}
 	return nil

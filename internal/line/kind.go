@@ -56,8 +56,8 @@ func LevelIndex(l zapcore.Level) int {
 	return 5
 }
 
-// indexLevel is the inverse of [LevelIndex].
-func indexLevel(i int) zapcore.Level {
+// LevelAt is the inverse of [LevelIndex].
+func LevelAt(i int) zapcore.Level {
 	if i == 5 {
 		return zapcore.FatalLevel
 	}
@@ -67,7 +67,7 @@ func indexLevel(i int) zapcore.Level {
 func parseLevel(name []byte) (zapcore.Level, bool) {
 	for i, n := range levelNames {
 		if string(name) == n {
-			return indexLevel(i), true
+			return LevelAt(i), true
 		}
 	}
 	return 0, false

@@ -1,8 +1,6 @@
 package tables
 
 import (
-	"go.uber.org/zap/zapcore"
-
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
@@ -15,15 +13,7 @@ func sealedRow(x *sidecar.Index, i int) Row {
 	f := x.Frame(i / sidecar.FrameRows)
 	k := i % sidecar.FrameRows
 	level, kind := f.Class(k)
-	return Row{Seq: f.Seq(k), Time: f.Time(k), Owner: f.Owner(k), Level: levelOf(level), Kind: kind}
-}
-
-// levelOf is the inverse of line.LevelIndex.
-func levelOf(i int) int8 {
-	if i == len(line.Levels{})-1 {
-		return int8(zapcore.FatalLevel)
-	}
-	return int8(i) - 2
+	return Row{Seq: f.Seq(k), Time: f.Time(k), Owner: f.Owner(k), Level: int8(line.LevelAt(level)), Kind: kind}
 }
 
 // ByName returns the segment with a base name, nil when there is none.
