@@ -167,7 +167,7 @@ func TestHealth(t *testing.T) {
 		run.Add(query.Counts{Processed: 1})
 		_, again := service.Operation("a").Start(ctx, logger.Input(1))
 		_, resumed, err := service.Operation("a").Resume(ctx, "x")
-		require.ErrorIs(t, err, logger.ErrRunUnknown)
+		require.ErrorIs(t, err, logger.ErrClosed)
 		resumed.End(nil)
 		step.End("out", nil)
 		again.End(nil)

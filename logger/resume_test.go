@@ -186,13 +186,17 @@ func TestDeadProcess(t *testing.T) {
 		store := openMemory(t, nil)
 		op := store.Server("edge-1").Service("orders").Operation("sync-prices")
 		op.Start(t.Context(), logger.ID("run-1"))
+		_, over := op.Start(t.Context(), logger.ID("over"))
+		over.End(nil)
 		require.NoError(t, store.Close())
-		_, run, err := op.Resume(t.Context(), "run-1")
-		require.ErrorIs(t, err, logger.ErrClosed)
-		require.Equal(t, "run-1", run.ID())
-		run.Info("dropped")
-		run.End(nil)
-		require.EqualValues(t, 2, store.Stats().Dropped)
+		for _, id := range []string{"over", "unknown", "run-1"} {
+			_, run, err := op.Resume(t.Context(), id)
+			require.ErrorIs(t, err, logger.ErrClosed, id)
+			require.Equal(t, id, run.ID())
+			run.Info("dropped")
+			run.End(nil)
+		}
+		require.EqualValues(t, 3+1, store.Stats().Dropped, "a line of each, and the end of the one that was open")
 	})
 	t.Run("R2.8 library: an id of another operation's run is reported", func(t *testing.T) {
 		store := open(t, vfs.NewMem(), nil)

@@ -72,7 +72,7 @@ func (o *Operation) Resume(ctx context.Context, id string) (context.Context, *Ru
 		return withLogger(ctx, silent), &Run{Logger: silent, id: id}, ErrRunUnknown
 	}
 	r, err := s.resumeRun(ctx, &o.id, id)
-	if err == nil && s.closed.Load() {
+	if s.closed.Load() {
 		err = ErrClosed // nothing of what goes on would be recorded
 	}
 	if err != nil {
