@@ -54,6 +54,7 @@ func TestFlowsThatCannotRun(t *testing.T) {
 	for _, test := range []struct{ name, flow, want string }{
 		{"not JSON", `{`, "unexpected EOF"},
 		{"more than one value", `{"id": "f"} {}`, "something follows"},
+		{"a brace too many", `{"id": "f"}}`, "something follows"},
 		{"no id", `{}`, "no id"},
 		{"unknown key", `{"id": "f", "step": []}`, `unknown field "step"`},
 		{"start", `{"id": "f", "start": "often"}`, "start is"},
