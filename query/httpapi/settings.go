@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/logger"
 )
@@ -241,7 +242,7 @@ func strange(d *json.Decoder, at string) *failure {
 			token, _ := d.Token()
 			key, _ := token.(string)
 			place := strings.TrimPrefix(at+"."+key, ".")
-			name := strings.ToLower(key) // Go takes names in any case
+			name := line.Fold(key) // Go takes names in any case
 			if seen[name] {
 				return bad(place, "'%.80s' is there more than once.", place)
 			}

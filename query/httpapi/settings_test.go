@@ -181,6 +181,7 @@ func TestSettings(t *testing.T) {
 		for body, where := range map[string]string{
 			`{"scopes":[{"server":"edge-1","lines":false}],"scopes":[{"server":"edge-2"}]}`:    "scopes",
 			`{"files":{"email":{"copies":1}},"Files":{"email":{"maxSizeMB":1}}}`:               "Files",
+			`{"scopes":[{"server":"edge-1","lines":false}],"ſcopes":[{"server":"edge-2"}]}`:    "ſcopes",
 			`{"files":{"email":{"copies":1},"database":{},"email":{}}}`:                        "files.email",
 			`{"scopes":[{"server":"edge-1","level":"warn"},{"level":"info","level":"error"}]}`: "scopes.1.level",
 		} {
