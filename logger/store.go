@@ -24,8 +24,9 @@ import (
 // Store is an open folder of logs, by [Open] or [OpenMemory]. It is safe for
 // concurrent use. A nil Store is harmless, so that a host can go on without its
 // logs: its loggers log nothing, its methods that return an error return
-// [ErrClosed], its queries query.ErrClosed, it has no files, and nobody follows
-// its levels. So is the zero Store, which nobody opened.
+// [ErrClosed], but Close, which has nothing to do, its queries query.ErrClosed, it
+// has no files, and nobody follows its levels. So is the zero Store, which nobody
+// opened.
 type Store struct {
 	options Options // complete; immutable
 	dir     string  // immutable

@@ -25,8 +25,8 @@ const (
 	KindRun Kind = "run"
 	// KindStep is the start, an update or the end of a step.
 	KindStep Kind = "step"
-	// KindEvent is what servers and services log outside a run, to whichever file,
-	// and what is logged to application.log.
+	// KindEvent is what servers and services log outside a run, to whichever file
+	// but user.log, and what is logged to application.log.
 	KindEvent Kind = "event"
 	// KindAccess is one request.
 	KindAccess Kind = "access"

@@ -74,7 +74,7 @@ type Options struct {
 	// OnDamage hears what was done to the active file by somebody else, after
 	// that was mended and before the next byte is written. It is called by the
 	// goroutine in Write, Rotate or Close that mended it. Who keeps offsets in
-	// the file reads it again from Damage.From on.
+	// the file reads it again from DamageError.From on.
 	OnDamage func(*DamageError)
 	// OnProblem hears of each problem that no caller is told: of the work in
 	// the background, of rotations that failed and were put off, once until one

@@ -4,9 +4,9 @@
 // rebuilt from it when the folder is opened.
 //
 // One process writes a folder ([Open]); any number read it ([OpenReader]).
-// Appending takes one lock for the order of all files. Readers take a
-// [Snapshot], which costs a few instructions for each file and never waits for
-// the disk.
+// Appending takes one lock for the order of all files. Queries take a [Snapshot]:
+// where the process writes, it costs a few instructions for each file and never waits
+// for the disk; where it only reads, what is new in the folder is taken in first.
 package journal
 
 import (

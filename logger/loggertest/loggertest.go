@@ -76,8 +76,8 @@ func (s *Sink) SubLogs() []query.SubLog {
 }
 
 // LineLogs returns all records of kind line, oldest first: what was logged in
-// runs and steps. What servers and services log outside runs are events, to
-// whichever file they log; Query finds those.
+// runs and steps, or to user.log. What servers and services log to any other file,
+// and what is logged to application.log, are events; Query finds those.
 func (s *Sink) LineLogs() []query.Record {
 	s.t.Helper()
 	return every(s, func(p query.Paging) (query.Page[query.Record], error) {
