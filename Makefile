@@ -88,7 +88,7 @@ bench-audit: ## durable audit records a second beside plain NDJSON and Tessera; 
 	GOWORK=off go -C .ci/audit test -count=1 -v -run 'TestMeasure|TestVerifyMillion' -measure 1s .
 
 .PHONY: bench-query
-bench-query: ## nine queries over four million workflow records, beside SQLite, DuckDB, ripgrep; BENCH="-dir DIR" keeps the folder
+bench-query: ## ten queries over four million workflow records, beside SQLite, DuckDB, ripgrep; BENCH="-dir DIR" keeps the folder
 	GOWORK=off go -C .ci/bench run ./query $(BENCH)
 
 .PHONY: bench-http
