@@ -19,7 +19,7 @@ import (
 
 // Errors of a File.
 var (
-	// ErrClosed is returned by a File's methods after Close.
+	// ErrClosed is returned by Write, Rotate and Sync after Close.
 	ErrClosed = errors.New("rotation: file is closed")
 	// ErrUnfinished is returned by Write for bytes that do not end with a
 	// newline. Nothing was written.

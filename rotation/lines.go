@@ -28,7 +28,7 @@ func (f *Folder) Head(file string, n int) ([]string, error) { return f.Lines(fil
 // Lines returns n lines of a file of the list from line first on, counted from
 // 1, without their newlines; fewer at the end of the file, and none behind it.
 // A line over 1 MiB is cut there, and a call ends with the line that brings it
-// over 16 MiB. The cost is that of reading the file up to those lines, or all of a
+// to 16 MiB. The cost is that of reading the file up to those lines, or all of a
 // compressed one that has its lines in another order, see [Folder.Open].
 //
 // It returns an error that wraps [ErrRange] for numbers out of range, n over
