@@ -290,7 +290,8 @@ func (r *Recorder) Dropped() int64 {
 
 // Do runs an act between two records: one of the intent before, and one of how
 // it ended after, which names the first. Where the intent cannot be recorded the
-// act is not run. An intent without an answer is one whose process died.
+// act is not run. An intent without an answer is one whose process died before, or
+// whose end could not be recorded.
 //
 // The outcome is success when act returns nil, denied when its error wraps
 // [ErrDenied], and failure for any other error, whose text becomes the reason.

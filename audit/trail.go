@@ -87,7 +87,7 @@ type trail struct {
 	publish  chan struct{} // to the publisher
 	told     atomic.Bool   // the publisher knows that there is something new
 	sealed   chan struct{} // to the keeper
-	stop     chan struct{} // to both: closed
+	stop     chan struct{} // to those beside the writer: closed
 	written  sync.WaitGroup
 	others   sync.WaitGroup
 	closing  sync.Once
