@@ -36,10 +36,6 @@ type Closed struct {
 	Compression Compression
 }
 
-// listedFor is how long one listing of the folder is good for: of a folder with thousands
-// of files it takes longer than to compress a small one.
-const listedFor = time.Second
-
 // compressSome compresses or seals files of which that is not done, the oldest first, as
 // they lie in the folder now. It reports whether there may be more to do.
 func (f *File) compressSome() (more bool) {
@@ -154,7 +150,9 @@ func (f *File) compress(s *stored, format block.Format) error {
 		if gone {
 			return errors.Join(vfs.IgnoreNotExist(f.fs.Remove(temp)), f.leave(s.base, other))
 		}
-		if err := errors.Join(f.fs.Rename(temp, final), f.fs.SyncDir(f.dir)); err != nil {
+		err := errors.Join(f.fs.Rename(temp, final), f.fs.SyncDir(f.dir))
+		f.listing.outdate()
+		if err != nil {
 			return err
 		}
 		if f.gone(plain) && !other { // by somebody else than this goroutine
@@ -195,7 +193,7 @@ func (f *File) leave(base string, other bool) error {
 	if !other {
 		return f.removeForms(base)
 	}
-	f.again.Store(base, true)
+	f.SealAgain(base)
 	return nil
 }
 

@@ -88,6 +88,10 @@ type Options struct {
 	// plain form is removed after it returned. It is called by the goroutine
 	// that called Seal.
 	OnSealed func(c Closed)
+	// Folder, if set, is the one that the file is in, for all Files there: what one of
+	// them finds in it need not be listed by the others. It is for the other packages of
+	// this module.
+	Folder *Folder
 	// Clock tells the time for the names of closed files and for their age, and
 	// whether Write looks at the file again; nil for time.Now.
 	Clock func() time.Time
@@ -103,6 +107,8 @@ type File struct {
 	log  string
 	open newAppender
 	opts Options // its rule is only the first
+	// listing is that of the folder.
+	listing *listing
 	// moves says that an open file can be renamed. Like all above it is
 	// immutable after Open.
 	moves bool
@@ -179,6 +185,10 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 	if f.opts.Clock == nil {
 		f.opts.Clock = time.Now
 	}
+	f.listing = new(listing)
+	if f.opts.Folder != nil {
+		f.listing = &f.opts.Folder.listing
+	}
 	f.rule.Store(&rule)
 	f.pin("")
 	if err := f.load(); err != nil {
@@ -187,7 +197,7 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 	f.done.Add(2)
 	go f.watch()
 	go f.work()
-	f.poke()
+	f.awake()
 	return f, nil
 }
 
@@ -460,8 +470,14 @@ func (f *File) problem(err error) {
 	}
 }
 
-// poke asks the worker goroutine to look at the folder.
+// poke asks the worker goroutine to look at the folder as it is by now.
 func (f *File) poke() {
+	f.listing.outdate()
+	f.awake()
+}
+
+// awake asks the worker goroutine to look at the folder.
+func (f *File) awake() {
 	select {
 	case f.wake <- struct{}{}:
 	default:

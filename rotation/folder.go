@@ -48,6 +48,7 @@ type Folder struct {
 	onDelete atomic.Pointer[func(name string)]
 	onAct    atomic.Pointer[func(ctx context.Context, act Act, name string)]
 	kept     string // the log whose files Delete refuses; immutable once shared
+	listing  listing
 
 	mu    sync.Mutex
 	known map[string]seen // times of files, by name; guarded by mu

@@ -78,23 +78,18 @@ func (f *File) stopping() bool {
 	}
 }
 
-// files lists what the folder holds of the log, as scan has it. Of other logs there may be
-// thousands of files, which it asks nothing about.
+// files returns what the folder holds of the log's closed files, as scan has it. Of other
+// logs there may be thousands of files, which it asks nothing about.
 func (f *File) files() (files []*stored, temps []string, err error) {
-	names, err := f.fs.ReadNames(f.dir)
+	names, err := f.listing.of(f.log, f.fs, f.dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	names = slices.DeleteFunc(names, func(name string) bool {
-		if !strings.HasPrefix(name, f.log) {
-			return true
-		}
-		log, ok := LogOf(strings.TrimSuffix(name, tempExt))
-		return !ok || log != f.log
-	})
-	slices.Sort(names) // as ReadDir has them: of three forms the order may say which counts
 	infos := make([]fs.FileInfo, 0, len(names))
 	for _, name := range names {
+		if n, ok := parseName(strings.TrimSuffix(name, tempExt)); !ok || n.active() {
+			continue
+		}
 		info, err := f.fs.Lstat(filepath.Join(f.dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it went away meanwhile
@@ -115,11 +110,12 @@ func (f *File) closedFiles() ([]*stored, error) {
 		return nil, err
 	}
 	pinned := *f.pinned.Load()
-	return slices.DeleteFunc(files, func(s *stored) bool { return s.active() || s.base == pinned }), nil
+	return slices.DeleteFunc(files, func(s *stored) bool { return s.base == pinned }), nil
 }
 
 // findNewest passes every name that is in the folder. The caller holds mu.
 func (f *File) findNewest() error {
+	f.listing.outdate()
 	files, err := f.closedFiles()
 	if n := len(files); n > 0 && files[n-1].at.After(f.newest) {
 		f.newest = files[n-1].at

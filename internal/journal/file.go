@@ -172,6 +172,7 @@ func (j *Journal) open(name string) (*File, error) {
 		OnProblem: j.textProblem,
 		Seal:      f.sealClosed,
 		OnSealed:  j.sealed,
+		Folder:    j.folder,
 		Clock:     j.opts.Clock,
 	})
 	if err != nil {
