@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/levels"
@@ -75,7 +77,7 @@ func (s *Store) SetFileRule(ctx context.Context, name string, rule FileRule) err
 	s.rules[name], s.set[name] = rule, rule
 	f.levels.Store(uint32(rule.Levels))
 	s.mu.Unlock()
-	return errors.Join(s.keepSettings(), s.auditRule(ctx, name, before, rule))
+	return errors.Join(s.keepSettings(nil), s.auditRule(ctx, name, before, rule))
 }
 
 // Rotate closes the active text of a file and starts a new one. An empty one
@@ -106,19 +108,32 @@ func checkName(name string) error {
 }
 
 // settings is the JSON form of what Options.KeepSettings keeps, in
-// .journal/settings.json.
+// .journal/settings.json. Behind it stands a line for each setting that was changed since.
 type settings struct {
 	Version int                     `json:"version"`
 	Levels  *levels.Tree            `json:"levels"`
 	Files   map[string]fileSettings `json:"files"`
 }
 
-// settingsVersion changes when an older program could misread the file.
-const settingsVersion = 1
+// settingsVersion changes when an older program could misread the file. Version 1 had no
+// lines of changes.
+const settingsVersion = 2
 
 // maxSettings is how long the file may be: a million scopes do not fit, a
 // hundred thousand do.
-const maxSettings = 64 << 20
+const maxSettings = 128 << 20
+
+// changedSetting is the JSON form of a levels.Change.
+type changedSetting struct {
+	Server    string `json:"server,omitempty"`
+	Service   string `json:"service,omitempty"`
+	Operation string `json:"operation,omitempty"`
+	Action    string `json:"action,omitempty"`
+	Level     string `json:"level,omitempty"`
+	Lines     *bool  `json:"lines,omitempty"`
+	Capture   *bool  `json:"capture,omitempty"`
+	Reset     bool   `json:"reset,omitempty"`
+}
 
 type fileSettings struct {
 	// Levels are the names of the levels taken; absent means every level.
@@ -130,20 +145,27 @@ func (s *Store) settingsPath() string { return filepath.Join(s.dir, ".journal", 
 
 // settingChanged is called by the tree after each change.
 func (s *Store) settingChanged(ctx context.Context, c levels.Change) {
-	if err := s.keepSettings(); err != nil {
+	if s.journal == nil {
+		return // it is being restored
+	}
+	if err := s.keepSettings(&c); err != nil {
 		s.problem(err)
 	}
 	s.auditSetting(ctx, c)
 }
 
-// keepSettings writes the settings to the folder: to a temporary file, synced,
-// that then takes the name.
-func (s *Store) keepSettings() error {
+// keepSettings adds a change to the file of settings, or writes all of them, as after
+// any other change: to a temporary file, synced, that then takes the name.
+func (s *Store) keepSettings(c *levels.Change) error {
 	if !s.kept {
 		return nil
 	}
 	s.settingsMu.Lock()
 	defer s.settingsMu.Unlock()
+	if c != nil && s.addSetting(c) {
+		return nil
+	}
+	s.keptSize = 0
 	doc := settings{Version: settingsVersion, Levels: s.tree, Files: map[string]fileSettings{}}
 	s.mu.RLock()
 	for name, rule := range s.set {
@@ -161,7 +183,37 @@ func (s *Store) keepSettings() error {
 	if err != nil {
 		return fmt.Errorf("keep settings: %w", err)
 	}
+	s.keptSize, s.keptWhole = int64(len(text))+1, int64(len(text))+1
 	return nil
+}
+
+// addSetting adds a line to the file and syncs it: to write thousands of settings takes
+// long. It reports false where all must be written: the file is not as it was left, or
+// twice as long as it was once, or nobody knows what became of the line. The caller holds
+// settingsMu.
+func (s *Store) addSetting(c *levels.Change) bool {
+	form := changedSetting{c.Scope.Server, c.Scope.Service, c.Scope.Operation, c.Scope.Action, "", c.Lines, c.Capture, c.Reset}
+	if c.Level != nil {
+		form.Level = levels.Name(*c.Level)
+	}
+	text, err := json.Marshal(form)
+	if err != nil || s.keptSize == 0 || s.keptSize+int64(len(text)) >= 2*s.keptWhole {
+		return false
+	}
+	f, err := s.fs.OpenFile(s.settingsPath(), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // synced
+	info, err := f.Stat()
+	if err != nil || info.Size() != s.keptSize {
+		return false
+	}
+	if _, err = f.Write(append(text, '\n')); err == nil {
+		err = f.Sync()
+	}
+	s.keptSize += int64(len(text)) + 1
+	return err == nil
 }
 
 func namesOf(set levels.Set) []string {
@@ -189,6 +241,30 @@ func (s *Store) restoreSettings() error {
 	return nil
 }
 
+// restoreSetting puts a change in force that was kept.
+func (s *Store) restoreSetting(line []byte) error {
+	var c changedSetting
+	if err := json.Unmarshal(line, &c); err != nil {
+		return err
+	}
+	ctx, scope := context.Background(), levels.Scope{Server: c.Server, Service: c.Service, Operation: c.Operation, Action: c.Action}
+	switch {
+	case c.Reset:
+		s.tree.Reset(ctx, scope)
+	case c.Lines != nil:
+		s.tree.SetLines(ctx, scope, *c.Lines)
+	case c.Capture != nil:
+		s.tree.SetCapture(ctx, scope, *c.Capture)
+	default:
+		level, err := levels.Parse(c.Level)
+		if err != nil {
+			return err
+		}
+		s.tree.SetLevel(ctx, scope, level)
+	}
+	return nil
+}
+
 // applySettings takes over what was kept. On an error nothing is changed but,
 // at most, the tree, and the store does not open.
 func (s *Store) applySettings(text []byte) error {
@@ -201,13 +277,20 @@ func (s *Store) applySettings(text []byte) error {
 	switch { // before the rest, which a newer version may write otherwise
 	case form.Version > settingsVersion:
 		return ErrVersion
-	case form.Version != settingsVersion:
+	case form.Version < 1:
 		return fmt.Errorf("there is no version %d", form.Version)
 	}
 	doc := settings{Levels: s.tree}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if err := d.Decode(&doc); err != nil {
 		return err
+	}
+	lines := slices.Collect(bytes.Lines(bytes.TrimSpace(text[d.InputOffset():])))
+	for i, line := range lines {
+		err := s.restoreSetting(line)
+		if err != nil && i < len(lines)-1 { // the last may be torn: that call did not return
+			return err
+		}
 	}
 	rules, set := maps.Clone(s.rules), map[string]FileRule{}
 	for name, kept := range doc.Files {

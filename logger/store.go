@@ -54,7 +54,9 @@ type Store struct {
 	starting   map[string]string // by id of the host's, the run that starts a step with it now
 
 	ruleMu     sync.Mutex // orders changes of file rules; taken before settingsMu and mu
-	settingsMu sync.Mutex // held while settings are written; taken before mu
+	settingsMu sync.Mutex // held while settings are written, guards the two below; taken before mu
+	keptSize   int64      // of the file of settings as it was left, 0 when that is not known
+	keptWhole  int64      // its size when all was written
 
 	trail  trail
 	access *access.Recorder // immutable

@@ -21,7 +21,7 @@ func TestNewerVersion(t *testing.T) {
 		"files.json":    `{"version":2,"logs":{}}`,
 		"ring":          "steplog ring\n\x00\x03\x00",
 		"dropped":       "steplog dropped\n\x02\x00",
-		"settings.json": `{"version":2,"levels":{"tree":"of another form"}}`,
+		"settings.json": `{"version":3,"levels":{"tree":"of another form"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
