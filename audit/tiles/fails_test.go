@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,7 +34,6 @@ func TestExportFails(t *testing.T) {
 	require.NoError(t, err)
 	record(300)
 	require.NoError(t, r.Rotate(t.Context()))
-	require.NoError(t, r.Close())
 
 	closed := func(t *testing.T, dir string) string {
 		names, err := filepath.Glob(filepath.Join(dir, "audit-*.log"))
@@ -41,6 +41,11 @@ func TestExportFails(t *testing.T) {
 		require.Len(t, names, 1)
 		return names[0]
 	}
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(closed(t, trail) + ".hashes")
+		return err == nil
+	}, 30*time.Second, time.Millisecond)
+	require.NoError(t, r.Close())
 	rewrite := func(change func([]byte) []byte) func(t *testing.T, trail, out string) {
 		return func(t *testing.T, trail, _ string) {
 			b, err := os.ReadFile(closed(t, trail))
@@ -71,6 +76,10 @@ func TestExportFails(t *testing.T) {
 			from := bytes.LastIndex(b, []byte("sync-prices"))
 			return append(append(b[:from:from], "sync-tables"...), b[from+len("sync-prices"):]...)
 		}), false},
+		{"a line of it was changed, and there are no hashes", func(t *testing.T, trail, out string) {
+			require.NoError(t, os.Remove(closed(t, trail)+".hashes"))
+			rewrite(func(b []byte) []byte { return bytes.Replace(b, []byte("sync-prices"), []byte("sync-tables"), 1) })(t, trail, out)
+		}, false},
 		{"no bundle can be written", inPlace(filepath.Join("tile", "entries", "002.p")), false},
 		{"no tile can be written", inPlace(filepath.Join("tile", "0", "002.p")), false},
 		{"no folder can be made", inPlace("tile"), false},

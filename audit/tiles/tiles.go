@@ -39,7 +39,8 @@ var ErrRetained = errors.New("tiles: the beginning of the trail was deleted by r
 // again into the same folder adds what is new: full tiles never change, and those
 // that are there are left alone. The checkpoint is written last.
 //
-// It does not check signatures: see [audit.Verify] for that.
+// A record that is not the one of which the tree has the hash is an error. Signatures are
+// not checked: see [audit.Verify] for that.
 func Export(ctx context.Context, trail, out string) (audit.Checkpoint, error) {
 	p, err := audit.OpenProver(trail)
 	if err != nil {
@@ -102,6 +103,9 @@ func (x *exporter) entries() error {
 		return err
 	}
 	for line, err := range x.prover.Lines(uint64(from)) {
+		if err == nil {
+			err = x.check(n, line)
+		}
 		if err != nil {
 			return err
 		}
@@ -117,6 +121,16 @@ func (x *exporter) entries() error {
 		return fmt.Errorf("%d records instead of %d", n, x.size)
 	}
 	return flush()
+}
+
+// check compares a record with the hash that the tree has of it, which may be older than
+// what somebody made of the text.
+func (x *exporter) check(n int64, line []byte) error {
+	hashes, err := x.prover.ReadHashes([]int64{tlog.StoredHashIndex(0, n)})
+	if err == nil && hashes[0] != tlog.RecordHash(line) {
+		err = fmt.Errorf("record %d is not the one of which the tree has the hash", n)
+	}
+	return err
 }
 
 // firstMissing is the first record whose full bundle is not there yet.
