@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -113,4 +115,41 @@ func TestReadsThatFail(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file that cannot be read is an error for who counts, whichever of the files it is.
+func TestFileThatCannotBeCounted(t *testing.T) {
+	t.Parallel()
+	const lines = 400
+	dir := filepath.Join(t.TempDir(), "logs")
+	j := openIndexed(t, dir, rotation.Rule{}, func(err error) { t.Error(err) })
+	logs := []string{"a", "b", "c", "d", "e"}
+	text := fmt.Appendf(nil, `{"timestamp":"2026-11-21T02:03:04.000000000Z","level":"info","kind":"line","message":%q}`, strings.Repeat("x", 1<<10))
+	for _, log := range logs {
+		appendEntries(t, j, slices.Repeat([]querytest.Entry{{File: log, Text: text}}, lines))
+	}
+	require.NoError(t, j.Close())
+
+	var broken atomic.Value
+	broken.Store("")
+	fsys := vfs.Inject(vfs.OS(), func(op vfs.Op) error {
+		if name := broken.Load().(string); name != "" && op.Kind == vfs.OpReadAt && filepath.Base(op.Name) == name {
+			return syscall.EIO
+		}
+		return nil
+	})
+	r, err := journal.OpenReader(fsys, dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	e := query.New(query.OverJournal(r))
+	f := query.Filter{Where: query.Not(query.Eq("none", "x"))}
+	for _, log := range logs {
+		broken.Store(log + ".log")
+		_, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+		require.ErrorIs(t, err, syscall.EIO, log)
+	}
+	broken.Store("")
+	page, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, query.Total{N: lines * int64(len(logs)), Exact: true}, page.Total)
 }

@@ -3,16 +3,20 @@ package query_test
 import (
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/runs"
+	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/rotation"
@@ -185,4 +189,49 @@ func TestCapped(t *testing.T) {
 	require.Equal(t, whole.Items, page.Items, "the page itself is whole")
 	require.NotEmpty(t, page.Next)
 	require.Less(t, page.Stats.Bytes, whole.Stats.Bytes)
+}
+
+// A total is a lower bound whichever of the files has more lines than may be read: some
+// before it are counted to their end, and of those after it no line has to be read.
+func TestCappedInOneFile(t *testing.T) {
+	t.Parallel()
+	const lines, size = 400, 1 << 10
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{}, func(err error) { t.Error(err) })
+	logs := []struct{ name, level string }{{"a", "warn"}, {"b", "warn"}, {"c", "info"}, {"d", "info"}, {"e", "error"}}
+	for _, log := range logs {
+		text := fmt.Appendf(nil, `{"timestamp":"2026-11-21T02:03:04.000000000Z","level":%q,"kind":"line","message":%q}`,
+			log.level, strings.Repeat("x", size))
+		appendEntries(t, j, slices.Repeat([]querytest.Entry{{File: log.name, Text: text}}, lines))
+	}
+	flush(t, j)
+	check := func() {
+		t.Helper()
+		for _, c := range []struct {
+			name          string
+			level         zapcore.Level
+			limit         int64
+			atLeast, most int64
+		}{
+			{"in the first file", levels.Warn, lines * size / 2, 1, lines},
+			{"in the second file", levels.Warn, lines * size * 3 / 2, lines, 2 * lines},
+			{"in the last file", levels.Error, lines * size / 2, 1, lines},
+		} {
+			f := query.Filter{Levels: levels.Of(c.level), Where: query.Not(query.Eq("none", "x"))}
+			for range 20 { // files are counted side by side, not the same way each time
+				page, err := query.New(query.Capped(j, c.limit)).Records(t.Context(), f, query.Paging{Limit: 1})
+				require.NoError(t, err)
+				require.False(t, page.Total.Exact, c.name)
+				require.NotEmpty(t, page.Total.Reason, c.name)
+				require.GreaterOrEqual(t, page.Total.N, c.atLeast, c.name)
+				require.Less(t, page.Total.N, c.most, c.name)
+			}
+		}
+	}
+	check()
+	for _, log := range logs {
+		require.NoError(t, j.Rotate(log.name))
+	}
+	awaitSealed(t, dir)
+	check()
 }
