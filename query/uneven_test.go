@@ -124,6 +124,57 @@ func TestWordInSkippedFrames(t *testing.T) {
 	require.Equal(t, want, found(t, e, f, query.Paging{Limit: 10}))
 }
 
+// TestFrameBorders asks a sealed file, all of whose parts are full, for all of it and for
+// what was there when it had some rows fewer.
+func TestFrameBorders(t *testing.T) {
+	t.Parallel()
+	const frame = 1024
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{MaxBytes: 4 << 20}, func(err error) { t.Error(err) })
+	at := func(i int) time.Time { return noon.Add(time.Duration(i) * time.Second) }
+	var entries []querytest.Entry
+	for i := range 3 * frame {
+		entries = append(entries, querytest.Entry{File: "user", Text: fmt.Appendf(nil,
+			`{"timestamp":%q,"level":%q,"kind":"line","service":%q,"run":"run-%d","message":"number %d","details":{"sku":"A-%d"}}`,
+			at(i).Format("2006-01-02T15:04:05.000000000Z"), []string{"info", "warn"}[i/frame%2], []string{"a", "b"}[i%2], i%100, i, i%3)})
+	}
+	appendEntries(t, j, entries)
+	closeFile(t, j, dir)
+	e := query.New(query.OverJournal(j))
+	newest, err := e.Records(t.Context(), query.Filter{}, query.Paging{Limit: 1})
+	require.NoError(t, err)
+	for _, c := range []struct {
+		name  string
+		f     query.Filter
+		match func(i int) bool
+	}{
+		{"everything", query.Filter{}, func(int) bool { return true }},
+		{"a level", query.Filter{Levels: levels.Of(levels.Info)}, func(i int) bool { return i/frame != 1 }},
+		{"times", query.Filter{From: at(1), To: at(3*frame - 2)}, func(i int) bool { return i > 0 && i < 3*frame-1 }},
+		{"times at borders", query.Filter{From: at(frame - 1), To: at(2 * frame)}, func(i int) bool { return i >= frame-1 && i <= 2*frame }},
+		{"a service", query.Filter{Service: "b"}, func(i int) bool { return i%2 == 1 }},
+		{"a run", query.Filter{Run: "run-23"}, func(i int) bool { return i%100 == 23 }},
+		{"a value", query.Filter{Where: query.Eq("sku", "A-1")}, func(i int) bool { return i%3 == 1 }},
+		{"not a value", query.Filter{Where: query.Not(query.Eq("sku", "A-1"))}, func(i int) bool { return i%3 != 1 }},
+	} {
+		for _, n := range []int{1, frame - 1, frame, frame + 1, 2*frame - 1, 2 * frame, 2*frame + 1, 3*frame - 1, 3 * frame} {
+			var want []string
+			for i := range n {
+				if c.match(i) {
+					want = append(want, fmt.Sprint("number ", i))
+				}
+			}
+			p := query.Paging{Limit: 5000, AsOf: newest.Items[0].Seq - 3*frame + uint64(n), Oldest: true}
+			require.Equal(t, append([]string{}, want...), found(t, e, c.f, p), "%s of %d", c.name, n)
+			slices.Reverse(want)
+			page, err := e.Records(t.Context(), c.f, query.Paging{Limit: 3, AsOf: p.AsOf})
+			require.NoError(t, err)
+			require.Equal(t, query.Total{N: int64(len(want)), Exact: true}, page.Total, "%s of %d", c.name, n)
+			require.Equal(t, append([]string{}, want[:min(3, len(want))]...), messages(page.Items), "%s of %d", c.name, n)
+		}
+	}
+}
+
 // TestTotalsOfKinds counts records of one service and of some kinds in a sealed file
 // that has several.
 func TestTotalsOfKinds(t *testing.T) {
