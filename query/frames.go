@@ -69,7 +69,7 @@ func (s *scan) histogram(h *histogram) error {
 }
 
 func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
-	for i := v.lo / segment.FrameRows; i*segment.FrameRows < v.hi; i++ {
+	for i := 0; i*segment.FrameRows < v.hi; i++ {
 		head := x.FrameHead(i)
 		c := s.match.frame(&head)
 		if c == nothing {

@@ -27,7 +27,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 	for len(h) > 0 {
 		top := &h[0]
 		next, contested := h.second()
-		if !top.planned && pass != nil && top.lo == top.v.lo && top.hi == top.v.hi && (!contested || top.ahead(top.farthest(), next)) && pass(top.v) {
+		if !top.planned && pass != nil && (!contested || top.ahead(top.farthest(), next)) && pass(top.v) {
 			top.lo = top.hi
 		} else if !top.planned {
 			// Until here its seq was a bound: now it is that of a row.
@@ -68,7 +68,7 @@ func (s *scan) merge(past uint64, oldest bool, pass func(v *view) bool,
 			top.advance()
 			top.skipFrames(s)
 		}
-		if p := top.v.plan; top.lo >= top.hi && p != nil && p.from > top.v.lo {
+		if p := top.v.plan; top.lo >= top.hi && p != nil && p.from > 0 {
 			if err := s.goBack(top); err != nil {
 				return err
 			}
@@ -92,9 +92,9 @@ func (s *scan) begun(past uint64, oldest bool) heads {
 		if v.counted && v.matches == 0 {
 			continue
 		}
-		lo, hi := v.lo, v.hi
+		lo, hi := 0, v.hi
 		if past != 0 && oldest {
-			lo = max(lo, v.Search(past))
+			lo = v.Search(past)
 		} else if past != 0 {
 			hi = min(hi, v.Search(past-1))
 		}
@@ -120,7 +120,7 @@ func (s *scan) goBack(h *head) error {
 	if err := s.prepare(h.v); err != nil {
 		return err
 	}
-	*h = newHead(h.v, h.v.lo, from, h.oldest, h.looked)
+	*h = newHead(h.v, 0, from, h.oldest, h.looked)
 	if h.skipFrames(s); h.lo < h.hi {
 		h.seq = h.row().Seq
 	}

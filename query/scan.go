@@ -85,10 +85,10 @@ const (
 	surely                  // it matches
 )
 
-// view is the part of one segment that a query looks at: rows lo to hi-1.
+// view is the part of one segment that a query looks at: its first hi rows.
 type view struct {
 	*journal.Segment
-	lo, hi int
+	hi     int
 	plan   *plan        // nil until it is made, and mostly for rows without an index
 	made   plan         // what it points to
 	filter *ownerFilter // nil until it is made
@@ -271,7 +271,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *tables.Row, sure bool) error
 	}
 	var row tables.Row // one for all calls: each gets a pointer to it
 	sure := s.decided(v)
-	h := newHead(v, v.lo, v.hi, true, new(looked))
+	h := newHead(v, 0, v.hi, true, new(looked))
 	for h.skipFrames(s); h.lo < h.hi; h.skipFrames(s) {
 		if err := s.tick(1); err != nil {
 			return err
@@ -291,7 +291,7 @@ func (s *scan) eachRow(v *view, do func(i int, row *tables.Row, sure bool) error
 // eachUnindexed is eachRow where there is no index.
 func (s *scan) eachUnindexed(v *view, do func(i int, row *tables.Row, sure bool) error) error {
 	decided := s.decided(v)
-	for i := v.lo; i < v.hi; {
+	for i := 0; i < v.hi; {
 		if err := s.tick(0); err != nil {
 			return err
 		}

@@ -204,7 +204,7 @@ func (s *scan) countOf(v *view) (int64, error) {
 
 // countFrames counts frames that match as a whole by their headers.
 func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
-	for i := v.lo / segment.FrameRows; i*segment.FrameRows < v.hi; i++ {
+	for i := 0; i*segment.FrameRows < v.hi; i++ {
 		head := x.FrameHead(i)
 		c := s.match.frame(&head)
 		if c == nothing {
