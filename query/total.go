@@ -267,9 +267,9 @@ func (s *scan) countList(v *view, x *segment.Index) (n int64, err error) {
 	return n, nil
 }
 
-// inFrame decides by time, level and kind about a row, which lies in a frame.
+// inFrame decides by time, level and kind about a row, which lies in a frame. What is
+// wanted of the file was looked at.
 func (m *matcher) inFrame(v *view, f *segment.Frame, row int) bool {
-	m.wanted(f.Index())
 	k := row % segment.FrameRows
 	return m.wantedMap>>f.ClassOf(k)&1 != 0 && v.times.hold(f.Time(k), row)
 }
@@ -284,14 +284,10 @@ func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err err
 	if !tell {
 		return 0, false, nil
 	}
-	o := v.owners(s.where)
-	if o.none || o.all {
-		return 0, o.none, nil
-	}
 	var rows []uint32
 	s.match.wanted(x)
 	from, to, inRow := v.timeRows(x)
-	for _, scope := range o.list {
+	for _, scope := range v.owners(s.where).list {
 		switch first, last := x.ScopeTimes(scope); {
 		case last < s.match.from || first > s.match.to:
 		case first >= s.match.from && last <= s.match.to:
