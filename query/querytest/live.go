@@ -61,6 +61,11 @@ func checkStable(t *testing.T, s Subject, o Options) {
 	require.NoError(t, reader.Close())
 	_, err := reader.Read(make([]byte, 1))
 	require.ErrorIs(t, err, query.ErrClosed)
+
+	newest := text(t, s.Text(t)).Records[now+4].Seq
+	page, err := s.Engine.Records(t.Context(), query.Filter{}, query.Paging{Limit: 1, AsOf: newest + 1})
+	require.NoError(t, err)
+	require.Equal(t, newest, page.AsOf, "a number that no record has reached means now")
 }
 
 func lineCount(t testing.TB, r interface{ Read([]byte) (int, error) }) int {
