@@ -312,6 +312,51 @@ func TestRememberedBySnapshots(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, want, ask(), "of many rows, with others behind them")
+	appendEntries(t, j, g.Entries(100))
+	flush(t, j)
+	require.NoError(t, j.IndexRows(t.Context()))
+	appendEntries(t, j, few)
+	for _, f := range filters {
+		for range 3 {
+			_, err := query.FindIn(t.Context(), j, j.Snapshot(), f, query.Window{Limit: 1})
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, want, ask(), "of rows that have an index, with some behind them that have none")
+}
+
+// Few lines that are wanted, behind many that are remembered, are read one by one.
+func TestRememberedInPart(t *testing.T) {
+	t.Parallel()
+	j, err := journal.Open(t.TempDir(), journal.Options{OnProblem: func(err error) { t.Error(err) }}) // nobody tells it messages
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, j.Close()) })
+	e := query.New(query.OverJournal(j))
+	add := func(n int, run, message string) {
+		for i := range n {
+			appendEntries(t, j, []querytest.Entry{{File: "user", Text: fmt.Appendf(nil,
+				`{"timestamp":%q,"level":"info","kind":"line","run":%q,"message":"%s %d"}`, noon.Format("2006-01-02T15:04:05.000000000Z"), run, message, i)}})
+		}
+	}
+	count := func(f query.Filter) int64 {
+		t.Helper()
+		page, err := e.Records(t.Context(), f, query.Paging{Limit: 1})
+		require.NoError(t, err)
+		require.True(t, page.Total.Exact)
+		return page.Total.N
+	}
+	add(1, "short", "earlier")
+	add(300, "long", "earlier")
+	require.EqualValues(t, 301, count(query.Filter{Search: "earlier"}))
+	add(2, "short", "later")
+	add(100, "long", "earlier")
+	for range 2 {
+		require.EqualValues(t, 2, count(query.Filter{Search: "later", Run: "short"}))
+		require.EqualValues(t, 1, count(query.Filter{Search: "earlier", Run: "short"}))
+		require.EqualValues(t, 2, count(query.Filter{Search: "0", Run: "short"}))
+	}
+	require.EqualValues(t, 401, count(query.Filter{Search: "earlier"}))
+	require.EqualValues(t, 2, count(query.Filter{Search: "later"}))
 }
 
 // Many ask at the same time, while lines are added and files rotate.
