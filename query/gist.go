@@ -77,7 +77,7 @@ func (g *gist) may(v *view, m *matcher, at int, rows []tables.Row) bool {
 		g.from, g.seen, g.first, g.last = at, at, math.MaxInt64, math.MinInt64
 		g.sorts, g.lately, g.manySorts = g.sorts[:0], [len(g.lately)]uint16{}, false
 	}
-	for ; g.from <= at && g.seen < at+len(rows); g.seen++ {
+	for ; g.seen < at+len(rows); g.seen++ {
 		r := &rows[g.seen-at]
 		g.first, g.last = min(g.first, r.Time), max(g.last, r.Time)
 		k := sortOfRow{r.Owner, r.Level, r.Kind}
