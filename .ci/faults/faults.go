@@ -169,7 +169,7 @@ var faults = []fault{
 	{"two rotations in a millisecond get one name", inRotation,
 		"err := f.fs.RenameNew(from, to)", "err := f.fs.Rename(from, to)", inRotation, "^TestRotate$|^TestEveryRotationIsKept$|^TestRotationFails$|^TestHookOrder$"},
 	{"identities are kept for ever", inRuns,
-		"\tt.free = append(t.free, code)\n", "", inJournal, "^TestOwnersGoWithTheirRows$"},
+		"ownerEntry{})\n\tt.free = append(t.free, code)\n", "ownerEntry{})\n", inJournal, "^TestOwnersGoWithTheirRows$"},
 	{"what lines count for runs without records is kept for ever", inTables,
 		"\tt.forgetCounted(&gone)\n", "", inJournal, "^TestTalliesEnd$"},
 	{"what a sealed file counts for runs without records is kept for ever", inJournal,
