@@ -54,7 +54,7 @@ tidy: ## fail when a go.mod is not what go mod tidy would write
 modules: ## vet and test the modules of their own, each alone
 	@for m in $(MODULES); do \
 		test -n "$$(find $$m -name '*.go' | head -n 1)" || continue; \
-		echo "$$m:"; GOWORK=off go -C $$m vet ./... && GOWORK=off go -C $$m test ./... || exit 1; \
+		echo "$$m:"; GOWORK=off go -C $$m vet ./... && GOWORK=off go -C $$m test -count=1 ./... || exit 1; \
 	done
 
 # What go test -v prints, without the names of what runs and passes.
