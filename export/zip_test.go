@@ -366,7 +366,9 @@ func TestFiles(t *testing.T) {
 		require.Eventually(t, func() bool {
 			packed, err = filepath.Glob(filepath.Join(dir, "email-*.log.gz"))
 			require.NoError(t, err)
-			return len(packed) == 1
+			plain, err := filepath.Glob(filepath.Join(dir, "email-*.log"))
+			require.NoError(t, err)
+			return len(packed) == 1 && len(plain) == 0 // else that one counts
 		}, waitFor, tick)
 		b, err := os.ReadFile(packed[0])
 		require.NoError(t, err)
