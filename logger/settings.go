@@ -119,8 +119,8 @@ type settings struct {
 // lines of changes.
 const settingsVersion = 2
 
-// maxSettings is how long the file may be: a million scopes do not fit, a
-// hundred thousand do.
+// maxSettings is how long the file may be: a hundred thousand scopes fit, and as
+// much again of changes.
 const maxSettings = 128 << 20
 
 // changedSetting is the JSON form of a levels.Change.

@@ -115,13 +115,17 @@ func (s *Saved) Rows(seg *Segment, cache *sidecar.Cache) {
 
 // Loaded ends what loading began: what is published from now on is new.
 func (t *Tables) Loaded() {
+	t.giving.Lock()
+	defer t.giving.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.settled, t.reserved = 0, nil
 	t.Runs.Loaded()
+	t.expiring++
 	for _, serial := range t.late {
 		t.Runs.ExpireAll(serial)
 	}
+	t.expiring--
 	t.late = nil
 	if t.lost {
 		t.lost = false
