@@ -196,6 +196,9 @@ func (j *Journal) indexFrom(ctx context.Context, seg *tables.Segment, view *tabl
 		if x == nil {
 			break
 		}
+		if seg.Active() {
+			j.saving.derived.Add(int64(view.At(to-1).Offset - view.At(from).Offset))
+		}
 		parts = append(parts[:len(parts):len(parts)], tables.Part{From: from, To: to, Index: x})
 		if from = to; j.Bursting() {
 			break

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/steplog/steplog/internal/line"
@@ -34,8 +35,9 @@ const (
 	// than 6 ms for each MiB.
 	saveAfter = 64 << 20
 	saveTimes = 4
-	// closeTimes is how many times what was logged large tables have to take for Close
-	// to leave them as they were saved: to read that again takes less time.
+	// closeTimes is how many times what was logged, indexed or sealed since, large tables
+	// have to take for Close to leave them as they were saved: to read that again takes
+	// less time.
 	closeTimes = 16
 	// saveLive bounds how many runs and steps that go on are written down in one
 	// moment, during which those who log wait: a few milliseconds.
@@ -48,6 +50,9 @@ type saving struct {
 	size  int64
 	grown int64 // tables.grown when they were cut
 	of    tables.Extent
+	// derived is how many bytes of text were indexed or sealed since: who opens the
+	// folder next would index them again, or read rows that nobody needs any more.
+	derived atomic.Int64
 }
 
 var errSavingStopped = errors.New("journal: saving stopped")
@@ -85,7 +90,8 @@ func (j *Journal) grownEnough() bool {
 func (j *Journal) savedEnough() bool {
 	j.saving.mu.Lock()
 	defer j.saving.mu.Unlock()
-	return j.saving.size >= j.opts.SaveAfter && closeTimes*(j.tables.Grown()-j.saving.grown) < j.saving.size
+	more := j.tables.Grown() - j.saving.grown + j.saving.derived.Load()
+	return j.saving.size >= j.opts.SaveAfter && closeTimes*more < j.saving.size
 }
 
 // saveTables writes the tables as they are now, unless more than so many runs and
@@ -95,13 +101,13 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 	s := &j.saving
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := j.ringState.Load()
+	before, derived := j.ringState.Load(), s.derived.Load()
 	c, ok := j.tables.Cut(live)
 	if !ok {
 		return nil
 	}
 	defer c.Done()
-	if c.Extent() == s.of {
+	if c.Extent() == s.of && derived == 0 {
 		return nil
 	}
 	path := filepath.Join(j.dir, privateDir, tablesName)
@@ -120,6 +126,7 @@ func (j *Journal) saveTables(live int, stop func() bool) error {
 		return errors.Join(err, vfs.IgnoreNotExist(j.fs.Remove(path+tempExt)))
 	}
 	s.size, s.grown, s.of = size, c.Grown, c.Extent()
+	s.derived.Add(-derived)
 	return nil
 }
 

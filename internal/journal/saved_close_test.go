@@ -1,6 +1,8 @@
 package journal_test
 
 import (
+	"bytes"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -71,4 +73,72 @@ func TestCloseAfterLittle(t *testing.T) {
 	require.NotEqual(t, saved, fileContent(t, mem, path))
 	f = open(t, mem, large)
 	require.Len(t, f.Snapshot().Runs(), started)
+}
+
+// Text that somebody had indexed for a question is not indexed again by each process that
+// opens the folder later.
+func TestCloseAfterIndexing(t *testing.T) {
+	t.Parallel()
+	const lines = 500
+	mem := vfs.NewMem()
+	path := filepath.Join(dir, ".journal", "tables")
+	large := func(o *journal.Options) { o.SaveAfter, o.KeepOpen = 1<<10, func(*runs.Run) bool { return true } }
+	indexed := func(f *folder) (rows int) {
+		for _, s := range f.Snapshot().Segments {
+			if s.File() == "user" && s.Index() != nil {
+				rows += s.Len()
+			}
+		}
+		return rows
+	}
+	f := open(t, mem, large)
+	for n := range 500 {
+		f.lifecycle(identity(n, 0), line.Lifecycle{Phase: line.PhaseStart, TriggeredBy: "me"})
+	}
+	f.sayAll("user", numbered(lines))
+	require.NoError(t, f.Close())
+	saved := fileContent(t, mem, path)
+
+	f = open(t, mem, large)
+	require.True(t, f.TookSaved())
+	require.Zero(t, indexed(f))
+	require.NoError(t, f.IndexRows(t.Context()))
+	require.Equal(t, lines, indexed(f))
+	require.NoError(t, f.Close())
+	require.False(t, bytes.Equal(saved, fileContent(t, mem, path)), "saved again")
+
+	f = open(t, mem, large)
+	require.True(t, f.TookSaved())
+	require.Equal(t, lines, indexed(f))
+	require.Len(t, messages(t, f.Journal, "user"), lines)
+}
+
+// The rows of a file that was sealed after the tables were saved do not stay in them.
+func TestCloseAfterSealing(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	path := filepath.Join(dir, ".journal", "tables")
+	large := func(o *journal.Options) { o.SaveAfter = 1 << 10 }
+	f := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+		if op.Kind == vfs.OpWrite && strings.Contains(op.Name, ".idx") {
+			return errors.New("no sidecar")
+		}
+		return nil
+	}), large)
+	f.sayAll("user", numbered(2_000))
+	require.NoError(t, f.Flush())
+	require.NoError(t, f.Rotate("user"))
+	require.Eventually(t, f.problemSeen, 10*time.Second, time.Millisecond)
+	require.NoError(t, f.Close())
+	saved := len(fileContent(t, mem, path))
+
+	f = open(t, mem, large)
+	require.True(t, f.TookSaved())
+	require.Eventually(t, func() bool { return f.Unsealed() == 0 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, f.Close())
+	require.Less(t, len(fileContent(t, mem, path)), saved/2)
+
+	f = open(t, mem, large)
+	require.True(t, f.TookSaved())
+	require.Len(t, messages(t, f.Journal, "user"), 2_000)
 }

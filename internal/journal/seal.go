@@ -192,6 +192,7 @@ func (j *Journal) sealed(c rotation.Closed) {
 		return
 	}
 	j.takeIndex(c.Name, x)
+	j.saving.derived.Add(x.TextSize())
 }
 
 // formatOf returns the format of what is compressed.
