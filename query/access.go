@@ -87,7 +87,7 @@ func (e *Engine) Access(ctx context.Context, f AccessFilter, p Paging) (Page[acc
 
 // Access returns access records.
 func (b *journalBackend) Access(ctx context.Context, f AccessFilter, w Window) (Result[access.Record], error) {
-	found, err := again(ctx, b, func(snap *journal.Snapshot) (Result[Record], error) {
+	found, err := tries(ctx, b, indexFirst, func(snap *journal.Snapshot) (Result[Record], error) {
 		s := newScan(ctx, b.j, snap, Filter{Kinds: []Kind{KindAccess}, From: f.From, To: f.To}, w.AsOf)
 		if m := newAccessMatcher(&f); m != nil {
 			// Sidecars know nothing of these conditions.

@@ -98,7 +98,7 @@ func (t *follower) fetch() (batch []Record, err error) {
 		return nil, t.ctx.Err()
 	}
 	before, end := *t, t.last
-	batch, err = tries(t.ctx, t.b, false, func(snap *journal.Snapshot) (batch []Record, err error) {
+	batch, err = tries(t.ctx, t.b, leaveRows, func(snap *journal.Snapshot) (batch []Record, err error) {
 		t.missed, t.waiting, t.counted = before.missed, before.waiting, before.counted
 		s := newScan(t.ctx, t.b.j, snap, t.filter, 0)
 		s.unplanned = true // what is passed over is counted without its line

@@ -1,11 +1,9 @@
 package query
 
 import (
-	"go.uber.org/zap/zapcore"
+	"slices"
 
-	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
-	"github.com/steplog/steplog/internal/tables"
 )
 
 // within returns the first and the end of the rows, up to one, whose time
@@ -40,98 +38,105 @@ func classCounts(f *segment.Frame, from, to int) (counts [48]int) {
 	return counts
 }
 
-// histogram counts by time: frames that lie in one bucket by their headers.
-func (s *scan) histogram(h *histogram) error {
-	for n := range s.views {
-		v := &s.views[n]
-		if err := s.prepare(v); err != nil {
-			return err
-		}
-		x := v.Index()
-		if x == nil || v.plan.listed || s.match.text != nil || s.match.identity != nil {
-			err := s.eachOf(v, func(i int, row *tables.Row, _ *line.Record) error {
-				at, err := s.timeIn(h, v, i, row.Time)
-				if err != nil {
-					return err
-				}
-				return h.add(at, zapcore.Level(row.Level))
-			})
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := s.histogramFrames(h, v, x); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// classTally is a number for each class.
+type classTally [48]int64
 
-func (s *scan) histogramFrames(h *histogram, v *view, x *segment.Index) error {
+// countClasses counts by class where [matcher.rowsAlone], frames that match as a whole by
+// their headers. Classes that are not wanted may have any count.
+func (s *scan) countClasses(v *view, x *segment.Index) (counts classTally, err error) {
 	for i := 0; i*segment.FrameRows < v.hi; i++ {
 		head := x.FrameHead(i)
 		c := s.match.frame(&head)
 		if c == nothing {
 			continue
 		}
-		first, last := head.Times()
-		end := min(head.Len(), v.hi-i*segment.FrameRows)
-		if c == whole && end == head.Len() && h.same(first, last) {
-			at, err := h.bucket(first)
-			if err != nil {
-				return err
-			}
-			for _, class := range s.match.wanted(x) {
-				at[class.level] += int64(head.CountClass(class.class))
+		if c == whole && (i+1)*segment.FrameRows <= v.hi {
+			for _, c := range s.match.wanted(x) {
+				counts[c.class] += int64(head.CountClass(c.class))
 			}
 			continue
 		}
 		f := x.Frame(i)
+		end := min(f.Len(), v.hi-i*segment.FrameRows)
 		if from, to, ok := v.within(&f, end); ok {
-			if err := s.histogramSplit(h, v, &f, i*segment.FrameRows, from, to); err != nil {
-				return err
+			some := classCounts(&f, from, to)
+			for _, c := range s.match.wanted(x) {
+				counts[c.class] += int64(some[c.class])
 			}
 		} else {
 			for k := range end {
-				row := i*segment.FrameRows + k
-				if !s.match.inFrame(v, &f, row) {
-					continue
-				}
-				at, err := s.timeIn(h, v, row, f.Time(k))
-				if err != nil {
-					return err
-				}
-				level, _ := f.Class(k)
-				if err := h.add(at, allLevels[level]); err != nil {
-					return err
+				if s.match.inFrame(v, &f, i*segment.FrameRows+k) {
+					counts[f.ClassOf(k)]++
 				}
 			}
 		}
 		if err := s.tick(end); err != nil {
+			return counts, err
+		}
+	}
+	return counts, nil
+}
+
+// eachMatch calls do with the rows that match of each frame that has some, by their
+// numbers in it, of a view with a sidecar that is prepared and decided. The list is good
+// during the call.
+func (s *scan) eachMatch(v *view, x *segment.Index, do func(f *segment.Frame, rows []uint32) error) error {
+	if v.plan != nil && v.plan.listed {
+		return s.eachMatchOf(v, x, v.plan.rows, v.plan.owned, do)
+	}
+	s.match.in(v)
+	for i := 0; i*segment.FrameRows < v.hi; i++ {
+		list := s.numbers[:0]
+		for row := i * segment.FrameRows; row < min(v.hi, (i+1)*segment.FrameRows); row++ {
+			list = append(list, uint32(row))
+		}
+		s.numbers = list
+		if err := s.matchesIn(v, x, i, list, false, do); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// histogramSplit counts rows of a frame whose times ascend, from one up to another, bucket
-// by bucket. first is the row that the frame begins with.
-func (s *scan) histogramSplit(h *histogram, v *view, f *segment.Frame, first, from, to int) error {
-	for from < to {
-		at, err := s.timeIn(h, v, first+from, f.Time(from))
-		if err != nil {
+// eachMatchOf is eachMatch for some rows, which ascend; owned says that their owners match.
+func (s *scan) eachMatchOf(v *view, x *segment.Index, rows []uint32, owned bool, do func(f *segment.Frame, rows []uint32) error) error {
+	s.match.in(v)
+	end, _ := slices.BinarySearch(rows, uint32(v.hi))
+	for rows = rows[:end]; len(rows) > 0; {
+		frame := int(rows[0]) / segment.FrameRows
+		n := 1
+		for n < len(rows) && int(rows[n]) < (frame+1)*segment.FrameRows {
+			n++
+		}
+		s.numbers = append(s.numbers[:0], rows[:n]...)
+		if err := s.matchesIn(v, x, frame, s.numbers, owned, do); err != nil {
 			return err
 		}
-		next := to
-		if bucketEnd := h.endOf(at); bucketEnd > at {
-			// Those told to lie in the same step as the end may lie before or behind it.
-			next = min(to, max(from+1, f.SearchTime(segment.RoundTime(bucketEnd))))
-		}
-		if err := h.addClasses(at, s.match.wanted(f.Index()), f, from, next); err != nil {
-			return err
-		}
-		from = next
+		rows = rows[n:]
 	}
 	return nil
+}
+
+// matchesIn calls do with those of some rows of a frame that match. It changes the list.
+func (s *scan) matchesIn(v *view, x *segment.Index, frame int, rows []uint32, owned bool, do func(f *segment.Frame, rows []uint32) error) error {
+	head := x.FrameHead(frame)
+	c := s.match.frame(&head)
+	if c == nothing {
+		return nil
+	}
+	f := x.Frame(frame)
+	some := rows[:0]
+	for _, row := range rows {
+		k := int(row) % segment.FrameRows
+		if (c == whole && s.match.everyClass || s.match.inFrame(v, &f, int(row))) &&
+			(owned || s.match.identity == nil || s.match.owner(f.Owner(k))) {
+			some = append(some, uint32(k))
+		}
+	}
+	if len(some) > 0 {
+		if err := do(&f, some); err != nil {
+			return err
+		}
+	}
+	return s.tick(len(rows))
 }

@@ -98,7 +98,7 @@ func (q *runQuestion) matches(snap *journal.Snapshot, row *runs.Row) bool {
 
 // Runs returns main logs from the table of runs, which needs no index of rows.
 func (b *journalBackend) Runs(ctx context.Context, f RunFilter, w Window) (Result[MainLog], error) {
-	return tries(ctx, b, false, func(snap *journal.Snapshot) (Result[MainLog], error) {
+	return tries(ctx, b, leaveRows, func(snap *journal.Snapshot) (Result[MainLog], error) {
 		p := newHistoryPage[MainLog](&w, snap.AsOf)
 		q := newRunQuestion(snap, &f)
 		t := b.teller()

@@ -67,7 +67,7 @@ type foundStep struct {
 
 // Steps returns sub logs from the table of runs, which needs no index of rows.
 func (b *journalBackend) Steps(ctx context.Context, f StepFilter, w Window) (Result[SubLog], error) {
-	return tries(ctx, b, false, func(snap *journal.Snapshot) (Result[SubLog], error) {
+	return tries(ctx, b, leaveRows, func(snap *journal.Snapshot) (Result[SubLog], error) {
 		p := newHistoryPage[SubLog](&w, snap.AsOf)
 		q := newStepQuestion(snap, &f)
 		if done, err := b.stepsInTurn(ctx, snap, q, p); done || err != nil {

@@ -95,15 +95,19 @@ func pause(ctx context.Context, n int) error {
 	}
 }
 
-// again runs a query, and runs it again on a new snapshot when a file that it
-// wanted to read was deleted. Rows without an index get one before it, or soon.
-func again[T any](ctx context.Context, b *journalBackend, ask func(*journal.Snapshot) (T, error)) (T, error) {
-	return tries(ctx, b, true, ask)
-}
+// indexing says what becomes of rows without an index, where there are many, when somebody
+// asks for records.
+type indexing uint8
 
-// tries is again; without index it leaves rows as they are, for who looks at each
-// of them once, or at none.
-func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*journal.Snapshot) (T, error)) (T, error) {
+const (
+	leaveRows   indexing = iota // each is looked at once, or none is
+	indexBehind                 // rows tell what is asked: they get one for who asks next
+	indexFirst                  // their lines would be read
+)
+
+// tries runs a query, and runs it again on a new snapshot when a file that it wanted to
+// read was deleted.
+func tries[T any](ctx context.Context, b *journalBackend, index indexing, ask func(*journal.Snapshot) (T, error)) (T, error) {
 	var zero T
 	for n := range maxTries {
 		if err := pause(ctx, n); err != nil {
@@ -114,9 +118,11 @@ func tries[T any](ctx context.Context, b *journalBackend, index bool, ask func(*
 		}
 		snap := b.j.Snapshot()
 		switch {
-		case !index || !unindexed(snap):
+		case index == leaveRows || !unindexed(snap):
 		case b.j.Bursting():
 			b.j.IndexSoon()
+		case index == indexBehind:
+			b.j.IndexBehind()
 		default:
 			if err := b.j.IndexRows(ctx); err != nil {
 				return zero, err
@@ -159,7 +165,7 @@ func closedError(err error) error {
 
 // Find returns records.
 func (b *journalBackend) Find(ctx context.Context, f Filter, w Window) (Result[Record], error) {
-	return again(ctx, b, func(snap *journal.Snapshot) (Result[Record], error) {
+	return tries(ctx, b, f.indexing(), func(snap *journal.Snapshot) (Result[Record], error) {
 		s, ok := b.scans.Get().(*scan)
 		if !ok {
 			s = new(scan)
@@ -175,7 +181,7 @@ func (b *journalBackend) Find(ctx context.Context, f Filter, w Window) (Result[R
 
 // Histogram counts records over time.
 func (b *journalBackend) Histogram(ctx context.Context, f Filter, width time.Duration) ([]Bucket, error) {
-	return again(ctx, b, func(snap *journal.Snapshot) ([]Bucket, error) {
+	return tries(ctx, b, f.indexing(), func(snap *journal.Snapshot) ([]Bucket, error) {
 		h := newHistogram(&f, width)
 		s := newScan(ctx, b.j, snap, f, 0)
 		if err := s.histogram(h); err != nil {
@@ -187,7 +193,11 @@ func (b *journalBackend) Histogram(ctx context.Context, f Filter, width time.Dur
 
 // Facets counts distinct values.
 func (b *journalBackend) Facets(ctx context.Context, f Filter, field string, limit int) ([]FacetValue, error) {
-	return again(ctx, b, func(snap *journal.Snapshot) ([]FacetValue, error) {
+	index := f.indexing()
+	if !toldByRows(field) {
+		index = indexFirst
+	}
+	return tries(ctx, b, index, func(snap *journal.Snapshot) ([]FacetValue, error) {
 		c := facetCounter{counts: map[string]int64{}}
 		s := newScan(ctx, b.j, snap, f, 0)
 		if err := s.facets(field, &c); err != nil {

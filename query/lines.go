@@ -30,8 +30,10 @@ type Lines struct {
 
 // Lines returns lines as they are stored.
 func (b *journalBackend) Lines(ctx context.Context, f Filter, w Window, dst []byte) (Lines, error) {
-	// What rows tell, they tell without an index.
-	index := newTextMatcher(&f) != nil
+	index := f.indexing()
+	if index == indexBehind {
+		index = leaveRows // each line is wanted once
+	}
 	return tries(ctx, b, index, func(snap *journal.Snapshot) (Lines, error) {
 		return newScan(ctx, b.j, snap, f, w.AsOf).copyLines(w, dst)
 	})

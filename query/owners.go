@@ -15,6 +15,13 @@ type ownerFilter struct {
 	list         []int    // else these do
 	scopes       []uint64 // a bit for each, if there are more than a few
 	step, action uint32   // 0 for any
+	tests        []ownTest
+}
+
+// ownTest is a condition on what owners of one scope differ in.
+type ownTest struct {
+	decider
+	own func(step, action, actionName uint32) uint32
 }
 
 // fewScopes are found in a list as fast as in a bitmap.
@@ -45,6 +52,9 @@ func (c *conditions) owned(x *segment.Index) *ownerFilter {
 		}
 		*w.to = n
 	}
+	for i := range c.ownTests {
+		o.tests = append(o.tests, ownTest{c.ownTests[i].of(x), identityKeys[c.ownTests[i].key].own})
+	}
 	if o.list, o.all = c.scopes(x); !o.all && len(o.list) == 0 {
 		return noOwner
 	}
@@ -57,6 +67,28 @@ func (c *conditions) owned(x *segment.Index) *ownerFilter {
 	return &o
 }
 
+// each calls yield for each scope that matches.
+func (o *ownerFilter) each(yield func(scope int) bool) {
+	switch {
+	case o.none:
+	case o.all:
+		for scope := range o.x.Scopes() {
+			if !yield(scope) {
+				return
+			}
+		}
+	default:
+		for _, scope := range o.list {
+			if !yield(scope) {
+				return
+			}
+		}
+	}
+}
+
+// differ reports whether owners of one scope may differ.
+func (o *ownerFilter) differ() bool { return o.step != 0 || o.action != 0 || len(o.tests) > 0 }
+
 // has reports whether an owner matches.
 func (o *ownerFilter) has(owner uint32) bool {
 	if o.none {
@@ -68,11 +100,19 @@ func (o *ownerFilter) has(owner uint32) bool {
 			return false
 		}
 	}
-	if o.step == 0 && o.action == 0 {
+	if o.step == 0 && o.action == 0 && len(o.tests) == 0 {
 		return true
 	}
-	step, action := o.x.OwnerTexts(owner)
-	return (o.step == 0 || step == o.step) && (o.action == 0 || action == o.action)
+	step, action, actionName := o.x.OwnerTexts(owner)
+	if o.step != 0 && step != o.step || o.action != 0 && action != o.action {
+		return false
+	}
+	for i := range o.tests {
+		if t := &o.tests[i]; !t.has(t.own(step, action, actionName)) {
+			return false
+		}
+	}
+	return true
 }
 
 // scopeWanted is a condition on an identifier of a scope.
@@ -81,9 +121,28 @@ type scopeWanted struct {
 	text uint32
 }
 
-// scopes returns the scopes that the filter selects; all is true when it asks
-// for none.
+// scopes returns the scopes that match; all is true when every one does.
 func (c *conditions) scopes(x *segment.Index) (list []int, all bool) {
+	if list, all = c.selected(x); len(c.scopeTests) == 0 || !all && len(list) == 0 {
+		return list, all
+	}
+	if all {
+		list = make([]int, x.Scopes())
+		for scope := range list {
+			list[scope] = scope
+		}
+	}
+	for i := range c.scopeTests {
+		t := c.scopeTests[i].of(x)
+		id := identityKeys[c.scopeTests[i].key].scope
+		list = slices.DeleteFunc(list, func(scope int) bool { return !t.has(x.ScopeText(scope, id)) })
+	}
+	return list, len(list) == x.Scopes()
+}
+
+// selected returns the scopes that the fields of the filter select; all is true when
+// they ask for none.
+func (c *conditions) selected(x *segment.Index) (list []int, all bool) {
 	f := c.filter
 	var wanted []scopeWanted
 	for _, w := range [...]struct {

@@ -30,13 +30,19 @@ type conditions struct {
 	filter *Filter
 	parts  []string // of Search, folded
 	levels []int    // wanted, by the index in line.Levels; nil when all are
-	owners bool     // step or action is asked for
+	owners bool     // what owners of one scope differ in is asked for
+
+	scopeTests, ownTests []rowTest
 }
 
-func newConditions(f *Filter) *conditions {
+// newConditions returns the conditions of a filter, for which a matcher was made, and
+// those that were split off its Where.
+func newConditions(f *Filter, m *matcher, tests []rowTest) *conditions {
 	c := &conditions{filter: f, parts: folded(f.Search), owners: f.Step != "" || f.Action != ""}
-	for i, l := range allLevels {
-		if f.Levels.Has(l) {
+	c.take(tests)
+	c.levels = []int{}
+	for i := range allLevels {
+		if m.levels[int(levelOf(i))+128] {
 			c.levels = append(c.levels, i)
 		}
 	}

@@ -69,6 +69,7 @@ type room struct {
 	reader    journal.LineReader
 	chances   []chance // on rows without an index
 	hit, said []bool   // for looking into a gist
+	numbers   []uint32 // of rows of a frame
 	raw       []byte   // the line looked at, not to be changed
 	kept      []byte   // of lines that are given out
 	rec       line.Record
@@ -111,7 +112,10 @@ func newScan(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f 
 // begin makes s, which is new or ended, a query over a snapshot.
 func (s *scan) begin(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, asOf uint64) {
 	s.ctx, s.j, s.asOf, s.checked = ctx, j, snap.AsOf, new(atomic.Int64)
-	s.match, s.where = newMatcher(&f), newConditions(&f)
+	tests := splitWhere(&f)
+	s.match = newMatcher(&f)
+	s.match.take(tests)
+	s.where = newConditions(&f, &s.match, tests)
 	s.match.where = s.where
 	if t := s.match.text; t != nil && t.where != nil {
 		t.patterns = t.where.within(ctx)
@@ -147,7 +151,7 @@ func (s *scan) end() {
 	clear(s.looked)
 	s.reader.End()
 	*s = scan{views: s.views[:0], heads: s.heads[:0], looked: s.looked[:0],
-		room: room{reader: s.reader, chances: s.chances[:0], hit: s.hit[:0], said: s.said[:0]}}
+		room: room{reader: s.reader, chances: s.chances[:0], hit: s.hit[:0], said: s.said[:0], numbers: s.numbers[:0]}}
 }
 
 // tick counts n rows and looks at the context now and then.

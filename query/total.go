@@ -176,9 +176,12 @@ func (s *scan) countOf(v *view) (int64, error) {
 	if err := s.findTimes(v, x); err != nil {
 		return 0, err
 	}
+	if s.match.rowsAlone() {
+		return s.countFrames(v, x)
+	}
 	count := s.countTerms
 	if s.match.text == nil {
-		count = s.countScopes
+		count = s.countOwners
 	}
 	if n, ok, err := count(v, x); ok || err != nil {
 		return n, err
@@ -191,8 +194,6 @@ func (s *scan) countOf(v *view) (int64, error) {
 		return s.countLines(v, x)
 	case v.plan != nil && v.plan.listed:
 		return s.countList(v, x)
-	case s.match.identity == nil:
-		return s.countFrames(v, x)
 	}
 	var n int64
 	err := s.eachRow(v, func(int, *tables.Row, bool) error {
@@ -202,37 +203,16 @@ func (s *scan) countOf(v *view) (int64, error) {
 	return n, err
 }
 
-// countFrames counts frames that match as a whole by their headers.
+// rowsAlone reports whether time, level and kind decide.
+func (m *matcher) rowsAlone() bool { return m.text == nil && m.identity == nil }
+
+// countFrames counts where [matcher.rowsAlone].
 func (s *scan) countFrames(v *view, x *segment.Index) (n int64, err error) {
-	for i := 0; i*segment.FrameRows < v.hi; i++ {
-		head := x.FrameHead(i)
-		c := s.match.frame(&head)
-		if c == nothing {
-			continue
-		}
-		if c == whole && (i+1)*segment.FrameRows <= v.hi {
-			n += int64(s.match.classes(&head))
-			continue
-		}
-		f := x.Frame(i)
-		end := min(f.Len(), v.hi-i*segment.FrameRows)
-		if from, to, ok := v.within(&f, end); ok {
-			counts := classCounts(&f, from, to)
-			for _, c := range s.match.wanted(x) {
-				n += int64(counts[c.class])
-			}
-		} else {
-			for k := range end {
-				if s.match.inFrame(v, &f, i*segment.FrameRows+k) {
-					n++
-				}
-			}
-		}
-		if err := s.tick(end); err != nil {
-			return n, err
-		}
+	counts, err := s.countClasses(v, x)
+	for _, k := range counts {
+		n += k
 	}
-	return n, nil
+	return n, err
 }
 
 // countList counts the rows of a list, those of a frame that matches as a whole
@@ -274,51 +254,6 @@ func (m *matcher) inFrame(v *view, f *segment.Frame, row int) bool {
 	return m.wantedMap>>f.ClassOf(k)&1 != 0 && v.times.hold(f.Time(k), row)
 }
 
-// countScopes counts runs, or services, that match as a whole by their counters.
-// ok is false where those do not tell.
-func (s *scan) countScopes(v *view, x *segment.Index) (n int64, ok bool, err error) {
-	if s.match.identity == nil || s.where.owners || v.hi != x.Len() {
-		return 0, false, nil
-	}
-	lines, others, tell := s.match.wants(x)
-	if !tell {
-		return 0, false, nil
-	}
-	var rows []uint32
-	s.match.wanted(x)
-	from, to, inRow := v.timeRows(x)
-	for _, scope := range v.owners(s.where).list {
-		switch first, last := x.ScopeTimes(scope); {
-		case last < s.match.from || first > s.match.to:
-		case first >= s.match.from && last <= s.match.to:
-			for l := range allLevels {
-				if s.match.levels[int(levelOf(l))+128] {
-					a, b := x.ScopeCounts(scope, l)
-					if lines {
-						n += int64(a)
-					}
-					if others {
-						n += int64(b)
-					}
-				}
-			}
-		case inRow:
-			rows = x.AppendScopeRows(rows[:0], scope, from, to)
-			n += int64(x.CountRows(rows, s.match.wantedMap))
-			if err := s.tick(len(rows)); err != nil {
-				return n, true, err
-			}
-		default:
-			rows = x.AppendScopeRows(rows[:0], scope, 0, x.Len())
-			n += s.countRows(v, x, rows)
-			if err := s.tick(len(rows)); err != nil {
-				return n, true, err
-			}
-		}
-	}
-	return n, true, nil
-}
-
 // countRows counts those of some rows that match by time, level and kind.
 func (s *scan) countRows(v *view, x *segment.Index, rows []uint32) (n int64) {
 	var f segment.Frame
@@ -332,22 +267,6 @@ func (s *scan) countRows(v *view, x *segment.Index, rows []uint32) (n int64) {
 		}
 	}
 	return n
-}
-
-// wants says whether lines are wanted and whether the rows of all other kinds
-// are; tell is false when only some of those are.
-func (m *matcher) wants(x *segment.Index) (lines, others, tell bool) {
-	want, leave := false, false
-	counts := x.Counts()
-	for l := range counts {
-		for k, n := range counts[l] {
-			if n == 0 || line.Kind(k) == line.KindLine {
-				continue
-			}
-			want, leave = want || m.kinds[k], leave || !m.kinds[k]
-		}
-	}
-	return m.kinds[line.KindLine], want, !want || !leave
 }
 
 // countLines reads the lines that can match of a file with a sidecar, in the order in

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,18 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/internal/vfs"
+	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/rotation"
 )
 
-// Who lists runs and steps does not wait until lines have an index, of which a page of them
-// asks nothing.
-func TestHistoryWithoutIndex(t *testing.T) {
+// Who asks what rows tell does not wait until lines have an index: runs and steps need none,
+// and lines get theirs for who asks next.
+func TestRowsWithoutIndex(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := openJournal(t, vfs.NewMem(), "logs", rotation.Rule{})
+		var slow atomic.Bool
+		j := openJournal(t, vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+			if (op.Kind == vfs.OpRead || op.Kind == vfs.OpReadAt || op.Kind == vfs.OpMap) && slow.Load() {
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}), "logs", rotation.Rule{})
 		e := query.New(query.OverJournal(j))
-		appendEntries(t, j, querytest.NewGenerator(79).Entries(5000))
+		entries := querytest.NewGenerator(79).Entries(5000)
+		appendEntries(t, j, entries)
 		flush(t, j)
 		time.Sleep(time.Second) // a burst is over then
 		indexed := func() (n int) {
@@ -37,9 +46,32 @@ func TestHistoryWithoutIndex(t *testing.T) {
 		subs, err := e.SubLogs(t.Context(), query.StepFilter{}, query.Paging{})
 		require.NoError(t, err)
 		require.NotEmpty(t, subs.Items)
+		synctest.Wait()
 		require.Zero(t, indexed())
-		_, err = e.LineLogs(t.Context(), query.Filter{}, query.Paging{})
+
+		slow.Store(true)
+		began := time.Now()
+		for _, f := range []query.Filter{{}, {Levels: levels.AtLeast(levels.Warn)}, {Service: "orders"},
+			{Where: query.Not(query.OnKey(query.In("action", "read", "write")))}} {
+			_, err := e.Facets(t.Context(), f, "operation", 10)
+			require.NoError(t, err)
+			_, err = e.Histogram(t.Context(), f, 365*24*time.Hour)
+			require.NoError(t, err)
+		}
+		require.Zero(t, time.Since(began))
+		require.Zero(t, indexed())
+		slow.Store(false)
+		time.Sleep(time.Hour) // for what was begun slowly
+		require.NotZero(t, indexed())
+
+		appendEntries(t, j, entries)
+		flush(t, j)
+		time.Sleep(time.Second)
+		slow.Store(true)
+		began = time.Now()
+		_, err = e.Histogram(t.Context(), query.Filter{Search: "nothing says this"}, time.Hour)
 		require.NoError(t, err)
-		require.NotZero(t, indexed(), "lines are indexed by who asks for them")
+		require.GreaterOrEqual(t, time.Since(began), time.Minute)
+		slow.Store(false)
 	})
 }

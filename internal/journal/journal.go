@@ -155,6 +155,7 @@ type Journal struct {
 	problems     chan error
 	syncNow      chan struct{}
 	indexAsked   chan struct{}
+	indexBehind  chan struct{}
 	stop         chan struct{}
 	done         sync.WaitGroup
 	closeOnce    sync.Once

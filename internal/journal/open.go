@@ -217,13 +217,13 @@ func newJournal(dir string, o Options) *Journal {
 		sealing:    make(chan struct{}, 1),
 		indexing:   make(chan struct{}, 1),
 		syncNow:    make(chan struct{}, 1),
-		indexAsked: make(chan struct{}, 1),
-		stop:       make(chan struct{}),
-		wake:       make(chan struct{}, 1),
-		urge:       make(chan struct{}, 1),
-		finish:     make(chan struct{}),
-		pumpDone:   make(chan struct{}),
-		ready:      make(chan struct{}),
+		indexAsked: make(chan struct{}, 1), indexBehind: make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+		urge:     make(chan struct{}, 1),
+		finish:   make(chan struct{}),
+		pumpDone: make(chan struct{}),
+		ready:    make(chan struct{}),
 	}
 	j.fileTable.Store(&map[string]*File{})
 	j.byCode.Store(&[]*File{})

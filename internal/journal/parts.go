@@ -59,8 +59,17 @@ func (j *Journal) IndexSoon() {
 	}
 }
 
-// keepIndexing indexes rows during bursts, when it is asked to, until the journal
-// closes.
+// IndexBehind asks for an index of what has none when there is no burst, without waiting
+// for it: for who is told what he asks by rows.
+func (j *Journal) IndexBehind() {
+	select {
+	case j.indexBehind <- struct{}{}:
+	default:
+	}
+}
+
+// keepIndexing indexes rows when it is asked to, during bursts a few at a time, until the
+// journal closes.
 func (j *Journal) keepIndexing() {
 	defer j.done.Done()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -72,6 +81,9 @@ func (j *Journal) keepIndexing() {
 	var quiet <-chan time.Time
 	for {
 		select {
+		case <-j.indexBehind:
+			_ = j.IndexRows(ctx) // who reads lines hears of an error
+			continue
 		case <-j.indexAsked:
 			j.askMessages(true)
 		case <-quiet:

@@ -299,6 +299,24 @@ func (c *Column) Matching(match func(term []byte) bool) ([]Ref, error) {
 	})
 }
 
+// Each calls do with each term, ascending, and its rows. The term is good during the call.
+func (c *Column) Each(do func(term []byte, r Ref) error) error {
+	for n := range c.blocks {
+		l, err := c.list(n)
+		if err != nil {
+			return err
+		}
+		w := read(l.refs)
+		var places refs
+		for i := range l.len() {
+			if err := do(l.term(i), places.take(&w)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (c *Column) scan(find func(l *termList, which []int) []int) ([]Ref, error) {
 	var refs []Ref
 	var which []int

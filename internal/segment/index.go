@@ -381,8 +381,9 @@ func (x *Index) First() uint64 { return x.first }
 // Last returns the seq of the last row, 0 when there is none.
 func (x *Index) Last() uint64 { return x.last }
 
-// textAt returns an identifier by its number, perhaps a part of mapped memory.
-func (x *Index) textAt(n uint32) string { return x.texts.at(n) }
+// TextOf returns the identifier that has a number, perhaps a part of mapped memory: see
+// the package comment. That of 0 is "".
+func (x *Index) TextOf(number uint32) string { return x.texts.at(number) }
 
 // Text returns the number of an identifier, false when no row has it.
 func (x *Index) Text(s string) (uint32, bool) { return x.texts.find(s) }

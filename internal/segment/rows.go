@@ -12,16 +12,19 @@ import (
 
 // FrameHead is what the header of a frame tells.
 type FrameHead struct {
-	x    *Index
-	head []byte
-	n    int
+	x        *Index
+	head     []byte
+	first, n int // its rows: the number of the first, and how many
 }
 
 // FrameHead returns the header of frame i.
 func (x *Index) FrameHead(i int) FrameHead {
 	size := frameBytes(len(x.classes))
-	return FrameHead{x, x.frames[i*size : (i+1)*size], min(FrameRows, x.rows-i*FrameRows)}
+	return FrameHead{x, x.frames[i*size : (i+1)*size], i * FrameRows, min(FrameRows, x.rows-i*FrameRows)}
 }
+
+// First returns the row that the frame begins with.
+func (f *FrameHead) First() int { return f.first }
 
 // Frame is a view of 1024 rows in a row.
 type Frame struct {
@@ -293,20 +296,21 @@ func (x *Index) Identity(owner uint32, id *line.Identity) {
 	scope := x.ScopeOf(owner)
 	var ids [scopeIDs]string
 	for i := range ids {
-		ids[i] = x.textAt(x.ScopeText(scope, ScopeID(i)))
+		ids[i] = x.TextOf(x.ScopeText(scope, ScopeID(i)))
 	}
 	setScope(id, ids)
 	o := int(owner)
-	id.Step = x.textAt(uint32(x.owners.at(o, ownerStep)))
-	id.Action = x.textAt(uint32(x.owners.at(o, ownerAction)))
-	id.ActionName = x.textAt(uint32(x.owners.at(o, ownerActionName)))
+	id.Step = x.TextOf(uint32(x.owners.at(o, ownerStep)))
+	id.Action = x.TextOf(uint32(x.owners.at(o, ownerAction)))
+	id.ActionName = x.TextOf(uint32(x.owners.at(o, ownerActionName)))
 	id.Attempt = int(int32(x.owners.at(o, ownerAttempt)))
 }
 
-// OwnerTexts returns the numbers of an owner's step and action, as [Index.Text]
-// has them.
-func (x *Index) OwnerTexts(owner uint32) (step, action uint32) {
-	return uint32(x.owners.at(int(owner), ownerStep)), uint32(x.owners.at(int(owner), ownerAction))
+// OwnerTexts returns the numbers of an owner's step, action and name of the action, as
+// [Index.Text] has them.
+func (x *Index) OwnerTexts(owner uint32) (step, action, actionName uint32) {
+	o := int(owner)
+	return uint32(x.owners.at(o, ownerStep)), uint32(x.owners.at(o, ownerAction)), uint32(x.owners.at(o, ownerActionName))
 }
 
 // CloneIdentity is Identity with texts of its own.
@@ -316,6 +320,9 @@ func (x *Index) CloneIdentity(owner uint32) line.Identity {
 	id.Detach()
 	return id
 }
+
+// OwnerLen returns how many rows an owner has.
+func (x *Index) OwnerLen(owner uint32) int { return int(x.owners.at(int(owner), ownerRows)) }
 
 // OwnerCounts returns what an owner's rows are: how many, lines by level, and
 // the bytes of lines and captures.

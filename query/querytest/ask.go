@@ -88,7 +88,9 @@ func (a *asker) filter() query.Filter {
 		f.Search = a.search()
 	}
 	if a.one(3) {
-		f.Where = a.expr(3)
+		if f.Where = a.expr(3); a.one(3) {
+			f.Where = query.And(a.onKey(rowKeys[a.rnd.IntN(len(rowKeys))], 2), a.onKey(rowKeys[a.rnd.IntN(len(rowKeys))], 2))
+		}
 		if a.one(2) {
 			// Its text asks for the same.
 			e, err := query.Parse(f.Where.String())
@@ -172,6 +174,24 @@ var paths = []string{"sku", "rows", "a", "a.b", "a.b.c", "tags", "größe", "lev
 var keys = []string{"level", "kind", "file", "service", "operation", "run", "step", "action", "topic", "label", "caller", "error_code",
 	"message", "phase"}
 
+// rowKeys are the fixed keys by which a store may find records without their lines.
+var rowKeys = []string{"level", "kind", "server", "server_name", "service", "service_name", "project", "operation", "operation_name",
+	"parent_operation", "run", "root_run", "parent_run", "parent_step", "step", "action", "action_name"}
+
+// onKey returns conditions on one fixed key.
+func (a *asker) onKey(key string, depth int) query.Expr {
+	switch n := a.rnd.IntN(6); {
+	case depth > 0 && n < 2:
+		return query.Not(a.onKey(key, depth-1))
+	case depth > 0 && n == 2:
+		return query.Or(a.onKey(key, depth-1), a.onKey(key, depth-1))
+	case depth > 0 && n == 3:
+		return query.And(a.onKey(key, depth-1), query.Expr{}, a.onKey(key, depth-1))
+	default:
+		return a.compared(query.Expr{Op: query.OpEq, Field: key, Key: true, Value: a.record().String(key)})
+	}
+}
+
 // comparison returns a condition on one field: a path or a fixed key.
 func (a *asker) comparison() query.Expr {
 	e := a.eq()
@@ -181,6 +201,11 @@ func (a *asker) comparison() query.Expr {
 			e.Value = strings.ReplaceAll(e.Value, "\x1b", "")
 		}
 	}
+	return a.compared(e)
+}
+
+// compared returns a condition with any operation in place of equality.
+func (a *asker) compared(e query.Expr) query.Expr {
 	value := []rune(e.Value)
 	from := a.rnd.IntN(len(value) + 1)
 	part := string(value[from:min(len(value), from+a.rnd.IntN(6))])

@@ -276,8 +276,8 @@ func (c *checker) histogram() {
 	})
 }
 
-var facetFields = []string{"level", "kind", "file", "topic", "server", "service", "project", "operation", "operation_name", "run",
-	"root_run", "parent_run", "step", "action", "label", "trace", "caller", "phase", "error_code", "sku", "a.b", "tags", "nested.a",
+var facetFields = []string{"level", "level", "kind", "file", "topic", "server", "server_name", "service", "project", "operation",
+	"operation_name", "run", "root_run", "parent_run", "parent_step", "step", "action", "action_name", "label", "trace", "caller", "phase", "error_code", "sku", "a.b", "tags", "nested.a",
 	"details.level", "details.a.b", "größe"}
 
 func (c *checker) facets() {
