@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/vfs"
 	"github.com/steplog/steplog/levels"
 	"github.com/steplog/steplog/query"
@@ -74,4 +76,19 @@ func TestRowsWithoutIndex(t *testing.T) {
 		require.GreaterOrEqual(t, time.Since(began), time.Minute)
 		slow.Store(false)
 	})
+}
+
+// A reader in another process indexes for who asks, whatever that is: nobody else does.
+func TestReaderIndexes(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	j := openJournal(t, mem, "logs", rotation.Rule{})
+	appendEntries(t, j, querytest.NewGenerator(79).Entries(5000))
+	flush(t, j)
+	r, err := journal.OpenReader(mem, "logs")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	_, err = query.New(query.OverJournal(r)).Facets(t.Context(), query.Filter{}, "level", 10)
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(r.Snapshot().Segments, func(s journal.Segment) bool { return s.Index() != nil }))
 }
