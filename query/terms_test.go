@@ -70,4 +70,14 @@ func TestOneCondition(t *testing.T) {
 		require.Equal(t, query.Total{N: int64(len(want)), Exact: true}, page.Total, c.name)
 		require.Equal(t, want, messages(page.Items), c.name)
 	}
+	counts := map[string]int64{}
+	for i := range said {
+		counts[one(i, 41, long, one(i, 2, "A-1", "a-1"))]++
+	}
+	values, err := e.Facets(t.Context(), query.Filter{}, "sku", 0)
+	require.NoError(t, err)
+	require.Len(t, values, len(counts))
+	for _, v := range values {
+		require.Equal(t, counts[v.Value], v.Count, "%.10s", v.Value)
+	}
 }

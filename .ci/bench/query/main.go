@@ -169,8 +169,11 @@ func measure(ctx context.Context, s settings, dir string, lines int) ([]result, 
 	var paces []float64
 	for i := range all {
 		r := &all[i]
-		fmt.Printf("%-36s %9d %9.3f %9.3f %9.3f %9.3f %9.3f %9.1f %7.2f  %.2f × %s, %.2f × at the machine's pace\n", r.name, r.answers[0].total, r.median, r.fastest, r.slowest, r.first, r.processor, r.allocated, r.target, r.median/r.target,
-			verdict(r.median <= r.target), r.atPace/r.target)
+		fmt.Printf("%-36s %9d %9.3f %9.3f %9.3f %9.3f %9.3f %9.1f", r.name, r.answers[0].total, r.median, r.fastest, r.slowest, r.first, r.processor, r.allocated)
+		if r.target > 0 {
+			fmt.Printf(" %7.2f  %.2f × %s, %.2f × at the machine's pace", r.target, r.median/r.target, verdict(r.median <= r.target), r.atPace/r.target)
+		}
+		fmt.Println()
 		paces = append(paces, r.pace)
 	}
 	if len(paces) > 0 {

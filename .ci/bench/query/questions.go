@@ -91,13 +91,14 @@ type answer struct {
 // others.
 type question struct {
 	name   string
-	target float64 // ms at four million lines
+	target float64 // ms at four million lines; 0 where none was set
 	ask    func(ctx context.Context, e *query.Engine, i int) (answer, error)
 	// count reports whether a line, or for a question about runs the start of
 	// one, is one that constant i asks for.
 	runs  bool
 	count func(l *textLine, i int) bool
-	// page and total are SQL, with args; of SQLite, when it is another.
+	// page and total are SQL, with args; of SQLite, when it is another. Others are not
+	// asked where there is none.
 	page, total             string
 	litePage, liteTotal     string
 	args                    func(i int) []any
@@ -105,7 +106,7 @@ type question struct {
 	patternMatchesMoreLines bool               // for it cannot compare times
 }
 
-// questions are those of the targets.
+// questions are those of the targets, and some more that rows answer.
 func questions(s *shape) []question {
 	lines := func(filter func(i int) query.Filter, p query.Paging) func(context.Context, *query.Engine, int) (answer, error) {
 		return func(ctx context.Context, e *query.Engine, i int) (answer, error) {
@@ -113,9 +114,17 @@ func questions(s *shape) []question {
 			return exact(page.Total, page.Stats, err)
 		}
 	}
+	histogram := func(ctx context.Context, e *query.Engine, f query.Filter) (a answer, err error) {
+		buckets, err := e.Histogram(ctx, f, f.To.Sub(f.From)/50)
+		for _, b := range buckets {
+			a.total += b.Count
+		}
+		return a, err
+	}
 	word := func(w string) string { return `"message":"[^"]*` + w }
 	service := func(i int) string { return workflow.Service(i * 3) }
 	busy := func(i int) string { return workflow.Service(s.busy[i%len(s.busy)]) }
+	but := func(i int) string { return [...]string{"info", "debug"}[i%2] }
 	rare := func(i int) string { return workflow.Rare(i * 13) }
 	common := func(i int) string { return commonWords[i%len(commonWords)] }
 	substring := func(i int) string { return substrings[i%len(substrings)] }
@@ -194,12 +203,7 @@ func questions(s *shape) []question {
 			pattern: func(i int) string { return `"level":"debug".*"service":"` + busy(i) + `"` }},
 		{name: "histogram, level × 50 buckets", target: 0.3,
 			ask: func(ctx context.Context, e *query.Engine, i int) (answer, error) {
-				buckets, err := e.Histogram(ctx, query.Filter{Kinds: []query.Kind{query.KindLine}, From: s.since(i), To: s.end}, s.end.Sub(s.since(i))/50)
-				var a answer
-				for _, b := range buckets {
-					a.total += b.Count
-				}
-				return a, err
+				return histogram(ctx, e, query.Filter{Kinds: []query.Kind{query.KindLine}, From: s.since(i), To: s.end})
 			},
 			count:    func(l *textLine, i int) bool { return l.time >= s.since(i).UnixNano() && l.time <= s.end.UnixNano() },
 			page:     "select time / ? as bucket, level, count(*) from lines where time >= ? group by bucket, level",
@@ -213,6 +217,32 @@ func questions(s *shape) []question {
 			liteTotal: "select count(*) from lines where instr(message, ?) > 0",
 			args:      func(i int) []any { return []any{substring(i)} },
 			pattern:   func(i int) string { return word(substring(i)) }},
+		{name: "all levels but one",
+			ask: lines(func(i int) query.Filter {
+				return query.Filter{Where: query.Not(query.OnKey(query.Eq("level", but(i))))}
+			}, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return l.level != but(i) }},
+		{name: "all services but one",
+			ask: lines(func(i int) query.Filter {
+				return query.Filter{Where: query.Not(query.OnKey(query.Eq("service", service(i))))}
+			}, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return l.service != service(i) }},
+		{name: "a service, level × 50 buckets",
+			ask: func(ctx context.Context, e *query.Engine, i int) (answer, error) {
+				return histogram(ctx, e, query.Filter{Kinds: []query.Kind{query.KindLine}, Service: service(i), From: s.since(i), To: s.end})
+			},
+			count: func(l *textLine, i int) bool {
+				return l.service == service(i) && l.time >= s.since(i).UnixNano() && l.time <= s.end.UnixNano()
+			}},
+		{name: "a level's lines by service",
+			ask: func(ctx context.Context, e *query.Engine, i int) (a answer, err error) {
+				values, err := e.Facets(ctx, query.Filter{Kinds: []query.Kind{query.KindLine}, Levels: levels.Of(levels.Warn)}, "service", 100)
+				for _, v := range values {
+					a.total += v.Count
+				}
+				return a, err
+			},
+			count: func(l *textLine, _ int) bool { return l.level == "warn" }},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func beside(ctx context.Context, s settings, dir string) error {
 	if err != nil {
 		return err
 	}
-	list := questions(&about)
+	list := slices.DeleteFunc(questions(&about), func(q question) bool { return q.page == "" })
 	type other struct {
 		name string
 		ask  func() (map[string]rival.Answer, error)
