@@ -6,6 +6,7 @@ import (
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	"github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
 
@@ -21,7 +22,9 @@ type matcher struct {
 	timed    bool      // not every time is wanted
 
 	identity func(*line.Identity) bool // nil when no identifier is asked for
-	owners   []ownerMatch              // of segments that are not sealed: decided once for each owner, when it is first met
+	own      *runs.OwnerFilter         // what of it is decided in less time; all of it where ownAll
+	ownAll   bool
+	owners   []ownerMatch // of segments that are not sealed: decided once for each owner, when it is first met
 	seg      *journal.Segment
 	where    *conditions
 	sealed   *ownerFilter // of the segment looked at, nil for one that is not sealed
@@ -43,7 +46,8 @@ const (
 )
 
 func newMatcher(f *Filter) matcher {
-	m := matcher{from: math.MinInt64, to: math.MaxInt64, identity: identityMatcher(f), text: newTextMatcher(f)}
+	m := matcher{from: math.MinInt64, to: math.MaxInt64, identity: identityMatcher(f), text: newTextMatcher(f),
+		own: runs.NewOwnerFilter(f.Run, flowMatcher(f)), ownAll: f.RootRun == "" && f.Step == "" && f.Action == ""}
 	if len(f.Kinds) == 0 {
 		for k := range m.kinds {
 			m.kinds[k] = line.Kind(k) != line.KindAudit
@@ -119,7 +123,7 @@ func (m *matcher) owner(o uint32) bool {
 		return m.sealed.has(o)
 	}
 	if m.owners == nil {
-		return m.identity(m.seg.Identity(o))
+		return m.identified(o)
 	}
 	switch m.owners[o] {
 	case ownerIn:
@@ -127,12 +131,17 @@ func (m *matcher) owner(o uint32) bool {
 	case ownerOut:
 		return false
 	}
-	in := m.identity(m.seg.Identity(o))
+	in := m.identified(o)
 	m.owners[o] = ownerOut
 	if in {
 		m.owners[o] = ownerIn
 	}
 	return in
+}
+
+// identified decides about an owner of a segment without a sidecar.
+func (m *matcher) identified(o uint32) bool {
+	return m.seg.OwnerHas(o, m.own) && (m.ownAll || m.identity(m.seg.Identity(o)))
 }
 
 // identityMatcher returns the filter's conditions on identifiers, nil without
@@ -142,10 +151,17 @@ func identityMatcher(f *Filter) func(*line.Identity) bool {
 		f.Run == "" && f.RootRun == "" && f.Step == "" && f.Action == "" {
 		return nil
 	}
+	flow := flowMatcher(f)
 	return func(id *line.Identity) bool {
-		return among(f.Projects, id.Project) && wanted(f.Project, id.Project) && wanted(f.Server, id.Server) && wanted(f.Service, id.Service) &&
-			wanted(f.Operation, id.Operation) && wanted(f.Run, id.Run) && wanted(f.RootRun, id.Root()) &&
-			wanted(f.Step, id.Step) && wanted(f.Action, id.Action)
+		return flow(id) && wanted(f.Run, id.Run) && wanted(f.RootRun, id.Root()) && wanted(f.Step, id.Step) && wanted(f.Action, id.Action)
+	}
+}
+
+// flowMatcher returns those that all runs of a flow decide alike.
+func flowMatcher(f *Filter) func(*line.Identity) bool {
+	return func(id *line.Identity) bool {
+		return among(f.Projects, id.Project) && wanted(f.Project, id.Project) && wanted(f.Server, id.Server) &&
+			wanted(f.Service, id.Service) && wanted(f.Operation, id.Operation)
 	}
 }
 

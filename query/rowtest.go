@@ -109,6 +109,11 @@ func (m *matcher) take(tests []rowTest) {
 			m.identity = func(id *line.Identity) bool {
 				return (before == nil || before(id)) && r.test.onKey(text(id))
 			}
+			if !identityKeys[r.key].flow {
+				m.ownAll = false
+				continue
+			}
+			m.own = m.own.And(func(id *line.Identity) bool { return r.test.onKey(text(id)) })
 		}
 	}
 }
@@ -156,6 +161,7 @@ func toldByRows(key string) bool {
 type identityKey struct {
 	of    func(*line.Identity) string
 	scope segment.ScopeID
+	flow  bool // all runs of a flow have it in common
 	// own returns it where owners of one scope differ in it; nil else.
 	own func(step, action, actionName uint32) uint32
 }
@@ -169,14 +175,14 @@ func (k *identityKey) number(x *segment.Index, owner uint32) uint32 {
 }
 
 var identityKeys = map[string]identityKey{
-	"server":           {of: func(id *line.Identity) string { return id.Server }, scope: segment.Server},
-	"server_name":      {of: func(id *line.Identity) string { return id.ServerName }, scope: segment.ServerName},
-	"service":          {of: func(id *line.Identity) string { return id.Service }, scope: segment.Service},
-	"service_name":     {of: func(id *line.Identity) string { return id.ServiceName }, scope: segment.ServiceName},
-	"project":          {of: func(id *line.Identity) string { return id.Project }, scope: segment.Project},
-	"operation":        {of: func(id *line.Identity) string { return id.Operation }, scope: segment.Operation},
-	"operation_name":   {of: func(id *line.Identity) string { return id.OperationName }, scope: segment.OperationName},
-	"parent_operation": {of: func(id *line.Identity) string { return id.ParentOperation }, scope: segment.ParentOperation},
+	"server":           {of: func(id *line.Identity) string { return id.Server }, scope: segment.Server, flow: true},
+	"server_name":      {of: func(id *line.Identity) string { return id.ServerName }, scope: segment.ServerName, flow: true},
+	"service":          {of: func(id *line.Identity) string { return id.Service }, scope: segment.Service, flow: true},
+	"service_name":     {of: func(id *line.Identity) string { return id.ServiceName }, scope: segment.ServiceName, flow: true},
+	"project":          {of: func(id *line.Identity) string { return id.Project }, scope: segment.Project, flow: true},
+	"operation":        {of: func(id *line.Identity) string { return id.Operation }, scope: segment.Operation, flow: true},
+	"operation_name":   {of: func(id *line.Identity) string { return id.OperationName }, scope: segment.OperationName, flow: true},
+	"parent_operation": {of: func(id *line.Identity) string { return id.ParentOperation }, scope: segment.ParentOperation, flow: true},
 	"run":              {of: func(id *line.Identity) string { return id.Run }, scope: segment.Run},
 	"root_run":         {of: func(id *line.Identity) string { return id.RootRun }, scope: segment.RootRun},
 	"parent_run":       {of: func(id *line.Identity) string { return id.ParentRun }, scope: segment.ParentRun},

@@ -60,6 +60,10 @@ func (s *Segment) Identity(owner uint32) *line.Identity {
 	return s.snap.Owner(owner)
 }
 
+// OwnerHas reports whether an owner of a segment without a sidecar has what a filter asks
+// for.
+func (s *Segment) OwnerHas(owner uint32, f *runs.OwnerFilter) bool { return s.snap.OwnerHas(owner, f) }
+
 // Read appends the line of row i, without its newline, to buf and returns it.
 // It returns ErrGone when the file was deleted or replaced meanwhile.
 func (s *Segment) Read(i int, buf []byte) ([]byte, error) {

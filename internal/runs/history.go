@@ -101,8 +101,8 @@ func (h *history) packIdentity(b []byte, id *line.Identity) []byte {
 
 // scopeOfPacked returns the code that a packed identity begins with.
 func scopeOfPacked(packed string) uint32 {
-	w := readWire([]byte(packed[:min(len(packed), binary.MaxVarintLen32)]))
-	return uint32(w.Uvarint())
+	code, _ := uvarint(packed)
+	return uint32(code)
 }
 
 // unpackIdentity undoes packIdentity. scopes are those of a moment in which an owner was

@@ -1,6 +1,11 @@
 package runs
 
-import "github.com/steplog/steplog/internal/line"
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/steplog/steplog/internal/line"
+)
 
 // View is what a table knows of runs that started up to one record, and whose the
 // codes of rows were at that moment. States are those of the moment in which they
@@ -33,6 +38,58 @@ func (v *View) Owner(code uint32) *line.Identity {
 	defer v.table.mu.Unlock()
 	id := v.table.history.unpackIdentity(e.packed, v.scopes)
 	return &id
+}
+
+// OwnerFilter is a condition on identities, as far as the run and what runs of a flow have
+// in common tell.
+type OwnerFilter struct {
+	run, kept string // the id of the run as it is and as it is kept, "" for any
+	flow      func(*line.Identity) bool
+}
+
+// NewOwnerFilter returns the filter for a run, "" for any, and for what a flow decides by
+// server to parent_operation of an identity.
+func NewOwnerFilter(run string, flow func(*line.Identity) bool) *OwnerFilter {
+	f := &OwnerFilter{run: run, flow: flow}
+	if run != "" {
+		f.kept = string(appendID(nil, run))
+	}
+	return f
+}
+
+// And returns a filter that asks for something more of a flow.
+func (f *OwnerFilter) And(flow func(*line.Identity) bool) *OwnerFilter {
+	return &OwnerFilter{f.run, f.kept, func(id *line.Identity) bool { return f.flow(id) && flow(id) }}
+}
+
+// noFlow is that of an identity that is not known any more.
+var noFlow line.Identity // immutable
+
+// OwnerHas reports whether the identity with a code has what a filter asks for, in a
+// small part of the time that Owner takes.
+func (v *View) OwnerHas(code uint32, f *OwnerFilter) bool {
+	e := v.owners.at(code)
+	if e.o != nil {
+		id := &e.o.identity
+		return (f.run == "" || f.run == id.Run) && f.flow(id)
+	}
+	scope, n := uvarint(e.packed)
+	if n <= 0 {
+		return f.run == "" && f.flow(&noFlow)
+	}
+	if !strings.HasPrefix(e.packed[n:], f.kept) {
+		return false
+	}
+	if s := scopeAt(v.scopes, scope); s != nil {
+		return f.flow(&s.identity)
+	}
+	return f.flow(&noFlow)
+}
+
+// uvarint is [binary.Uvarint] of what a text begins with.
+func uvarint(text string) (uint64, int) {
+	var head [binary.MaxVarintLen64]byte
+	return binary.Uvarint(head[:copy(head[:], text)])
 }
 
 // Runs returns the runs in the order in which they started: all of them, for
