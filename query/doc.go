@@ -42,6 +42,11 @@
 //
 //	level:error service:orders sku:A-1 "connection reset" -retry duration_ms:>500
 //
+// Conditions that must all hold and are on one of level, kind, server to
+// parent_operation, run to parent_step, step, action and action_name each cost no line,
+// whatever combines them, but for regular expressions; on the topic and on indexed
+// fields they cost what their index takes. Facets of these read no lines either.
+//
 // # Totals
 //
 // A total is exact. Where no index counts what is asked for, lines are read to
