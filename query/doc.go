@@ -45,7 +45,7 @@
 // Conditions that must all hold and are on one of level, kind, server to
 // parent_operation, run to parent_step, step, action and action_name each cost no line,
 // whatever combines them, but for regular expressions; on the topic and on indexed
-// fields they cost what their index takes. Facets of these read no lines either.
+// fields they cost what their index takes. Facets of these read few lines or none.
 //
 // # Totals
 //

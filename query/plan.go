@@ -404,6 +404,8 @@ func (a *asking) expr(e Expr) (answer, error) {
 		}
 		set.rows = sorted(set.rows, len(e.Args), a.x.Len())
 		return set, nil
+	case OpNot:
+		return a.and([]Expr{e})
 	default:
 		return a.comparison(e)
 	}
@@ -453,6 +455,18 @@ func (a *asking) comparison(e Expr) (set answer, err error) {
 	return answer{rows, true, c.Unindexed().Rows == 0}, err
 }
 
+// left returns the rows that were not left out yet.
+func (a *asking) left() []uint32 {
+	if a.listed {
+		return a.rows
+	}
+	rows := make([]uint32, a.x.Len())
+	for i := range rows {
+		rows[i] = uint32(i)
+	}
+	return rows
+}
+
 func (a *asking) and(args []Expr) (answer, error) {
 	set := answer{exact: true}
 	var not [][]uint32
@@ -486,7 +500,10 @@ func (a *asking) and(args []Expr) (answer, error) {
 		set.rows, set.bounded = one.rows, true
 	}
 	if !set.bounded {
-		return answer{}, nil
+		if len(not) == 0 || !set.exact {
+			return answer{}, nil
+		}
+		set.rows, set.bounded = a.left(), true
 	}
 	for _, rows := range not {
 		set.rows = subtract(set.rows, rows)

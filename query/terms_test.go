@@ -42,6 +42,7 @@ func TestOneCondition(t *testing.T) {
 	closeFile(t, j, dir)
 	e := query.New(query.OverJournal(j))
 	lines := []query.Kind{query.KindLine}
+	word := func(w string) query.Expr { return query.Folded(query.OnKey(query.Contains("message", w))) }
 	for _, c := range []struct {
 		name  string
 		f     query.Filter
@@ -56,6 +57,16 @@ func TestOneCondition(t *testing.T) {
 		{"a long value", query.Filter{Where: query.Eq("sku", long)}, func(i int) bool { return i%41 == 0 }},
 		{"a value, of one kind", query.Filter{Where: query.Eq("label", "x"), Kinds: lines}, func(i int) bool { return i%10 == 0 && i%3 != 0 }},
 		{"a field", query.Filter{Where: query.Eq("label", "x")}, func(i int) bool { return i%10 == 0 }},
+		{"not a value", query.Filter{Where: query.Not(query.Eq("label", "x"))}, func(i int) bool { return i%10 != 0 }},
+		{"not a value, of one kind", query.Filter{Where: query.Not(query.Eq("label", "x")), Kinds: lines}, func(i int) bool { return i%10 != 0 && i%3 != 0 }},
+		{"not a long value", query.Filter{Where: query.Not(query.Eq("sku", long))}, func(i int) bool { return i%41 != 0 }},
+		{"neither of two", query.Filter{Where: query.And(query.Not(query.Eq("label", "x")), query.Not(query.Eq("label", "X")))},
+			func(i int) bool { return i%10 != 0 && i%8 != 0 }},
+		{"not a word", query.Filter{Where: query.Not(word("number"))}, func(int) bool { return false }},
+		{"a word and not another", query.Filter{Search: "number", Where: query.Not(word("needle"))},
+			func(i int) bool { return i%5 != 0 && i%49 != 0 }},
+		{"a value or not another", query.Filter{Where: query.Or(query.Eq("label", "x"), query.Not(query.Eq("label", "X")))},
+			func(i int) bool { return i%10 == 0 || i%8 != 0 }},
 		{"a key of the same name", query.Filter{Where: query.OnKey(query.Eq("label", "x"))}, func(i int) bool { return i%7 == 0 }},
 	} {
 		want := []string{}
@@ -69,6 +80,9 @@ func TestOneCondition(t *testing.T) {
 		require.NoError(t, err, c.name)
 		require.Equal(t, query.Total{N: int64(len(want)), Exact: true}, page.Total, c.name)
 		require.Equal(t, want, messages(page.Items), c.name)
+		if strings.HasPrefix(c.name, "not a value") {
+			require.LessOrEqual(t, page.Stats.Lines, int64(len(want)), c.name)
+		}
 	}
 	counts := map[string]int64{}
 	for i := range said {
@@ -79,5 +93,48 @@ func TestOneCondition(t *testing.T) {
 	require.Len(t, values, len(counts))
 	for _, v := range values {
 		require.Equal(t, counts[v.Value], v.Count, "%.10s", v.Value)
+	}
+}
+
+// Pages are right where a condition selects more rows of a file than are kept from
+// counting them.
+func TestManyRows(t *testing.T) {
+	t.Parallel()
+	const n = 40_000
+	dir := t.TempDir()
+	j, err := journal.Open(dir, journal.Options{OnProblem: func(err error) { t.Error(err) }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, j.Close()) })
+	entries := make([]querytest.Entry, n)
+	for i := range entries {
+		entries[i] = querytest.Entry{File: "user", Text: fmt.Appendf(nil, `{"timestamp":%q,"level":"info","kind":"line","message":"%d %s"}`,
+			noon.Add(time.Duration(i)*time.Second).Format("2006-01-02T15:04:05.000000000Z"), i, []string{"one", "two", "three"}[i%3])}
+	}
+	appendEntries(t, j, entries)
+	closeFile(t, j, dir)
+	e := query.New(query.OverJournal(j))
+	var want []string
+	for i := n - 1; i >= 0; i-- {
+		if i%3 != 1 {
+			want = append(want, []string{"one", "two", "three"}[i%3])
+		}
+	}
+	where, err := query.Parse("-two")
+	require.NoError(t, err)
+	for _, offset := range []int{0, 1000, len(want) - 10} {
+		for _, oldest := range []bool{false, true} {
+			page, err := e.LineLogs(t.Context(), query.Filter{Where: where}, query.Paging{Limit: 10, Offset: offset, Oldest: oldest})
+			require.NoError(t, err)
+			require.Equal(t, query.Total{N: int64(len(want)), Exact: true}, page.Total)
+			require.Len(t, page.Items, 10)
+			for k, r := range page.Items {
+				at := offset + k
+				if oldest {
+					at = len(want) - 1 - at
+				}
+				require.Equal(t, want[at], r.Message[strings.IndexByte(r.Message, ' ')+1:])
+			}
+			require.LessOrEqual(t, page.Stats.Lines, int64(10))
+		}
 	}
 }

@@ -151,11 +151,18 @@ func (s *scan) totalOf(n int64) Total {
 	return Total{N: n, Exact: true}
 }
 
+// manyRows is how many rows a plan lists at most that is kept until the page is made: a
+// page needs those of one file or two, and the lists of all together may be long.
+const manyRows = 1 << 14
+
 // count counts what matches in one file, and notes it.
 func (s *scan) count(v *view) (int64, error) {
 	capped := s.capped
 	s.capped = false
 	n, err := s.countOf(v)
+	if v.Index() != nil && len(v.made.rows) > manyRows {
+		v.plan, v.made = nil, plan{} // few pages need it again
+	}
 	v.matches, v.counted = n, err == nil && !s.capped
 	s.capped = s.capped || capped
 	return n, err
