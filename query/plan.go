@@ -387,6 +387,9 @@ func (a *asking) where() error {
 
 // expr asks for an expression.
 func (a *asking) expr(e Expr) (answer, error) {
+	if key, ok := e.onRows(); ok && key != "" {
+		return a.byRows(rowTest{key, newTest(e)}), nil
+	}
 	switch e.Op {
 	case OpEvery:
 		return answer{}, nil

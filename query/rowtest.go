@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/steplog/steplog/internal/line"
 	"github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/levels"
@@ -50,7 +52,7 @@ func (f Filter) indexing() indexing {
 // query, and the texts that they are asked about may be long.
 func (e Expr) onRows() (key string, ok bool) {
 	if e.Op.compares() {
-		return e.Field, e.Key && e.Op != OpMatch && e.Field != "file" && toldByRows(e.Field)
+		return e.Field, e.Key && e.Op != OpMatch && toldByRows(e.Field)
 	}
 	for _, arg := range e.Args {
 		k, ok := arg.onRows()
@@ -92,10 +94,16 @@ func (t *test) onKey(text string) bool {
 	}
 }
 
+// leavesOut reports whether no record of a file matches.
+func leavesOut(tests []rowTest, file string) bool {
+	return slices.ContainsFunc(tests, func(r rowTest) bool { return r.key == "file" && !r.test.onKey(file) })
+}
+
 // take has the matcher decide about conditions by rows.
 func (m *matcher) take(tests []rowTest) {
 	for _, r := range tests {
 		switch r.key {
+		case "file": // see leavesOut
 		case "level":
 			for l := range m.levels {
 				m.levels[l] = m.levels[l] && r.test.onKey(levels.Name(zapcore.Level(l-128)))
@@ -129,6 +137,65 @@ func (c *conditions) take(tests []rowTest) {
 		default:
 			c.scopeTests = append(c.scopeTests, r)
 		}
+	}
+}
+
+// byRows answers a condition that rows decide and that is not one of those that all must
+// hold.
+func (a *asking) byRows(r rowTest) answer {
+	set := answer{bounded: true, exact: true}
+	if r.key == "file" {
+		if r.test.onKey(a.v.File()) {
+			set.rows = a.left()
+		}
+		return set
+	}
+	matches := a.classes(r)
+	if key, ok := identityKeys[r.key]; ok {
+		matches = a.ownersOf(r, key)
+	}
+	var f segment.Frame
+	end := 0 // of the rows of the frame looked at
+	for _, row := range a.left() {
+		if int(row) >= end {
+			n := int(row) / segment.FrameRows
+			f, end = a.x.Frame(n), (n+1)*segment.FrameRows
+		}
+		if matches(&f, int(row)%segment.FrameRows) {
+			set.rows = append(set.rows, row)
+		}
+	}
+	return set
+}
+
+// classes returns what decides about rows by a test on level or kind.
+func (a *asking) classes(r rowTest) func(f *segment.Frame, k int) bool {
+	var wanted uint64 // a bit for each class
+	for class, c := range a.x.Classes {
+		text := levels.Name(zapcore.Level(levelOf(c.Level)))
+		if r.key == "kind" {
+			text = c.Kind.String()
+		}
+		if r.test.onKey(text) {
+			wanted |= 1 << class
+		}
+	}
+	return func(f *segment.Frame, k int) bool { return wanted>>f.ClassOf(k)&1 != 0 }
+}
+
+// ownersOf returns what decides about rows by a test on an identifier.
+func (a *asking) ownersOf(r rowTest, key identityKey) func(f *segment.Frame, k int) bool {
+	d := r.of(a.x)
+	known := make([]ownerMatch, a.x.Owners())
+	return func(f *segment.Frame, k int) bool {
+		owner := f.Owner(k)
+		if known[owner] == ownerUndecided {
+			known[owner] = ownerOut
+			if d.has(key.number(a.x, owner)) {
+				known[owner] = ownerIn
+			}
+		}
+		return known[owner] == ownerIn
 	}
 }
 

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 )
 
 // Conditions on what rows tell are counted without lines, whatever combines them: of a
-// closed file, and of an active one with an index and without.
+// closed file, and of an active one with an index and, but for several keys in one
+// condition, without.
 func TestKeysWithoutLines(t *testing.T) {
 	t.Parallel()
 	const n = 600
@@ -62,6 +64,12 @@ func TestKeysWithoutLines(t *testing.T) {
 				{"-(step:s-5 OR step:(s-6 s-7)) -level:(info error)", func(i int) bool {
 					return (i%240 < 5 || i%240 > 7) && (level(i) == "debug" || level(i) == "warn")
 				}},
+				{"-file:user", func(int) bool { return false }},
+				{"file:~use", func(int) bool { return true }},
+				{"level:error OR service:service-1", func(i int) bool { return level(i) == "error" || i%4 == 1 }},
+				{"-(level:info service:service-2)", func(i int) bool { return level(i) != "info" || i%4 != 2 }},
+				{"(-action:poll OR kind:capture) (file:none OR run:run-7 OR -step:*)", func(i int) bool { return i%3 != 1 && i%40 == 7 }},
+				{"file:user OR level:fatal", func(int) bool { return true }},
 			} {
 				where, err := query.Parse(c.text)
 				require.NoError(t, err, c.text)
@@ -76,7 +84,9 @@ func TestKeysWithoutLines(t *testing.T) {
 				page, err := e.LineLogs(t.Context(), query.Filter{Where: where}, query.Paging{Limit: 1})
 				require.NoError(t, err, c.text)
 				require.Equal(t, query.Total{N: want, Exact: true}, page.Total, c.text)
-				require.LessOrEqual(t, page.Stats.Lines, int64(len(page.Items)), c.text)
+				if several := strings.Contains(c.text, " OR ") || strings.HasPrefix(c.text, "-("); state != "active" || !several {
+					require.LessOrEqual(t, page.Stats.Lines, int64(len(page.Items)), c.text)
+				}
 				facets, err := e.Facets(t.Context(), query.Filter{Where: where}, "action", 0)
 				require.NoError(t, err, c.text)
 				got := map[string]int64{}

@@ -127,7 +127,7 @@ func (s *scan) begin(ctx context.Context, j *journal.Journal, snap *journal.Snap
 	s.views = slices.Grow(s.views, len(snap.Segments))
 	for i := range snap.Segments {
 		seg := &snap.Segments[i]
-		if len(f.Files) > 0 && !slices.Contains(f.Files, seg.File()) {
+		if len(f.Files) > 0 && !slices.Contains(f.Files, seg.File()) || leavesOut(tests, seg.File()) {
 			continue
 		}
 		v := view{Segment: seg, hi: seg.Len()}

@@ -227,6 +227,16 @@ func questions(s *shape) []question {
 				return query.Filter{Where: query.Not(query.OnKey(query.Eq("service", service(i))))}
 			}, query.Paging{Limit: 50}),
 			count: func(l *textLine, i int) bool { return l.service != service(i) }},
+		{name: "all lines but those with a word",
+			ask: lines(func(i int) query.Filter {
+				return query.Filter{Where: query.Not(query.Folded(query.OnKey(query.Contains("message", common(i)))))}
+			}, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return !strings.Contains(l.message, common(i)) }},
+		{name: "a level or a service",
+			ask: lines(func(i int) query.Filter {
+				return query.Filter{Where: query.OnKey(query.Or(query.Eq("level", "error"), query.Eq("service", service(i))))}
+			}, query.Paging{Limit: 50}),
+			count: func(l *textLine, i int) bool { return l.level == "error" || l.service == service(i) }},
 		{name: "a service, level × 50 buckets",
 			ask: func(ctx context.Context, e *query.Engine, i int) (answer, error) {
 				return histogram(ctx, e, query.Filter{Kinds: []query.Kind{query.KindLine}, Service: service(i), From: s.since(i), To: s.end})
