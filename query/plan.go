@@ -458,10 +458,10 @@ func (a *asking) comparison(e Expr) (set answer, err error) {
 	return answer{rows, true, c.Unindexed().Rows == 0}, err
 }
 
-// left returns the rows that were not left out yet.
+// left returns the rows that were not left out yet, in a list of its own.
 func (a *asking) left() []uint32 {
 	if a.listed {
-		return a.rows
+		return slices.Clone(a.rows)
 	}
 	rows := make([]uint32, a.x.Len())
 	for i := range rows {

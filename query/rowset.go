@@ -37,9 +37,9 @@ func intersect(a, b []uint32) []uint32 {
 	return out
 }
 
-// subtract returns the rows of a that are not in b.
+// subtract returns the rows of a that are not in b, in the place of a.
 func subtract(a, b []uint32) []uint32 {
-	out := a[:0:0]
+	out := a[:0]
 	for _, row := range a {
 		for len(b) > 0 && b[0] < row {
 			b = b[1:]
