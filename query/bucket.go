@@ -43,10 +43,15 @@ func (h *histogram) endOf(ns int64) int64 { return (h.bucketOf(ns) + 1) * h.widt
 // same reports whether two times, of which the first is not larger, lie in one
 // bucket.
 func (h *histogram) same(first, last int64) bool {
-	if h.at != nil && first >= h.from && uint64(last-h.from) < uint64(h.width) {
+	if h.atHolds(first) && h.atHolds(last) {
 		return true
 	}
 	return h.bucketOf(first) == h.bucketOf(last)
+}
+
+// atHolds reports whether a time lies in the bucket counted in before.
+func (h *histogram) atHolds(ns int64) bool {
+	return h.at != nil && ns >= h.from && uint64(ns-h.from) < uint64(h.width)
 }
 
 // addClasses adds some rows of a frame, which lie in one bucket.
@@ -81,7 +86,7 @@ func (h *histogram) add(ns int64, l zapcore.Level) error {
 
 // bucket returns the one that holds a time.
 func (h *histogram) bucket(ns int64) (*line.Levels, error) {
-	if h.at != nil && uint64(ns-h.from) < uint64(h.width) {
+	if h.atHolds(ns) {
 		return h.at, nil
 	}
 	n := h.bucketOf(ns)
@@ -93,7 +98,9 @@ func (h *histogram) bucket(ns int64) (*line.Levels, error) {
 		at = new(line.Levels)
 		h.counts[n] = at
 	}
-	h.at, h.from = at, n*h.width
+	if h.at, h.from = at, n*h.width; n < 0 && h.from >= 0 {
+		h.at = nil // it begins before what an int64 tells
+	}
 	return at, nil
 }
 

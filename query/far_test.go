@@ -95,3 +95,34 @@ func TestFarBuckets(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 }
+
+// Times at both ends of what an int64 tells lie in buckets of their own, of which the first
+// begins before it.
+func TestFarthestBuckets(t *testing.T) {
+	const width = 365 * 24 * time.Hour
+	years := []int{1500, 9999, 2026, 9999, 1500}
+	for _, state := range []string{"rows", "sidecar"} {
+		dir := t.TempDir()
+		j := openIndexed(t, dir, rotation.Rule{}, func(err error) { t.Error(err) })
+		for i, year := range years {
+			appendEntries(t, j, []querytest.Entry{{File: "user", Text: fmt.Appendf(nil,
+				`{"timestamp":%q,"level":"info","kind":"line","service":"s-%d","message":"m"}`,
+				time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC).Format("2006-01-02T15:04:05.000000000Z"), i%2)}})
+		}
+		if state == "sidecar" {
+			closeFile(t, j, dir)
+		}
+		e := query.New(query.OverJournal(j))
+		for _, f := range []query.Filter{{}, {Where: query.OnKey(query.Exists("service"))}} {
+			buckets, err := e.Histogram(t.Context(), f, width)
+			require.NoError(t, err)
+			counts := map[int]int64{}
+			for i, b := range buckets {
+				if b.Count > 0 {
+					counts[i] = b.Count
+				}
+			}
+			require.Equal(t, map[int]int64{0: 2, 293 + 56: 1, len(buckets) - 1: 2}, counts, state)
+		}
+	}
+}
