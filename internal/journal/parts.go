@@ -213,9 +213,6 @@ func (j *Journal) indexFrom(ctx context.Context, seg *tables.Segment, view *tabl
 		if x == nil {
 			break
 		}
-		if seg.Active() {
-			j.saving.derived.Add(int64(view.At(to-1).Offset - view.At(from).Offset))
-		}
 		parts = append(parts[:len(parts):len(parts)], tables.Part{From: from, To: to, Index: x})
 		if from = to; j.Bursting() {
 			break
@@ -223,6 +220,10 @@ func (j *Journal) indexFrom(ctx context.Context, seg *tables.Segment, view *tabl
 	}
 	if len(parts) > kept {
 		seg.SetParts(view, parts)
+		if seg.Active() {
+			from, to := parts[kept].From, tables.Indexed(parts)
+			j.saving.derived.Add(int64(view.At(to-1).Offset - view.At(from).Offset))
+		}
 	}
 	return nil
 }

@@ -2,9 +2,11 @@ package journal_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,6 +113,36 @@ func TestCloseAfterIndexing(t *testing.T) {
 	require.True(t, f.TookSaved())
 	require.Equal(t, lines, indexed(f))
 	require.Len(t, messages(t, f.Journal, "user"), lines)
+}
+
+// An index that was given up before it was made is nothing that tables are saved again for.
+func TestCloseAfterIndexingGivenUp(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	large := func(o *journal.Options) { o.SaveAfter = 1 << 10 }
+	f := open(t, mem, large)
+	f.sayAll("user", numbered(1<<16+1000)) // more than one part
+	require.NoError(t, f.Close())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var reads atomic.Int64
+	var opened, saved atomic.Bool
+	f = open(t, vfs.Inject(mem, func(op vfs.Op) error {
+		if op.Kind == vfs.OpReadAt && strings.HasSuffix(op.Name, "user.log") && opened.Load() && reads.Add(1) == 2 {
+			cancel()
+		}
+		if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, "tables.tmp") {
+			saved.Store(true)
+		}
+		return nil
+	}), large)
+	require.True(t, f.TookSaved())
+	opened.Store(true)
+	require.ErrorIs(t, f.IndexRows(ctx), context.Canceled)
+	require.EqualValues(t, 2, reads.Load(), "one part was made")
+	require.NoError(t, f.Close())
+	require.False(t, saved.Load())
 }
 
 // The rows of a file that was sealed after the tables were saved do not stay in them.
