@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"time"
 
 	"github.com/steplog/steplog/internal/journal"
 	"github.com/steplog/steplog/internal/line"
@@ -94,4 +95,29 @@ func FindIn(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f F
 		return Result[Record]{}, err
 	}
 	return newScan(ctx, j, snap, f, 0).page(w)
+}
+
+// FacetsIn counts values in a snapshot, and says what it looked at.
+func FacetsIn(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, field string) ([]FacetValue, Stats, error) {
+	f, err := f.complete()
+	if err != nil {
+		return nil, Stats{}, err
+	}
+	s, c := newScan(ctx, j, snap, f, 0), facetCounter{counts: map[string]int64{}}
+	err = s.facets(field, &c)
+	return c.top(DefaultLimit), s.stats, err
+}
+
+// HistogramIn counts over time in a snapshot, and says what it looked at.
+func HistogramIn(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, width time.Duration) ([]Bucket, Stats, error) {
+	f, err := f.complete()
+	if err != nil {
+		return nil, Stats{}, err
+	}
+	s, h := newScan(ctx, j, snap, f, 0), newHistogram(&f, width)
+	if err := s.histogram(h); err != nil {
+		return nil, Stats{}, err
+	}
+	buckets, err := h.buckets()
+	return buckets, s.stats, err
 }

@@ -187,7 +187,7 @@ func (s *scan) facetsByText(v *view, x *segment.Index, key identityKey, c *facet
 	if err := s.findTimes(v, x); err != nil {
 		return err
 	}
-	counts := map[uint32]int64{}
+	counts, filter := map[uint32]int64{}, v.owners(s.where)
 	var err error
 	switch {
 	case key.own == nil && s.scopesTell(v, x):
@@ -195,8 +195,7 @@ func (s *scan) facetsByText(v *view, x *segment.Index, key identityKey, c *facet
 			counts[x.ScopeText(scope, key.scope)] += n
 			return nil
 		})
-	case s.ownersDecide(v, x):
-		filter := v.owners(s.where)
+	case filter.wide() && s.ownersDecide(v, x):
 		for owner := range uint32(x.Owners()) {
 			if filter.has(owner) {
 				counts[key.number(x, owner)] += int64(x.OwnerLen(owner))
@@ -214,21 +213,28 @@ func (s *scan) facetsByText(v *view, x *segment.Index, key identityKey, c *facet
 	return err
 }
 
+// facetsOfMatches counts where neither scopes nor owners tell, or have more to be looked at.
 func (s *scan) facetsOfMatches(v *view, x *segment.Index, key identityKey, counts map[uint32]int64) (err error) {
 	if err := s.prepare(v); err != nil {
 		return err
 	}
-	owners := make([]int64, x.Owners())
+	var owners []int64
+	add := func(owner uint32) { counts[key.number(x, owner)]++ }
+	if p := v.plan; !p.listed || 8*len(p.rows) > x.Owners() {
+		// It takes less to count each owner first.
+		owners = make([]int64, x.Owners())
+		add = func(owner uint32) { owners[owner]++ }
+	}
 	if s.decided(v) {
 		err = s.eachMatch(v, x, func(f *segment.Frame, rows []uint32) error {
 			for _, k := range rows {
-				owners[f.Owner(int(k))]++
+				add(f.Owner(int(k)))
 			}
 			return nil
 		})
 	} else {
 		err = s.eachOf(v, func(_ int, row *tables.Row, _ *line.Record) error {
-			owners[row.Owner]++
+			add(row.Owner)
 			return nil
 		})
 	}
@@ -311,17 +317,25 @@ func (s *scan) countTermRows(v *view, x *segment.Index, column func(*segment.Ind
 			return false, err
 		}
 		matches = make([]uint64, (x.Len()+63)/64)
-		some := 0
+		var list []uint32 // while they are few
+		few := x.Len() / linesFirst
 		err := s.eachMatch(v, x, func(f *segment.Frame, rows []uint32) error {
-			some += len(rows)
 			for _, k := range rows {
-				row := uint(f.First()) + uint(k)
+				row := uint32(f.First()) + k
 				matches[row/64] |= 1 << (row % 64)
+				if len(list) <= few {
+					list = append(list, row)
+				}
 			}
 			return nil
 		})
-		if err != nil || some == 0 || linesFirst*some < x.Len() {
-			return some == 0, err
+		if err != nil {
+			return false, err
+		}
+		if len(list) <= few {
+			v.made = plan{rows: list, listed: true, exact: true, owned: true}
+			v.plan = &v.made
+			return false, nil
 		}
 	}
 	return true, c.Each(func(term []byte, ref segment.Ref) error {

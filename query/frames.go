@@ -41,8 +41,8 @@ func classCounts(f *segment.Frame, from, to int) (counts [48]int) {
 // classTally is a number for each class.
 type classTally [48]int64
 
-// countClasses counts by class where [matcher.rowsAlone], frames that match as a whole by
-// their headers. Classes that are not wanted may have any count.
+// countClasses counts matches by class where [matcher.rowsAlone], frames that match as a
+// whole by their headers.
 func (s *scan) countClasses(v *view, x *segment.Index) (counts classTally, err error) {
 	for i := 0; i*segment.FrameRows < v.hi; i++ {
 		head := x.FrameHead(i)

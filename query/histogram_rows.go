@@ -31,7 +31,9 @@ func (s *scan) histogramOf(h *histogram, v *view) error {
 			return s.histogramFrames(h, v, x)
 		}
 		if s.scopesTell(v, x) {
-			return s.histogramScopes(h, v, x)
+			if done, err := s.histogramScopes(h, v, x); done || err != nil {
+				return err
+			}
 		}
 	}
 	if err := s.prepare(v); err != nil {
@@ -78,32 +80,58 @@ func (s *scan) adding(h *histogram, v *view) func(f *segment.Frame, rows []uint3
 }
 
 // histogramScopes counts where [scan.scopesTell]: scopes that lie in one bucket by their
-// counters, and the rows of all others together, in their order.
-func (s *scan) histogramScopes(h *histogram, v *view, x *segment.Index) error {
+// counters, and the rows of all others together, in their order. done is false where the
+// rows of the levels that are asked for are far fewer than those.
+func (s *scan) histogramScopes(h *histogram, v *view, x *segment.Index) (done bool, err error) {
+	var together, apart []int
+	most := s.rowsOfLevels(x)
+	n := 0
+	for scope := range v.owners(s.where).each {
+		switch first, last := x.ScopeTimes(scope); {
+		case last < s.match.from || first > s.match.to:
+		case first >= s.match.from && last <= s.match.to && h.same(first, last):
+			together = append(together, scope)
+		default:
+			apart = append(apart, scope)
+			if n += x.ScopeLen(scope); n/8 > most {
+				return false, nil
+			}
+		}
+		if err := s.tick(1); err != nil {
+			return false, err
+		}
+	}
 	lines, others, _ := s.match.wants(x)
+	for _, scope := range together {
+		first, _ := x.ScopeTimes(scope)
+		if err := s.addScope(h, x, scope, first, lines, others); err != nil {
+			return false, err
+		}
+	}
 	from, to, inRow := v.timeRows(x)
 	if !inRow {
 		from, to = 0, x.Len()
 	}
 	var rows []uint32
-	lists := 0
-	for scope := range v.owners(s.where).each {
-		first, last := x.ScopeTimes(scope)
-		switch {
-		case last < s.match.from || first > s.match.to:
-		case first >= s.match.from && last <= s.match.to && h.same(first, last):
-			if err := s.addScope(h, x, scope, first, lines, others); err != nil {
-				return err
-			}
-		default:
-			rows = x.AppendScopeRows(rows, scope, from, to)
-			lists++
-		}
-		if err := s.tick(1); err != nil {
-			return err
+	for _, scope := range apart {
+		rows = x.AppendScopeRows(rows, scope, from, to)
+	}
+	return true, s.eachMatchOf(v, x, sortedFrom(rows, len(apart), from, to), true, s.adding(h, v))
+}
+
+// rowsOfLevels returns how many rows have a level that is asked for, whatever else they
+// are; all where each level is.
+func (s *scan) rowsOfLevels(x *segment.Index) int {
+	if s.where.levels == nil {
+		return x.Len()
+	}
+	n, counts := 0, x.Counts()
+	for _, l := range s.where.levels {
+		for _, k := range counts[l] {
+			n += int(k)
 		}
 	}
-	return s.eachMatchOf(v, x, sortedFrom(rows, lists, from, to), true, s.adding(h, v))
+	return n
 }
 
 // addScope adds a scope whose times match and lie in the bucket of one.

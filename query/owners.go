@@ -86,6 +86,10 @@ func (o *ownerFilter) each(yield func(scope int) bool) {
 	}
 }
 
+// wide reports whether so many scopes match that to look at all owners takes less than to
+// look at the rows of those.
+func (o *ownerFilter) wide() bool { return o.all || !o.none && 8*len(o.list) > o.x.Scopes() }
+
 // differ reports whether owners of one scope may differ.
 func (o *ownerFilter) differ() bool { return o.step != 0 || o.action != 0 || len(o.tests) > 0 }
 

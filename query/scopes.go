@@ -31,7 +31,7 @@ func (s *scan) countOwners(v *view, x *segment.Index) (n int64, ok bool, err err
 // the view.
 func (s *scan) ownersTell(v *view, x *segment.Index) bool {
 	o := v.owners(s.where)
-	return o.differ() && (o.all || 8*len(o.list) > x.Scopes()) && s.ownersDecide(v, x)
+	return o.differ() && o.wide() && s.ownersDecide(v, x)
 }
 
 // ownersDecide reports whether nothing but its owner decides about each row.
