@@ -121,3 +121,21 @@ func HistogramIn(ctx context.Context, j *journal.Journal, snap *journal.Snapshot
 	buckets, err := h.buckets()
 	return buckets, s.stats, err
 }
+
+// DecidedIn finds records in a snapshot, and says of how many identifiers in sidecars it
+// was decided whether they match.
+func DecidedIn(ctx context.Context, j *journal.Journal, snap *journal.Snapshot, f Filter, w Window) (r Result[Record], decided int, err error) {
+	if f, err = f.complete(); err != nil {
+		return r, 0, err
+	}
+	s := newScan(ctx, j, snap, f, 0)
+	r, err = s.page(w)
+	for i := range s.views {
+		if o := s.views[i].filter; o != nil {
+			for n := range o.left {
+				decided += len(o.left[n].known)
+			}
+		}
+	}
+	return r, decided, err
+}

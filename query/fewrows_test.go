@@ -56,3 +56,41 @@ func TestFewOfManyRows(t *testing.T) {
 	require.EqualValues(t, n/rare, buckets[0].Count+buckets[1].Count)
 	require.LessOrEqual(t, stats.Rows, int64(1000))
 }
+
+// A condition on the identifiers of runs is looked at for those runs only of which records
+// can match else.
+func TestFewOfManyRuns(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	dir := t.TempDir()
+	j := openIndexed(t, dir, rotation.Rule{}, func(err error) { t.Error(err) })
+	entries := make([]querytest.Entry, n)
+	for i := range entries {
+		entries[i] = querytest.Entry{File: "user", Text: fmt.Appendf(nil,
+			`{"timestamp":%q,"level":"info","kind":"line","run":"run-%d","message":"number%d of all","details":{"sku":"A-%d"}}`,
+			noon.Add(time.Duration(i)*time.Millisecond).Format("2006-01-02T15:04:05.000000000Z"), i/20, i, i/100)}
+	}
+	appendEntries(t, j, entries)
+	closeFile(t, j, dir)
+	snap := j.Snapshot()
+	but := query.Not(query.OnKey(query.Eq("run", "run-36")))
+	for _, c := range []struct {
+		name string
+		f    query.Filter
+		want int64
+		most int
+	}{
+		{"a value", query.Filter{Where: query.And(query.Eq("sku", "A-7"), but)}, 80, 10},
+		{"a word", query.Filter{Search: "number720", Where: but}, 10, 10},
+		{"a time", query.Filter{From: noon.Add(700 * time.Millisecond), To: noon.Add(799 * time.Millisecond), Where: but}, 80, 10},
+		{"all", query.Filter{Where: but}, n - 20, n / 20},
+		{"few", query.Filter{Where: query.OnKey(query.In("run", "run-36", "run-37"))}, 40, n / 20},
+		{"few with what no index tells", query.Filter{Search: "of all", Where: query.OnKey(query.In("run", "run-36", "run-37"))}, 40, n / 20},
+	} {
+		r, decided, err := query.DecidedIn(t.Context(), j, snap, c.f, query.Window{Limit: 1})
+		require.NoError(t, err, c.name)
+		require.Equal(t, query.Total{N: c.want, Exact: true}, r.Total, c.name)
+		require.LessOrEqual(t, decided, c.most, c.name)
+		require.LessOrEqual(t, r.Stats.Lines, c.want+1, c.name)
+	}
+}

@@ -86,7 +86,8 @@ func (s *scan) histogramScopes(h *histogram, v *view, x *segment.Index) (done bo
 	var together, apart []int
 	most := s.rowsOfLevels(x)
 	n := 0
-	for scope := range v.owners(s.where).each {
+	o := v.owners(s.where)
+	for scope := range o.each {
 		switch first, last := x.ScopeTimes(scope); {
 		case last < s.match.from || first > s.match.to:
 		case first >= s.match.from && last <= s.match.to && h.same(first, last):
@@ -103,6 +104,9 @@ func (s *scan) histogramScopes(h *histogram, v *view, x *segment.Index) (done bo
 	}
 	lines, others, _ := s.match.wants(x)
 	for _, scope := range together {
+		if !o.holds(scope) {
+			continue
+		}
 		first, _ := x.ScopeTimes(scope)
 		if err := s.addScope(h, x, scope, first, lines, others); err != nil {
 			return false, err
@@ -114,6 +118,9 @@ func (s *scan) histogramScopes(h *histogram, v *view, x *segment.Index) (done bo
 	}
 	var rows []uint32
 	for _, scope := range apart {
+		if !o.holds(scope) {
+			continue
+		}
 		rows = x.AppendScopeRows(rows, scope, from, to)
 	}
 	return true, s.eachMatchOf(v, x, sortedFrom(rows, len(apart), from, to), true, s.adding(h, v))

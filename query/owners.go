@@ -11,11 +11,19 @@ import (
 type ownerFilter struct {
 	x            *segment.Index
 	none         bool     // no row has what is asked for
-	all          bool     // every scope matches
+	all          bool     // every scope matches, but for left
 	list         []int    // else these do
 	scopes       []uint64 // a bit for each, if there are more than a few
-	step, action uint32   // 0 for any
+	left         []scopeTest
+	step, action uint32 // 0 for any
 	tests        []ownTest
+}
+
+// scopeTest is a condition on an identifier of scopes. Each scope is asked when it is
+// first met: of many, few may have rows that match else.
+type scopeTest struct {
+	decider
+	id segment.ScopeID
 }
 
 // ownTest is a condition on what owners of one scope differ in.
@@ -55,6 +63,9 @@ func (c *conditions) owned(x *segment.Index) *ownerFilter {
 	for i := range c.ownTests {
 		o.tests = append(o.tests, ownTest{c.ownTests[i].of(x), identityKeys[c.ownTests[i].key].own})
 	}
+	for i := range c.scopeTests {
+		o.left = append(o.left, scopeTest{c.scopeTests[i].of(x), identityKeys[c.scopeTests[i].key].scope})
+	}
 	if o.list, o.all = c.scopes(x); !o.all && len(o.list) == 0 {
 		return noOwner
 	}
@@ -67,7 +78,8 @@ func (c *conditions) owned(x *segment.Index) *ownerFilter {
 	return &o
 }
 
-// each calls yield for each scope that matches.
+// each calls yield for each scope that matches as far as [ownerFilter.holds] does not say
+// that it does not.
 func (o *ownerFilter) each(yield func(scope int) bool) {
 	switch {
 	case o.none:
@@ -86,9 +98,30 @@ func (o *ownerFilter) each(yield func(scope int) bool) {
 	}
 }
 
+// holds reports whether a scope for which each calls matches.
+func (o *ownerFilter) holds(scope int) bool {
+	for i := range o.left {
+		if t := &o.left[i]; !t.has(o.x.ScopeText(scope, t.id)) {
+			return false
+		}
+	}
+	return true
+}
+
 // wide reports whether so many scopes match that to look at all owners takes less than to
 // look at the rows of those.
-func (o *ownerFilter) wide() bool { return o.all || !o.none && 8*len(o.list) > o.x.Scopes() }
+func (o *ownerFilter) wide() bool {
+	n := 0
+	for scope := range o.each {
+		if o.holds(scope) {
+			n++
+		}
+		if 8*n > o.x.Scopes() {
+			return true
+		}
+	}
+	return false
+}
 
 // differ reports whether owners of one scope may differ.
 func (o *ownerFilter) differ() bool { return o.step != 0 || o.action != 0 || len(o.tests) > 0 }
@@ -98,9 +131,12 @@ func (o *ownerFilter) has(owner uint32) bool {
 	if o.none {
 		return false
 	}
-	if !o.all {
+	if !o.all || len(o.left) > 0 {
 		scope := o.x.ScopeOf(owner)
-		if o.scopes == nil && !slices.Contains(o.list, scope) || o.scopes != nil && o.scopes[scope>>6]>>(scope&63)&1 == 0 {
+		if !o.all && (o.scopes == nil && !slices.Contains(o.list, scope) || o.scopes != nil && o.scopes[scope>>6]>>(scope&63)&1 == 0) {
+			return false
+		}
+		if !o.holds(scope) {
 			return false
 		}
 	}
@@ -125,28 +161,9 @@ type scopeWanted struct {
 	text uint32
 }
 
-// scopes returns the scopes that match; all is true when every one does.
+// scopes returns the scopes that the fields of the filter select; all is true when they
+// ask for none.
 func (c *conditions) scopes(x *segment.Index) (list []int, all bool) {
-	if list, all = c.selected(x); len(c.scopeTests) == 0 || !all && len(list) == 0 {
-		return list, all
-	}
-	if all {
-		list = make([]int, x.Scopes())
-		for scope := range list {
-			list[scope] = scope
-		}
-	}
-	for i := range c.scopeTests {
-		t := c.scopeTests[i].of(x)
-		id := identityKeys[c.scopeTests[i].key].scope
-		list = slices.DeleteFunc(list, func(scope int) bool { return !t.has(x.ScopeText(scope, id)) })
-	}
-	return list, len(list) == x.Scopes()
-}
-
-// selected returns the scopes that the fields of the filter select; all is true when
-// they ask for none.
-func (c *conditions) selected(x *segment.Index) (list []int, all bool) {
 	f := c.filter
 	var wanted []scopeWanted
 	for _, w := range [...]struct {

@@ -121,11 +121,11 @@ func (a *asking) narrow(rows []uint32) {
 
 // ask asks what costs least first, and ends when nothing is left.
 func (a *asking) ask() error {
-	if a.identity(); a.listed && len(a.rows) == 0 {
+	if a.identity(false); a.listed && len(a.rows) == 0 {
 		a.exact = true
 		return nil
 	}
-	for _, next := range [...]func() error{a.topic, a.where, a.search, a.levels} {
+	for _, next := range [...]func() error{a.topic, a.where, a.search, a.scopes, a.levels} {
 		if err := next(); err != nil {
 			return err
 		}
@@ -142,28 +142,32 @@ func (a *asking) ask() error {
 // its columns are faster.
 func (a *asking) many(n int) bool { return 8*n > a.x.Len() }
 
-// identity lists the rows of the scopes that are asked for, unless they are many.
-func (a *asking) identity() {
+// identity lists the rows of the scopes that are asked for, unless they are many. later
+// says that the words and fields were asked.
+func (a *asking) identity(later bool) {
 	o := a.v.owners(a.c)
 	if o.none {
 		a.narrow(nil)
 		return
 	}
-	if o.all {
+	// Where each scope has to be asked, words and fields may list few rows in less time.
+	if o.all && (len(o.left) == 0 || later != (a.s.match.text != nil) || a.listed) || !o.all && later {
 		return
 	}
+	var scopes []int
 	n := 0
 	inTime := func(scope int) bool {
 		first, last := a.x.ScopeTimes(scope)
 		return last >= a.s.match.from && first <= a.s.match.to
 	}
-	for _, scope := range o.list {
-		if inTime(scope) {
+	for scope := range o.each {
+		if inTime(scope) && o.holds(scope) {
+			scopes = append(scopes, scope)
 			n += a.x.ScopeLen(scope)
 		}
-	}
-	if a.many(n) {
-		return
+		if a.many(n) {
+			return
+		}
 	}
 	from, to, inRow := a.v.timeRows(a.x)
 	if !inRow {
@@ -173,13 +177,16 @@ func (a *asking) identity() {
 		from, a.from = a.since, a.since
 	}
 	rows := make([]uint32, 0, min(n, max(to-from, 0)))
-	for _, scope := range o.list {
-		if inTime(scope) {
-			rows = a.x.AppendScopeRows(rows, scope, from, to)
-		}
+	for _, scope := range scopes {
+		rows = a.x.AppendScopeRows(rows, scope, from, to)
 	}
 	a.owned = !a.c.owners
-	a.narrow(sortedFrom(rows, len(o.list), from, to))
+	a.narrow(sortedFrom(rows, len(scopes), from, to))
+}
+
+func (a *asking) scopes() error {
+	a.identity(true)
+	return nil
 }
 
 // enough returns the row from which on a view is asked first: with about twice as many

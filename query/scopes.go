@@ -56,7 +56,8 @@ func (s *scan) eachScope(v *view, x *segment.Index, do func(scope int, n int64) 
 	var rows []uint32
 	s.match.wanted(x)
 	from, to, inRow := v.timeRows(x)
-	for scope := range v.owners(s.where).each {
+	o := v.owners(s.where)
+	for scope := range o.each {
 		n, looked := int64(0), 1
 		switch first, last := x.ScopeTimes(scope); {
 		case last < s.match.from || first > s.match.to:
@@ -67,6 +68,7 @@ func (s *scan) eachScope(v *view, x *segment.Index, do func(scope int, n int64) 
 			for l := range allLevels {
 				n += s.countLevel(x, scope, l, lines, others)
 			}
+		case !o.holds(scope):
 		case inRow:
 			rows = x.AppendScopeRows(rows[:0], scope, from, to)
 			n, looked = int64(x.CountRows(rows, s.match.wantedMap)), len(rows)
@@ -77,7 +79,7 @@ func (s *scan) eachScope(v *view, x *segment.Index, do func(scope int, n int64) 
 		if err := s.tick(looked); err != nil {
 			return err
 		}
-		if n > 0 {
+		if n > 0 && o.holds(scope) {
 			if err := do(scope, n); err != nil {
 				return err
 			}
