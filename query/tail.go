@@ -28,7 +28,7 @@ type Tailed struct {
 	Record Record
 	// Missed is how many records were passed over right before this one because
 	// the reader was slow. It counts what the filter's other conditions select:
-	// Search, Where and Topic, which need the line, are not looked at for a
+	// Search, Topic and what of Where needs the line are not looked at for a
 	// record that is passed over.
 	Missed int64
 }
