@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -137,7 +138,7 @@ func together(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	list := questions(&about)
+	list := slices.DeleteFunc(questions(&about), func(q question) bool { return q.target == 0 })
 	_, run := store.Server("edge-1").Service(workflow.Service(1)).Operation(workflow.Operation(1)).Start(ctx)
 	defer run.End(nil)
 	line := func(i int) {
