@@ -124,6 +124,7 @@ func tries[T any](ctx context.Context, b *journalBackend, index indexing, ask fu
 		case index == indexBehind && b.j.IndexBehind():
 		default:
 			if err := b.j.IndexRows(ctx); err != nil {
+				b.j.IndexBehind() // for who asks again with as little patience
 				return zero, err
 			}
 			snap = b.j.Snapshot()

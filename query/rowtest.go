@@ -241,6 +241,7 @@ func (k *identityKey) number(x *segment.Index, owner uint32) uint32 {
 	return k.own(x.OwnerTexts(owner))
 }
 
+// identityKeys are those keys. It is immutable.
 var identityKeys = map[string]identityKey{
 	"server":           {of: func(id *line.Identity) string { return id.Server }, scope: segment.Server, flow: true},
 	"server_name":      {of: func(id *line.Identity) string { return id.ServerName }, scope: segment.ServerName, flow: true},

@@ -1,7 +1,7 @@
 package query_test
 
 import (
-	"slices"
+	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,6 +16,17 @@ import (
 	"github.com/steplog/steplog/query/querytest"
 	"github.com/steplog/steplog/rotation"
 )
+
+// indexedParts returns how many files, and parts of them, have an index.
+func indexedParts(j *journal.Journal) (n int) {
+	snap := j.Snapshot()
+	for i := range snap.Segments {
+		if snap.Segments[i].Index() != nil {
+			n++
+		}
+	}
+	return n
+}
 
 // Who asks what rows tell does not wait until lines have an index: runs and steps need none,
 // and lines get theirs for who asks next.
@@ -33,15 +44,7 @@ func TestRowsWithoutIndex(t *testing.T) {
 		appendEntries(t, j, entries)
 		flush(t, j)
 		time.Sleep(time.Second) // a burst is over then
-		indexed := func() (n int) {
-			snap := j.Snapshot()
-			for i := range snap.Segments {
-				if snap.Segments[i].Index() != nil {
-					n++
-				}
-			}
-			return n
-		}
+		indexed := func() int { return indexedParts(j) }
 		mains, err := e.MainLogs(t.Context(), query.RunFilter{}, query.Paging{})
 		require.NoError(t, err)
 		require.NotEmpty(t, mains.Items)
@@ -90,5 +93,31 @@ func TestReaderIndexes(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	_, err = query.New(query.OverJournal(r)).Facets(t.Context(), query.Filter{}, "level", 10)
 	require.NoError(t, err)
-	require.True(t, slices.ContainsFunc(r.Snapshot().Segments, func(s journal.Segment) bool { return s.Index() != nil }))
+	require.NotZero(t, indexedParts(r))
+}
+
+// Who has less patience than an index takes finds it when he asks again.
+func TestIndexOutlivesItsQuestion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow atomic.Bool
+		j := openJournal(t, vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+			if (op.Kind == vfs.OpRead || op.Kind == vfs.OpReadAt || op.Kind == vfs.OpMap) && slow.Load() {
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}), "logs", rotation.Rule{})
+		appendEntries(t, j, querytest.NewGenerator(79).Entries(5000))
+		flush(t, j)
+		time.Sleep(time.Second) // a burst is over then
+		slow.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := query.New(query.OverJournal(j)).LineLogs(ctx, query.Filter{Search: "e"}, query.Paging{})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Zero(t, indexedParts(j))
+		time.Sleep(time.Hour)
+		require.NotZero(t, indexedParts(j))
+		slow.Store(false)
+	})
 }

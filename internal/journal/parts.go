@@ -60,8 +60,8 @@ func (j *Journal) IndexSoon() {
 }
 
 // IndexBehind asks for an index of what has none when there is no burst, without waiting
-// for it: for who is told what he asks by rows. It returns false in a reader, of which
-// nobody indexes but who asks.
+// for it: for who is told what he asks by rows, or had no patience. It returns false in a
+// reader, in which nobody indexes but who asks.
 func (j *Journal) IndexBehind() bool {
 	if j.lock == nil {
 		return false
