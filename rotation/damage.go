@@ -53,17 +53,28 @@ func (e *DamageError) Error() string {
 // watch looks at the active file on each tick.
 func (f *File) watch() {
 	defer f.done.Done()
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
+	defer f.tick.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-f.tick.C:
 			f.look()
+			f.mu.Lock()
+			f.quiet++
+			pause := watchEvery
+			if f.resting() {
+				pause = restEvery
+			}
+			f.tick.Reset(pause)
+			f.mu.Unlock()
 		case <-f.stop:
 			return
 		}
 	}
 }
+
+// resting reports whether the active file is looked at seldom, because nothing was
+// written to it for long: a folder may have a thousand of them. The caller holds mu.
+func (f *File) resting() bool { return f.quiet >= quietLooks }
 
 // look compares the active file with what was written. The disk is asked
 // without holding writers up; only a doubt is settled under mu.
@@ -132,6 +143,15 @@ const lookAfter = time.Millisecond
 // ready is mend, with a look at where the next line goes to: behind half a line, as
 // somebody else's cut leaves one, it would be lost. The caller holds mu.
 func (f *File) ready() error {
+	if f.resting() {
+		// A file that is gone since the last look, seldom as those are, takes no line.
+		f.tick.Reset(watchEvery)
+		if f.torn == 0 && f.damage == nil {
+			f.damage = f.inspect()
+			f.tell(f.damage)
+		}
+	}
+	f.quiet = 0
 	now := f.opts.Clock()
 	if since := now.Sub(f.lookedAt); (since < 0 || since >= lookAfter) && f.torn == 0 && f.damage == nil {
 		f.lookedAt = now

@@ -152,6 +152,67 @@ func TestDamageThatIsUndone(t *testing.T) {
 	})
 }
 
+// A file to which nobody writes is looked at seldom, and before the next line or rotation.
+func TestDamageOfAFileAtRest(t *testing.T) {
+	const long = time.Minute
+	rested := func(t *testing.T, do func(fsys vfs.FS, f *rotation.File, h *heard)) {
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			var looks atomic.Int32
+			fsys := vfs.Inject(mem, func(op vfs.Op) error {
+				if op.Kind == vfs.OpLstat {
+					looks.Add(1)
+				}
+				return nil
+			})
+			var h heard
+			f, err := rotation.OpenFS(fsys, "logs/user.log", h.options(rotation.Rule{}))
+			require.NoError(t, err)
+			write(t, f, "old")
+			<-time.After(long)
+			looks.Store(0)
+			<-time.After(long)
+			require.Less(t, looks.Load(), int32(20), "looks in a minute")
+			require.Positive(t, looks.Load())
+			do(mem, f, &h)
+			require.NoError(t, f.Close())
+		})
+	}
+	t.Run("noticed without a write", func(t *testing.T) {
+		rested(t, func(fsys vfs.FS, f *rotation.File, h *heard) {
+			require.NoError(t, fsys.Remove("logs/user.log"))
+			<-time.After(5 * time.Second)
+			synctest.Wait()
+			require.Len(t, h.Problems(), 1)
+		})
+	})
+	t.Run("removed before a write", func(t *testing.T) {
+		rested(t, func(fsys vfs.FS, f *rotation.File, h *heard) {
+			require.NoError(t, fsys.Remove("logs/user.log"))
+			write(t, f, "next")
+			require.Equal(t, "next\n", readFile(t, openFolder(t, fsys, "logs"), "user.log"), "not in the one that is gone")
+			require.Equal(t, []rotation.DamageError{{Name: "user.log", Damage: rotation.Removed, Bytes: 4}}, h.Damage())
+			require.Len(t, h.Problems(), 1)
+
+			// It is looked at often again.
+			require.NoError(t, fsys.Remove("logs/user.log"))
+			<-time.After(tick)
+			synctest.Wait()
+			require.Len(t, h.Problems(), 2)
+		})
+	})
+	t.Run("replaced before a rotation", func(t *testing.T) {
+		rested(t, func(fsys vfs.FS, f *rotation.File, h *heard) {
+			put(t, fsys, "logs/edited", "edited\n")
+			require.NoError(t, fsys.Rename("logs/edited", "logs/user.log"))
+			require.NoError(t, f.Rotate())
+			require.Len(t, h.Closed(), 1)
+			require.Equal(t, "edited\n", readFile(t, openFolder(t, fsys, "logs"), h.Closed()[0].Name))
+			require.Len(t, h.Damage(), 1)
+		})
+	})
+}
+
 // While the disk does not say what stands under the path nothing is damaged. What was
 // done meanwhile is found afterwards.
 func TestDamageThatCannotBeTold(t *testing.T) {

@@ -36,6 +36,10 @@ const (
 	// watchEvery is how often the active file is looked at for damage: often
 	// enough for the 200 ms that are promised, with a margin.
 	watchEvery = 100 * time.Millisecond
+	// quietLooks is after how many looks without a write a file rests: ten seconds.
+	quietLooks = 100
+	// restEvery is how often a file that rests is looked at.
+	restEvery = 5 * time.Second
 	// retainEvery is how often files are deleted by their rule when neither a
 	// rotation nor a new rule asks for it.
 	retainEvery = time.Minute
@@ -132,6 +136,7 @@ type File struct {
 	checked   int64         // this many bytes were seen in the file under path
 	damage    *DamageError
 	lookedAt  time.Time // when Write last looked
+	quiet     int       // looks of watch since the last Write
 	retired   []*text   // closed files that are not synced yet
 	newNames  bool      // the folder has entries that are not synced yet
 	closed    bool
@@ -140,6 +145,7 @@ type File struct {
 	syncMu  sync.Mutex // held while syncing; taken before mu
 	lostErr error      // a closed file could not be synced; guarded by syncMu
 
+	tick     *time.Timer // when watch looks
 	wake     chan struct{}
 	stop     chan struct{}
 	done     sync.WaitGroup
@@ -194,6 +200,7 @@ func openFile(fsys vfs.FS, open newAppender, path string, o *Options) (*File, er
 	if err := f.load(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
+	f.tick = time.NewTimer(watchEvery)
 	f.done.Add(2)
 	go f.watch()
 	go f.work()
@@ -434,7 +441,7 @@ func (f *File) Rotate() error {
 	if f.closed {
 		return ErrClosed
 	}
-	if err := f.mend(); err != nil {
+	if err := f.ready(); err != nil {
 		return fmt.Errorf("rotate %s: %w", f.path, err)
 	}
 	if f.size.Load() == 0 {
