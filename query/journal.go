@@ -121,7 +121,8 @@ func tries[T any](ctx context.Context, b *journalBackend, index indexing, ask fu
 		case index == leaveRows || !unindexed(snap):
 		case b.j.Bursting():
 			b.j.IndexSoon()
-		case index == indexBehind && b.j.IndexBehind():
+		case index == indexBehind:
+			b.j.IndexBehind()
 		default:
 			if err := b.j.IndexRows(ctx); err != nil {
 				b.j.IndexBehind() // for who asks again with as little patience

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -81,43 +82,42 @@ func TestRowsWithoutIndex(t *testing.T) {
 	})
 }
 
-// A reader in another process indexes for who asks, whatever that is: nobody else does.
-func TestReaderIndexes(t *testing.T) {
-	t.Parallel()
-	mem := vfs.NewMem()
-	j := openJournal(t, mem, "logs", rotation.Rule{})
-	appendEntries(t, j, querytest.NewGenerator(79).Entries(5000))
-	flush(t, j)
-	r, err := journal.OpenReader(mem, "logs")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	_, err = query.New(query.OverJournal(r)).Facets(t.Context(), query.Filter{}, "level", 10)
-	require.NoError(t, err)
-	require.NotZero(t, indexedParts(r))
-}
-
-// Who has less patience than an index takes finds it when he asks again.
+// Who has less patience than an index takes finds it when he asks again, in the process
+// that writes and in another one.
 func TestIndexOutlivesItsQuestion(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var slow atomic.Bool
-		j := openJournal(t, vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
-			if (op.Kind == vfs.OpRead || op.Kind == vfs.OpReadAt || op.Kind == vfs.OpMap) && slow.Load() {
-				time.Sleep(time.Minute)
-			}
-			return nil
-		}), "logs", rotation.Rule{})
-		appendEntries(t, j, querytest.NewGenerator(79).Entries(5000))
-		flush(t, j)
-		time.Sleep(time.Second) // a burst is over then
-		slow.Store(true)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := query.New(query.OverJournal(j)).LineLogs(ctx, query.Filter{Search: "e"}, query.Paging{})
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Zero(t, indexedParts(j))
-		time.Sleep(time.Hour)
-		require.NotZero(t, indexedParts(j))
-		slow.Store(false)
-	})
+	for _, other := range []bool{false, true} {
+		t.Run(fmt.Sprintf("in another process %v", other), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var slow atomic.Bool
+				fsys := vfs.Inject(vfs.NewMem(), func(op vfs.Op) error {
+					if (op.Kind == vfs.OpRead || op.Kind == vfs.OpReadAt || op.Kind == vfs.OpMap) && slow.Load() {
+						time.Sleep(time.Minute)
+					}
+					return nil
+				})
+				j := openJournal(t, fsys, "logs", rotation.Rule{})
+				appendEntries(t, j, querytest.NewGenerator(79).Entries(5000))
+				flush(t, j)
+				time.Sleep(time.Second) // a burst is over then
+				if other {
+					var err error
+					j, err = journal.OpenReader(fsys, "logs")
+					require.NoError(t, err)
+					defer func() { require.NoError(t, j.Close()) }()
+				}
+				slow.Store(true)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := query.New(query.OverJournal(j)).LineLogs(ctx, query.Filter{Search: "e"}, query.Paging{})
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				synctest.Wait()
+				slow.Store(false) // but for what was begun
+				require.Zero(t, indexedParts(j))
+				time.Sleep(time.Hour)
+				require.NotZero(t, indexedParts(j))
+			})
+		})
+	}
 }

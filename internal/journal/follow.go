@@ -50,6 +50,8 @@ func OpenReader(fsys vfs.FS, dir string) (*Journal, error) {
 		folder.Close()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
+	j.done.Add(1)
+	go j.keepIndexing()
 	return j, nil
 }
 

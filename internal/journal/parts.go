@@ -60,17 +60,12 @@ func (j *Journal) IndexSoon() {
 }
 
 // IndexBehind asks for an index of what has none when there is no burst, without waiting
-// for it: for who is told what he asks by rows, or had no patience. It returns false in a
-// reader, in which nobody indexes but who asks.
-func (j *Journal) IndexBehind() bool {
-	if j.lock == nil {
-		return false
-	}
+// for it: for who is told what he asks by rows, or had no patience.
+func (j *Journal) IndexBehind() {
 	select {
 	case j.indexBehind <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // keepIndexing indexes rows when it is asked to, during bursts a few at a time, until the

@@ -173,13 +173,13 @@ func (j *Journal) reserveAhead() {
 func (j *Journal) Close() error {
 	j.closeOnce.Do(func() {
 		close(j.stop)
+		closing := j.closeWriter
 		if j.lock == nil {
-			j.closeErr = j.closeReader()
-			return
+			closing = j.closeReader
 		}
 		done := make(chan error, 1)
 		go func() {
-			err := j.closeWriter()
+			err := closing()
 			if err != nil {
 				err = saidOnce{err}
 			}
@@ -214,7 +214,9 @@ func (e saidOnce) Error() string {
 
 func (j *Journal) closeReader() error {
 	j.readers.closeAll()
-	return j.folder.Close()
+	err := j.folder.Close()
+	j.done.Wait()
+	return err
 }
 
 // Closed reports whether Close was called.
