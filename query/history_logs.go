@@ -88,7 +88,7 @@ func triggerOf(s *runs.Step) *line.Lifecycle {
 
 // fillMainLog makes the answer from a run, in place: it is large. m is empty.
 func fillMainLog(m *MainLog, run *runs.Teller) {
-	t := run.Run()
+	t := run.Run(MaxSubLogs)
 	id, s := t.Scope, &t.State
 	o, by := outcomeOf(s), newTrigger(&t.Start)
 	m.ID, m.Project, m.Operation, m.OperationName = t.Seq, id.Project, id.Operation, id.OperationName
@@ -100,7 +100,7 @@ func fillMainLog(m *MainLog, run *runs.Teller) {
 	m.Outcome, m.Reason, m.Archived = o, s.Reason, s.Archived
 	m.TriggeredBy, m.Schedule, m.Inbound = by.by, by.schedule, by.inbound
 	m.Order, m.Lines, m.Bytes, m.Steps = 1, levelCounts(&s.Lines), s.Bytes, s.Steps
-	m.SubLogs = make([]SubLog, min(run.Steps(), MaxSubLogs))
+	m.SubLogs = make([]SubLog, run.Steps())
 	for place := range m.SubLogs {
 		fillSubLog(&m.SubLogs[place], run.Step(), &by, place)
 	}

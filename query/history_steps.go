@@ -58,6 +58,23 @@ func (q *stepQuestion) rest(s *runs.Step) bool {
 		wanted(q.f.TriggeredBy, triggeredBy(triggerOf(s)))
 }
 
+// sum returns how many steps of a run match by what they have together, where row matches;
+// false where they must be looked at one by one.
+func (q *stepQuestion) sum(sum *runs.StepSum) (n int64, told bool) {
+	for i := range sum.Counts {
+		if s := &sum.Counts[i]; q.want[s.Class] && wanted(q.f.Action, s.Action) {
+			n += s.N
+		}
+	}
+	switch {
+	case n == 0 || sum.Last < q.from || sum.First > q.to:
+		return 0, true
+	case sum.First < q.from || sum.Last > q.to:
+		return 0, false
+	}
+	return n, true
+}
+
 // foundStep is a step that matches.
 type foundStep struct {
 	seq   uint64
@@ -182,25 +199,17 @@ func (c *stepCollector) take(row *runs.Row) {
 // counted counts the steps of a run that match by their sum; false when they must be
 // looked at one by one, because some of them may be of the window, or not match.
 func (c *stepCollector) counted(row *runs.Row) bool {
-	q, sum := c.q, &c.sum
+	sum := &c.sum
 	c.looked += int64(len(sum.Counts))
 	if sum.Newest > c.asOf {
 		return false
-	}
-	var n int64
-	for i := range sum.Counts {
-		if s := &sum.Counts[i]; q.want[s.Class] && wanted(q.f.Action, s.Action) {
-			n += s.N
-		}
-	}
-	if n == 0 || sum.Last < q.from || sum.First > q.to {
-		return true
 	}
 	nearest := sum.Newest // in the order of the window
 	if c.w.Oldest {
 		nearest = row.Seq
 	}
-	if sum.First < q.from || sum.Last > q.to || c.mayReach(row) && !c.full(nearest) {
+	n, told := c.q.sum(sum)
+	if !told || n > 0 && c.mayReach(row) && !c.full(nearest) {
 		return false
 	}
 	c.total += n

@@ -53,16 +53,19 @@ func (s *stoppedSteps) put(at *stoppedStep) {
 	s.list = append(s.list, at)
 }
 
-// stepsInTurn fills a page with the steps of one run, oldest first; false where the
-// question is another one, or the steps of the run do not stand in the order of their seq.
+// stepsInTurn fills a page with the steps of one run; false where the question is another
+// one, or they have to be counted one by one, newest first or not in the order of their seq.
 func (b *journalBackend) stepsInTurn(ctx context.Context, snap *journal.Snapshot, q *stepQuestion, p *historyPage[SubLog]) (bool, error) {
 	f, w := q.f, p.w
-	if f.Run == "" || !w.Oldest || !q.exact || w.Uncounted {
+	if f.Run == "" || f.ID != 0 || !q.exact || w.Uncounted {
 		return false, nil
 	}
 	row, ok := snap.Row(f.Run)
 	if !ok {
 		return false, nil
+	}
+	if done, err := stepsCounted(ctx, snap, &row, q, p); done || err != nil || !w.Oldest {
+		return done, err
 	}
 	at := b.stopped.take(f, w.Past, p.AsOf)
 	if at != nil && snap.Same(at.reader) {

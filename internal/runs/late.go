@@ -75,6 +75,8 @@ func (r *Run) addStep(s *Step) {
 	r.jumbled = r.jumbled || n > 0 && r.steps[n-1].Seq > s.Seq
 	r.steps = append(r.steps, s)
 	r.state.Steps = n + 1
+	row := r.t.history.row(r.slot)
+	row.mixed = row.mixed || !sameScope(s.Identity, r.Identity)
 }
 
 // ordered returns the steps in the order in which they started.

@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -105,7 +106,7 @@ func TestStartIsGone(t *testing.T) {
 					}
 					var teller runs.Teller
 					require.True(t, f.view().Tell(row.Ref(), &teller))
-					teller.Run()
+					teller.Run(math.MaxInt)
 					for i := range seqs {
 						require.Equal(t, seqs[i], teller.Step().Seq)
 					}

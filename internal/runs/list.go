@@ -191,7 +191,7 @@ func (l List) Each(oldest bool, after uint64, skip int, want *Wanted, yield func
 func (h *history) rowOf(slot uint32) Row {
 	row := h.row(slot)
 	return Row{Seq: row.seq, Started: row.started, Class: row.class, Scope: &h.scopes.list[row.scope].identity, Root: row.root,
-		Parent: row.parent, ParentStep: row.parentStep, Trigger: row.trigger, Mixed: row.packed == place{} || row.mixed, slot: slot}
+		Parent: row.parent, ParentStep: row.parentStep, Trigger: row.trigger, Mixed: row.mixed, slot: slot}
 }
 
 // batch fills in some rows, and returns how many and behind which seq to go on.

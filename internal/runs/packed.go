@@ -13,6 +13,7 @@ import (
 // row; the bytes hold the rest, of the run and of its steps:
 //
 //	id | number of steps | [sum of the steps, if there are any] | ids of the steps | run | step …
+//	| [marks, if there are many steps]
 //	run = hi - its last segment | relatives | execution
 //	step = flags | seq - the run's | start - the run's | [scope] | [relatives]
 //	       | action | its name | attempt | run's hi - its last segment | execution
@@ -230,6 +231,7 @@ func (r *relatives) texts() (ids [3]string) {
 // encode writes a run and its steps; false where it changes meanwhile.
 func (h *history) encode(b []byte, r *Run, row *runRow, settling *settler) ([]byte, bool) {
 	steps := r.ordered()
+	marks, from := newMarks(len(steps)), len(b)
 	b = appendID(b, r.Identity.Run)
 	b = binary.AppendUvarint(b, uint64(len(steps)))
 	if len(steps) > 0 {
@@ -238,15 +240,18 @@ func (h *history) encode(b []byte, r *Run, row *runRow, settling *settler) ([]by
 			return b, false
 		}
 	}
-	for _, s := range steps {
+	for i, s := range steps {
+		marks.setID(i, len(b)-from)
 		if b = appendID(b, s.Identity.Step); !settling.on() {
 			return b, false
 		}
 	}
+	marks.setEnd(len(b) - from)
 	b = binary.AppendVarint(b, int64(row.hi)-int64(r.last))
 	b = appendRelatives(b, r.Identity)
 	b = h.appendExecution(b, row.started, &r.Start, &r.state)
-	for _, s := range steps {
+	for i, s := range steps {
+		marks.setStep(i, len(b)-from)
 		id, flags := s.Identity, uint64(0)
 		scope := h.scopes.of(id)
 		if scope.code != row.scope {
@@ -273,7 +278,7 @@ func (h *history) encode(b []byte, r *Run, row *runRow, settling *settler) ([]by
 			return b, false
 		}
 	}
-	return b, true
+	return append(b, marks...), true
 }
 
 // packedRun takes the bytes of a run apart.
@@ -281,7 +286,10 @@ type packedRun struct {
 	scopes    []*runScope // as they were when it was opened
 	texts     []string
 	row       *runRow
+	kept      []byte // its bytes, without the marks
+	marks     marks  // nil for few steps
 	w         wireReader
+	w0        wireReader // of all steps, once it is open
 	ids       wireReader // of steps that were not taken yet
 	ids0      wireReader // of all steps
 	id        []byte
@@ -313,6 +321,10 @@ func (h *history) openIDs(row *runRow, b []byte) (p packedRun) {
 	if p.steps = p.w.Count(); p.steps > 0 {
 		p.w.skipStepSum()
 	}
+	if size := sizeOfMarks(p.steps); size > 0 && size <= len(p.w.B) {
+		p.kept, p.marks = b[:len(b)-size], marks(b[len(b)-size:])
+		p.w.B = p.w.B[:len(p.w.B)-size]
+	}
 	p.ids, p.ids0 = p.w, p.w
 	return p
 }
@@ -320,13 +332,30 @@ func (h *history) openIDs(row *runRow, b []byte) (p packedRun) {
 // open takes the rest of a run, which start and state are filled from; what follows
 // are its steps.
 func (p *packedRun) open(start *line.Lifecycle, state *State) {
-	for range p.steps {
-		p.w.id()
+	if p.marks != nil {
+		p.w = p.marks.end(p.kept)
+	} else {
+		for range p.steps {
+			p.w.id()
+		}
 	}
 	p.last = uint32(int64(p.row.hi) - p.w.Varint())
 	p.relatives = p.w.relatives()
 	p.w.execution(p.texts, p.row.started, start, state)
 	state.Steps = p.steps
+	p.w0 = p.w
+}
+
+// seek has next take the step with a mark that is the nearest one up to a place, which it
+// returns. The run is open.
+func (p *packedRun) seek(place int) int {
+	place = min(place, p.steps-1) / StepsAtMark * StepsAtMark
+	if place == 0 || p.marks == nil {
+		p.ids, p.w = p.ids0, p.w0
+		return 0
+	}
+	p.ids, p.w = p.marks.step(p.kept, place)
+	return place
 }
 
 // next takes the next step.

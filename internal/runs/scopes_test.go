@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -195,7 +196,7 @@ func tellAll(v *runs.View) (all []string) {
 			all = append(all, fmt.Sprint(*s.Identity))
 		}
 		if v.Tell(row.Ref(), &teller) {
-			all = append(all, teller.Run().Scope.Project)
+			all = append(all, teller.Run(math.MaxInt).Scope.Project)
 			for s := teller.Step(); s != nil; s = teller.Step() {
 				all = append(all, s.Step+s.Scope.Service)
 			}

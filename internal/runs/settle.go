@@ -203,10 +203,9 @@ func (h *history) packOwners(r *Run, s *settler) bool {
 
 // span fills in what a row says of a packed run; false where that changes meanwhile.
 func (h *history) span(r *Run, row *runRow, s *settler) bool {
-	row.lo, row.hi, row.mixed = r.last, r.last, false
+	row.lo, row.hi = r.last, r.last
 	for _, step := range r.steps {
 		row.lo, row.hi = min(row.lo, step.last), max(row.hi, step.last)
-		row.mixed = row.mixed || !sameScope(step.Identity, r.Identity)
 		if !s.on() {
 			return false
 		}

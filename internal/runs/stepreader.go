@@ -1,5 +1,7 @@
 package runs
 
+import "sort"
+
 // StepReader reads the steps that a run has, one after the other, in the order in which
 // they started. A copy of it goes on from where it stands. It is for one goroutine at a
 // time.
@@ -91,6 +93,48 @@ func (r *StepReader) Next() *StepRow {
 	r.packed.next(s)
 	r.row = r.h.stepRow(&r.packed, s, place)
 	return &r.row
+}
+
+// Steps returns how many steps there are.
+func (r *StepReader) Steps() int {
+	if r.live != nil {
+		return len(r.steps)
+	}
+	return r.packed.steps
+}
+
+// Seek has Next return the step at a place, which costs most for those just before a
+// multiple of [StepsAtMark] and least for one.
+func (r *StepReader) Seek(place int) {
+	if place = min(place, r.Steps()); r.live != nil {
+		r.row.Place = place - 1
+		return
+	}
+	for r.row.Place = r.packed.seek(place) - 1; r.row.Place < place-1; {
+		r.Next()
+	}
+}
+
+// After returns the place of the first step with a larger seq, that behind the last where
+// there is none. Next returns any step then, until Seek.
+func (r *StepReader) After(seq uint64) int {
+	if r.live != nil {
+		return sort.Search(len(r.steps), func(i int) bool { return r.steps[i].Seq > seq })
+	}
+	n := r.packed.steps
+	place := sort.Search((n+StepsAtMark-1)/StepsAtMark, func(i int) bool {
+		r.Seek(i * StepsAtMark)
+		return r.Next().Seq > seq
+	}) * StepsAtMark
+	if place == 0 {
+		return 0
+	}
+	place -= StepsAtMark
+	r.Seek(place)
+	for place < n && r.Next().Seq <= seq {
+		place++
+	}
+	return place
 }
 
 // Place is that of the step that Next returned among the steps of its run.

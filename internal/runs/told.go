@@ -73,8 +73,7 @@ type Teller struct {
 	steps []*Step
 
 	row      runRow
-	kept     []byte // of a run that is over
-	packed   packedRun
+	packed   packedRun // of a run that is over
 	step     packedStep
 	run      string // its id and those of its relatives
 	relative [3]string
@@ -97,21 +96,24 @@ func (v *View) Tell(run Ref, t *Teller) bool {
 	}
 	// What is read from here on never changes, and is read without the mutex.
 	t.row = *row
-	t.kept = append(t.kept[:0], h.packed.get(row.packed)...)
-	t.packed = h.openIDs(&t.row, t.kept)
+	t.packed = h.openIDs(&t.row, h.packed.get(row.packed))
 	return true
 }
 
-// Run tells of the run. It is to be called first, and once.
-func (t *Teller) Run() *Told {
+// Run tells of the run. It is to be called first, and once, with how many of its steps
+// will be told of at most.
+func (t *Teller) Run(steps int) *Told {
 	to := &t.told
 	to.Step, to.Action, to.ActionName, to.Attempt = "", "", "", 0
 	if t.live != nil {
 		t.steps = t.live.Steps()
+		t.steps = t.steps[:min(len(t.steps), steps)]
 		t.live.tell(to)
 		return to
 	}
 	p := &t.packed
+	p.open(&to.Start, &to.State)
+	p.steps = min(p.steps, steps)
 	// The ids are parts of one text.
 	t.text = appendTextOfID(t.text[:0], p.id)
 	n := len(t.text)
@@ -120,7 +122,6 @@ func (t *Teller) Run() *Told {
 	}
 	t.ids = string(t.text)
 	t.run, t.ids = t.ids[:n], t.ids[n:]
-	p.open(&to.Start, &to.State)
 	to.State.reconcile()
 	to.Seq, to.Scope, to.Started = t.row.seq, &p.scopes[t.row.scope].identity, time.Unix(0, t.row.started).UTC()
 	t.relative = p.relatives.texts()
@@ -160,9 +161,9 @@ func (t *Teller) Step() *Told {
 // Forget gives up what it told of, but keeps memory for the next run, if that is not
 // much.
 func (t *Teller) Forget() {
-	*t = Teller{kept: t.kept[:0], text: t.text[:0]}
-	if cap(t.kept)+cap(t.text) > maxToldRoom {
-		t.kept, t.text = nil, nil
+	*t = Teller{text: t.text[:0]}
+	if cap(t.text) > maxToldRoom {
+		t.text = nil
 	}
 }
 

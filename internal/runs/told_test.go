@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func tellsOf(t *testing.T, v *runs.View, row *runs.Row, teller *runs.Teller) {
 	r := v.Of(row.Ref())
 	require.NotNil(t, r)
 	require.True(t, v.Tell(row.Ref(), teller))
-	told := teller.Run()
+	told := teller.Run(math.MaxInt)
 	same := func(told *runs.Told, seq uint64, id *line.Identity, started time.Time, start line.Lifecycle, state runs.State) {
 		t.Helper()
 		got := *told.Scope

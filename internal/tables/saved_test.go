@@ -3,11 +3,13 @@ package tables_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/steplog/steplog/internal/line"
+	"github.com/steplog/steplog/internal/runs"
 	sidecar "github.com/steplog/steplog/internal/segment"
 	"github.com/steplog/steplog/internal/tables"
 )
@@ -284,6 +286,11 @@ func FuzzRead(f *testing.F) {
 	at.flow(usage, user, 0, 3)
 	at.publish(usage, step(9), &line.Lifecycle{Phase: line.PhaseStart, Iterated: true, IterationValue: []byte("1")})
 	at.publish(usage, run(9), start)
+	for i := range runs.StepsAtMark + 2 {
+		id := step(9)
+		id.Step += fmt.Sprint("-", i)
+		at.publish(usage, id, start)
+	}
 	saved := at.save(f)
 	require.Equal(f, saved, tables.Signed(saved))
 	f.Add(saved)
@@ -301,5 +308,15 @@ func FuzzRead(f *testing.F) {
 		}
 		of.Loaded()
 		of.told()
+		_, known := of.views(tables.Everything)
+		known.AllRuns().Each(true, 0, 0, runs.AnyClass(), func(row *runs.Row) bool {
+			if r := known.ReadSteps(row); r != nil {
+				for _, place := range []int{r.Steps() - 1, runs.StepsAtMark, r.After(row.Seq + 70), 0} {
+					r.Seek(max(place, 0))
+					r.Next()
+				}
+			}
+			return true
+		})
 	})
 }
