@@ -33,3 +33,38 @@ func (t *Table) SweepFewScopes() {
 	t.history.scopes.enough = 0
 	t.SweepScopes()
 }
+
+// IDs is an index of ids.
+type IDs struct{ x idIndex }
+
+// NewIDs returns an empty index.
+func NewIDs() *IDs { return &IDs{newIDIndex(newIDSeed())} }
+
+// Add enters a slot under an id.
+func (ids *IDs) Add(id string, slot uint32) { ids.x.add([]byte(id), slot) }
+
+// Remove takes it out again.
+func (ids *IDs) Remove(id string, slot uint32) { ids.x.remove([]byte(id), slot) }
+
+// Find returns the first slot under an id that is the right one.
+func (ids *IDs) Find(id string, is func(slot uint32) bool) (uint32, bool) {
+	return ids.x.find([]byte(id), is)
+}
+
+// Places returns how many places the index has, and how many are taken.
+func (ids *IDs) Places() (all, taken int) {
+	for i := range ids.x.tables {
+		all += len(ids.x.tables[i].entries)
+	}
+	return all, ids.x.n
+}
+
+// Saved returns the index as it is saved and read, nil where what is saved has other bytes
+// by then.
+func (ids *IDs) Saved(slots int, change func(b []byte) []byte) *IDs {
+	again := &IDs{newIDIndex(ids.x.seed)}
+	if !again.x.load(change(ids.x.appendTo(nil)), slots) {
+		return nil
+	}
+	return again
+}

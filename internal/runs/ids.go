@@ -115,11 +115,20 @@ func appendTextOfID(dst, kept []byte) []byte {
 	return append(dst, text[:]...)
 }
 
-// idIndex finds the slots of ids: 8 bytes for each place of an open table that is
-// at most three quarters full. An entry is the upper half of the hash of the id's
-// kept form, and the slot + 1.
+// idIndex finds the slots of ids. It is as many open tables as the upper byte of a hash has
+// values: each grows for itself, which takes little time, while all wait for it.
 type idIndex struct {
-	seed    idSeed
+	seed   idSeed
+	tables [idTables]idTable
+	n      int
+}
+
+const idTables = 256
+
+// idTable has 8 bytes for each of its places, a power of two, of which at most three
+// quarters are taken. An entry is the upper half of the hash of the id's kept form, and
+// the slot + 1.
+type idTable struct {
 	entries []uint64
 	n       int
 }
@@ -147,96 +156,116 @@ func (s *idSeed) sum(b []byte) uint64 {
 
 func newIDIndex(seed idSeed) idIndex { return idIndex{seed: seed} }
 
-// appendTo appends the entries.
+// appendTo appends how many places each table has, and all entries.
 func (x *idIndex) appendTo(b []byte) []byte {
-	for _, e := range x.entries {
-		b = binary.LittleEndian.AppendUint64(b, e)
+	for i := range x.tables {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(x.tables[i].entries)))
+	}
+	for i := range x.tables {
+		for _, e := range x.tables[i].entries {
+			b = binary.LittleEndian.AppendUint64(b, e)
+		}
 	}
 	return b
 }
 
 // load undoes appendTo; false where they are damaged or name a slot from n on.
 func (x *idIndex) load(b []byte, n int) bool {
-	size := len(b) / 8
-	if len(b)%8 != 0 || size&(size-1) != 0 {
+	const head = 4 * idTables
+	if len(b) < head || (len(b)-head)%8 != 0 {
 		return false
 	}
-	x.entries = make([]uint64, size)
-	for i := range x.entries {
-		e := binary.LittleEndian.Uint64(b[8*i:])
-		if e == 0 {
-			continue
-		}
-		if slot := e & low; slot == 0 || slot > uint64(n) {
+	sizes, b := b[:head], b[head:]
+	all := make([]uint64, len(b)/8)
+	for i := range x.tables {
+		size := int(binary.LittleEndian.Uint32(sizes[4*i:]))
+		if size > len(all) || size&(size-1) != 0 {
 			return false
 		}
-		x.n++
-		x.entries[i] = e
+		t := idTable{entries: all[:size:size]}
+		for k := range t.entries {
+			e := binary.LittleEndian.Uint64(b[8*k:])
+			if e == 0 {
+				continue
+			}
+			if slot := e & low; slot == 0 || slot > uint64(n) {
+				return false
+			}
+			t.n++
+			t.entries[k] = e
+		}
+		if 4*t.n > 3*size {
+			return false
+		}
+		x.tables[i] = t
+		x.n += t.n
+		all, b = all[size:], b[8*size:]
 	}
-	return 4*x.n <= 3*size
+	return len(all) == 0
 }
 
 // add enters a slot under an id.
-func (x *idIndex) add(id []byte, slot uint32) { x.addHash(x.hash(id), slot) }
-
-func (x *idIndex) addHash(h uint64, slot uint32) {
-	if 4*(x.n+1) > 3*len(x.entries) {
-		x.grow(max(2*len(x.entries), 64))
-	}
-	x.insert(h&^low | uint64(slot) + 1)
+func (x *idIndex) add(id []byte, slot uint32) {
+	h := x.hash(id)
+	t := x.table(h)
+	t.reserve(t.n + 1)
+	t.insert(h&^low | uint64(slot) + 1)
+	t.n++
 	x.n++
 }
 
 // reserve makes room for so many more.
 func (x *idIndex) reserve(more int) {
-	size := max(len(x.entries), 64)
-	for 4*(x.n+more) > 3*size {
-		size *= 2
-	}
-	if size > len(x.entries) {
-		x.grow(size)
-	}
-}
-
-func (x *idIndex) grow(size int) {
-	old := x.entries
-	x.entries = make([]uint64, size)
-	for _, e := range old {
-		if e != 0 {
-			x.insert(e)
-		}
+	for i := range x.tables {
+		x.tables[i].reserve((x.n + more) / idTables)
 	}
 }
 
 func (x *idIndex) hash(id []byte) uint64 { return x.seed.sum(id) }
 
+// table returns that of a hash.
+func (x *idIndex) table(h uint64) *idTable { return &x.tables[h>>(64-8)] }
+
 const low = 1<<32 - 1
 
-func (x *idIndex) insert(e uint64) {
-	mask := uint64(len(x.entries) - 1)
+// reserve makes room for n entries in all.
+func (t *idTable) reserve(n int) {
+	size := len(t.entries)
+	for 4*n > 3*size {
+		size = max(2*size, 8)
+	}
+	if size == len(t.entries) {
+		return
+	}
+	old := t.entries
+	t.entries = make([]uint64, size)
+	for _, e := range old {
+		if e != 0 {
+			t.insert(e)
+		}
+	}
+}
+
+func (t *idTable) insert(e uint64) {
+	mask := uint64(len(t.entries) - 1)
 	at := e >> 32 & mask
-	for x.entries[at] != 0 {
+	for t.entries[at] != 0 {
 		at = (at + 1) & mask
 	}
-	x.entries[at] = e
+	t.entries[at] = e
 }
 
 // find returns the slot of an id that is the right one; ok is false when there is
 // none.
 func (x *idIndex) find(id []byte, is func(slot uint32) bool) (slot uint32, ok bool) {
-	if x.n == 0 {
+	h := x.hash(id)
+	t := x.table(h)
+	if t.n == 0 {
 		return 0, false
 	}
-	return x.findHash(x.hash(id), is)
-}
-
-func (x *idIndex) findHash(h uint64, is func(slot uint32) bool) (slot uint32, ok bool) {
-	if x.n == 0 {
-		return 0, false
-	}
-	mask := uint64(len(x.entries) - 1)
-	for at := h >> 32 & mask; x.entries[at] != 0; at = (at + 1) & mask {
-		if e := x.entries[at]; (e^h)>>32 == 0 && is(uint32(e)-1) {
+	mask := uint64(len(t.entries) - 1)
+	for at := h >> 32 & mask; t.entries[at] != 0; at = (at + 1) & mask {
+		if e := t.entries[at]; (e^h)>>32 == 0 && is(uint32(e)-1) {
 			return uint32(e) - 1, true
 		}
 	}
@@ -244,27 +273,28 @@ func (x *idIndex) findHash(h uint64, is func(slot uint32) bool) (slot uint32, ok
 }
 
 // remove takes a slot out that was entered under an id.
-func (x *idIndex) remove(id []byte, slot uint32) { x.removeHash(x.hash(id), slot) }
-
-func (x *idIndex) removeHash(h uint64, slot uint32) {
-	if x.n == 0 {
+func (x *idIndex) remove(id []byte, slot uint32) {
+	h := x.hash(id)
+	t := x.table(h)
+	if t.n == 0 {
 		return
 	}
-	mask, e := uint64(len(x.entries)-1), h&^low|uint64(slot)+1
+	mask, e := uint64(len(t.entries)-1), h&^low|uint64(slot)+1
 	at := e >> 32 & mask
-	for x.entries[at] != e {
-		if x.entries[at] == 0 {
+	for t.entries[at] != e {
+		if t.entries[at] == 0 {
 			return
 		}
 		at = (at + 1) & mask
 	}
+	t.n--
 	x.n--
 	// Those that follow move up, unless that is before where they belong.
-	for next := (at + 1) & mask; x.entries[next] != 0; next = (next + 1) & mask {
-		if home := x.entries[next] >> 32 & mask; (next-home)&mask >= (next-at)&mask {
-			x.entries[at] = x.entries[next]
+	for next := (at + 1) & mask; t.entries[next] != 0; next = (next + 1) & mask {
+		if home := t.entries[next] >> 32 & mask; (next-home)&mask >= (next-at)&mask {
+			t.entries[at] = t.entries[next]
 			at = next
 		}
 	}
-	x.entries[at] = 0
+	t.entries[at] = 0
 }

@@ -29,7 +29,7 @@ const (
 
 	tablesMagic = "steplog tables\n\x00" // 16 bytes
 	// tablesVersion is 5: version 1 counted only after a clean end, 2 had rows of another form and
-	// no sums of steps, 3 no free codes of scopes, 4 no marks of steps.
+	// no sums of steps, 3 no free codes of scopes, 4 one table of ids and no marks of steps.
 	tablesVersion = 5
 	tablesStart   = len(tablesMagic) + 8
 	tablesFoot    = savedSections*12 + 4
