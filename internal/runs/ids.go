@@ -178,8 +178,8 @@ func (x *idIndex) load(b []byte, n int) bool {
 	sizes, b := b[:head], b[head:]
 	all := make([]uint64, len(b)/8)
 	for i := range x.tables {
-		size := int(binary.LittleEndian.Uint32(sizes[4*i:]))
-		if size > len(all) || size&(size-1) != 0 {
+		size := binary.LittleEndian.Uint32(sizes[4*i:])
+		if uint64(size) > uint64(len(all)) || size&(size-1) != 0 {
 			return false
 		}
 		t := idTable{entries: all[:size:size]}
@@ -194,7 +194,7 @@ func (x *idIndex) load(b []byte, n int) bool {
 			t.n++
 			t.entries[k] = e
 		}
-		if 4*t.n > 3*size {
+		if 4*t.n > 3*len(t.entries) {
 			return false
 		}
 		x.tables[i] = t
