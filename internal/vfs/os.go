@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -184,8 +186,7 @@ func (osFS) Remove(name string) error { return os.Remove(name) }
 func (osFS) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 
 func (osFS) ReadDir(name string) ([]fs.FileInfo, error) {
-	entries, err := os.ReadDir(name)
-	return describe(entries, err)
+	return list(func() (*os.File, error) { return os.Open(name) })
 }
 
 func (osFS) ReadNames(name string) ([]string, error) {
@@ -197,23 +198,45 @@ func (osFS) ReadNames(name string) ([]string, error) {
 	return names, errors.Join(err, d.Close())
 }
 
-// describe turns entries into descriptions and leaves out what was removed
-// between the listing and the look at it.
-func describe(entries []fs.DirEntry, err error) ([]fs.FileInfo, error) {
-	if err != nil {
-		return nil, err
-	}
-	infos := make([]fs.FileInfo, 0, len(entries))
-	for _, e := range entries {
-		fi, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+// listTries bounds how often a folder is listed whose files are renamed all the time.
+const listTries = 10
+
+// list describes what is in a folder, sorted by name. The system lists it in parts, and
+// says afterwards what each entry is: a file that is renamed meanwhile may be missed under
+// both names. So it is listed until there is nothing that has not been described.
+func list(open func() (*os.File, error)) ([]fs.FileInfo, error) {
+	found := map[string]bool{}
+	var infos []fs.FileInfo
+	for range listTries {
+		d, err := open()
 		if err != nil {
 			return nil, err
 		}
-		infos = append(infos, fi)
+		entries, err := d.ReadDir(-1)
+		if err = errors.Join(err, d.Close()); err != nil {
+			return nil, err
+		}
+		more := false
+		for _, e := range entries {
+			if found[e.Name()] {
+				continue
+			}
+			more = true
+			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			found[info.Name()] = true
+			infos = append(infos, info)
+		}
+		if !more {
+			break
+		}
 	}
+	slices.SortFunc(infos, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
 	return infos, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -52,17 +51,7 @@ func (r osRoot) Lstat(name string) (fs.FileInfo, error) {
 }
 
 func (r osRoot) ReadDir() ([]fs.FileInfo, error) {
-	d, err := r.root.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	entries, err := d.ReadDir(-1)
-	if cerr := d.Close(); err == nil {
-		err = cerr
-	}
-	infos, err := describe(entries, err)
-	slices.SortFunc(infos, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
-	return infos, err
+	return list(func() (*os.File, error) { return r.root.Open(".") })
 }
 
 func (r osRoot) Remove(name string) error {

@@ -69,7 +69,8 @@ type FS interface {
 	Remove(name string) error
 	// Lstat describes name without following a link.
 	Lstat(name string) (fs.FileInfo, error)
-	// ReadDir lists a folder sorted by name, links not followed.
+	// ReadDir lists a folder sorted by name, links not followed. A file that is renamed
+	// meanwhile is listed under one of its names, or both.
 	ReadDir(name string) ([]fs.FileInfo, error)
 	// ReadNames lists the names in a folder, in no order. It asks nothing about the files,
 	// which is most of what ReadDir does.

@@ -6,7 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
+	"sync"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -37,6 +40,39 @@ func folderTests() []test {
 			require.ErrorIs(e, err, fs.ErrNotExist)
 			_, err = e.ReadDir(e.path("a"))
 			require.Error(e, err)
+		}},
+		{"what gets another name is listed under one", func(e *env) {
+			const others = 300 // more than a system lists at once
+			for i := range others {
+				e.write(fmt.Sprint("other-", i), "")
+			}
+			e.write("plain", "")
+			e.write("other", "")
+			root, err := e.OpenRoot(e.path())
+			require.NoError(e, err)
+			e.Cleanup(func() { require.NoError(e, root.Close()) })
+			rename := make(chan struct{})
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			defer close(rename)
+			wg.Go(func() { // as a file is compressed: it is there under one name at every moment
+				from, to := "plain", "packed"
+				for range rename {
+					assert.NoError(e, e.Rename(e.path("other"), e.path(to)))
+					assert.NoError(e, e.Rename(e.path(from), e.path("other")))
+					from, to = to, from
+				}
+			})
+			for range 200 {
+				for _, list := range []func() ([]fs.FileInfo, error){func() ([]fs.FileInfo, error) { return e.ReadDir(e.path()) }, root.ReadDir} {
+					rename <- struct{}{}
+					infos, err := list()
+					require.NoError(e, err)
+					names := infoNames(infos)
+					require.True(e, slices.Contains(names, "plain") || slices.Contains(names, "packed"))
+					require.True(e, slices.IsSorted(names))
+				}
+			}
 		}},
 		{"list the names in a folder", func(e *env) {
 			names, err := e.ReadNames(e.path())
