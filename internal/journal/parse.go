@@ -262,8 +262,8 @@ func (j *Journal) adopt(log string) error {
 // on, or from the end of what was found where next is 0. It returns where they
 // end. The caller holds mu.
 func (j *Journal) rescan(seg *tables.Segment, from, next int64) (int64, error) {
-	if done, err := j.rescanStored(seg, false); done || err != nil {
-		return 0, j.afterDamage(seg, err, j.rescanStored)
+	if done, err := j.rescanStored(seg, false); done || err != nil && !isLost(err) {
+		return 0, err
 	}
 	found, end := seg.Before(from)
 	var last uint64

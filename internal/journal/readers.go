@@ -61,9 +61,12 @@ func (j *Journal) readAt(seg *tables.Segment, p []byte, off int64) error {
 	if n == len(p) {
 		return nil
 	}
-	if err == nil || errors.Is(err, io.EOF) || isDamage(err) {
+	if j.lost(seg, err) {
+		return fmt.Errorf("%w: %s: %w", ErrGone, seg.Name(), err)
+	}
+	if err == nil || errors.Is(err, io.EOF) {
 		j.suspect(seg)
-		return fmt.Errorf("%w: %s is shorter than it was, or damaged", ErrGone, seg.Name())
+		return fmt.Errorf("%w: %s is shorter than it was", ErrGone, seg.Name())
 	}
 	return fmt.Errorf("read %s: %w", seg.Name(), err)
 }
@@ -71,6 +74,9 @@ func (j *Journal) readAt(seg *tables.Segment, p []byte, off int64) error {
 // readerOf returns the reader of a segment, to be released.
 func (j *Journal) readerOf(seg *tables.Segment) (*reader, error) {
 	rd, err := j.readers.get(j, seg)
+	if j.lost(seg, err) {
+		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+	}
 	stale := errors.Is(err, sidecar.ErrStale)
 	if !stale && !errors.Is(err, fs.ErrNotExist) {
 		return rd, err

@@ -121,7 +121,7 @@ func (j *Journal) openReader(seg *tables.Segment) (*reader, error) {
 	var text *rotation.Text
 	var err error
 	if x == nil {
-		if text, err = j.folder.ReaderAt(seg.Name()); isDamage(err) {
+		if text, err = j.folder.ReaderAt(seg.Name()); isLost(err) {
 			text, err = j.folder.Rest(seg.Name())
 		}
 	} else {
@@ -149,9 +149,7 @@ func (s *Segment) readSealed(i int, buf []byte) ([]byte, error) {
 		s.from.readers.drop(s.Segment)
 		return buf, fmt.Errorf("%w: %s has another form now", ErrGone, s.Name())
 	}
-	if buf, err = s.from.readUnit(rd, buf, offset, size); isDamage(err) {
-		s.from.holes.add(s.Segment.Name())
-		s.from.suspect(s.Segment)
+	if buf, err = s.from.readUnit(rd, buf, offset, size); s.from.lost(s.Segment, err) {
 		return buf[:at], fmt.Errorf("%w: %s: %w", ErrGone, s.Name(), err)
 	} else if err != nil {
 		return buf[:at], fmt.Errorf("read %s: %w", s.Name(), err)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -118,6 +120,21 @@ func isDamage(err error) bool {
 
 // isLost reports whether what an error is about cannot be read, whoever tries again.
 func isLost(err error) bool { return isDamage(err) || vfs.IsUnreadable(err) }
+
+// lost reports whether err says that a closed file cannot be read, or not all of it. What
+// can be is read again then. Where nobody may look into the folder, nothing is known of
+// the files there.
+func (j *Journal) lost(seg *tables.Segment, err error) bool {
+	if seg.Active() || !isLost(err) {
+		return false
+	}
+	if _, err := j.fs.Lstat(filepath.Join(j.dir, seg.Name())); errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	j.holes.add(seg.Name())
+	j.suspect(seg)
+	return true
+}
 
 // errHoles says that a file's data are damaged: what there is of it are rows of what
 // can be read.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,8 +19,8 @@ import (
 )
 
 // A closed file that a disk cannot read, or that this process may not, keeps nobody from
-// the rest of the log: the host opens it, and hears of that file, and readers find the
-// others. Once it can be read again it is there as before.
+// the rest of the log, whether it has its sidecar or not: the host opens it, and hears of
+// that file, and readers find the others. Once it can be read again it is there as before.
 func TestClosedFileUnreadable(t *testing.T) {
 	t.Parallel()
 	for _, compression := range []rotation.Compression{rotation.None, rotation.Gzip, rotation.Zstd} {
@@ -43,16 +44,18 @@ func TestClosedFileUnreadable(t *testing.T) {
 					return nil
 				},
 			} {
-				t.Run(fmt.Sprintf("%s, file %d, %v, after a power cut %v", name, at.file, compression, at.power), func(t *testing.T) {
-					t.Parallel()
-					testClosedFileUnreadable(t, rotation.Rule{Compression: compression}, at.power, at.file, broken)
-				})
+				for _, sealed := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%s, file %d, %v, after a power cut %v, sealed %v", name, at.file, compression, at.power, sealed), func(t *testing.T) {
+						t.Parallel()
+						testClosedFileUnreadable(t, rotation.Rule{Compression: compression}, at.power, at.file, sealed, broken)
+					})
+				}
 			}
 		}
 	}
 }
 
-func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, file int, broken func(vfs.Op) error) {
+func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, file int, sealed bool, broken func(vfs.Op) error) {
 	mem := vfs.NewMem()
 	set := func(o *journal.Options) { o.Rule, o.Boot = rule, "one" }
 	f := open(t, mem, set)
@@ -74,7 +77,9 @@ func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, file
 	}
 	require.NoError(t, f.Close())
 	for _, name := range named(t, fsys, ".log.idx") {
-		require.NoError(t, fsys.Remove(filepath.Join(dir, name)))
+		if !sealed {
+			require.NoError(t, fsys.Remove(filepath.Join(dir, name)))
+		}
 	}
 	closed := named(t, fsys, stored)
 	lost := closed[file]
@@ -102,6 +107,36 @@ func testClosedFileUnreadable(t *testing.T, rule rotation.Rule, power bool, file
 
 	again := open(t, fsys, set)
 	require.Len(t, messages(t, again.Journal, "user"), 301)
+}
+
+// Where nobody may look into the folder for a while, no file in it is given up.
+func TestFolderUnreadable(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	f := open(t, mem)
+	for _, m := range numbered(100) {
+		_, err := f.log("user", identity(1, 0), zapcore.InfoLevel, m)
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Rotate("user"))
+	require.Eventually(t, func() bool { return len(named(t, mem, ".log.idx")) == 1 && len(named(t, mem, "")) == 2 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, f.Close())
+	var locked atomic.Bool
+	g := open(t, vfs.Inject(mem, func(op vfs.Op) error {
+		switch op.Kind {
+		case vfs.OpOpen, vfs.OpRootOpen, vfs.OpLstat, vfs.OpRootLstat:
+			if locked.Load() && filepath.Dir(op.Name) == dir {
+				return fs.ErrPermission
+			}
+		}
+		return nil
+	}))
+	locked.Store(true)
+	_, err := g.Snapshot().Segments[0].Read(0, nil)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.NotErrorIs(t, err, journal.ErrGone)
+	locked.Store(false)
+	require.Len(t, messages(t, g.Journal, "user"), 100)
 }
 
 // named returns the names of a folder's closed files that end so.
