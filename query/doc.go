@@ -63,12 +63,12 @@
 //
 // # Damage
 //
-// Of a closed file of which a disk lost a part, the records that can still be read
-// are found. The others are missing without an error, and totals may count them
-// until one of them is wanted. From then on the pages that this file has a part in say
-// so ([Stats.Damaged]), and the process that writes the folder hears of it (OnProblem
-// of logger's Options). [Verify] tells of a folder, or of a copy, whether its closed
-// files are whole.
+// Of a closed file of which a disk lost a part, or that this process may not read, the
+// records that can be read are found. The others are missing without an error until the
+// folder is opened again, and totals may count them until one of them is wanted. From
+// then on the pages that this file has a part in say so ([Stats.Damaged]), and the
+// process that writes the folder hears of it (OnProblem of logger's Options). [Verify]
+// tells of a folder, or of a copy, whether its closed files are whole.
 //
 // # Bytes
 //
