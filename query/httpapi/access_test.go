@@ -13,13 +13,17 @@ import (
 )
 
 // TestAccessRecords asks in every way for access records, for somebody who may see them and
-// for somebody who may see everything else.
+// for those who may see everything else: one may not see any, one those of a project, and
+// requests belong to none.
 func TestAccessRecords(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(o *httpapi.Options) {
 		o.Authorize = func(r *http.Request, p httpapi.Permission) (httpapi.Principal, error) {
-			if p == httpapi.AccessRead && httpapi.RequestToken(r) != "admin" {
+			switch token := httpapi.RequestToken(r); {
+			case p == httpapi.AccessRead && token == "reader":
 				return httpapi.Principal{}, httpapi.ErrForbidden
+			case p == httpapi.AccessRead && token == "limited":
+				return httpapi.Principal{ID: "x", Projects: []string{"p-1"}}, nil
 			}
 			return httpapi.Principal{ID: "x", AllProjects: true}, nil
 		}
@@ -36,27 +40,27 @@ func TestAccessRecords(t *testing.T) {
 	}
 	// What is asked without a kind has none of them, whoever asks.
 	for _, target := range []string{"/entries", "/entries?in=access_log", "/export", "/export?format=csv", "/facets?field=file"} {
-		for _, token := range []string{"admin", "reader"} {
+		for _, token := range []string{"admin", "reader", "limited"} {
 			a := as(token, target)
 			require.Equal(t, http.StatusOK, a.status, a.body)
 			require.NotContains(t, a.body, "/prices", target)
 			require.NotContains(t, a.body, "access_log", target)
 		}
 	}
-	for _, target := range []string{"/entries?kind=access", "/entries?kind=event,access", "/export?kind=access", "/access"} {
-		require.Contains(t, as("admin", target).body, "/prices", target)
-		refusal(t, http.StatusForbidden, as("reader", target))
-	}
-	for _, target := range []string{"/facets?field=file&kind=access", "/histogram?kind=access", "/tail?kind=access"} {
-		refusal(t, http.StatusForbidden, as("reader", target))
-	}
 	alone, among := fmt.Sprintf("/logs/%d", id), fmt.Sprintf("/logs/%d/context", id-1)
-	require.Contains(t, as("admin", alone).body, "/prices")
-	refusal(t, http.StatusNotFound, as("reader", alone))
-	refusal(t, http.StatusNotFound, as("reader", alone+"/context"))
-	require.Contains(t, as("admin", alone+"/context").body, "/prices")
-	a := as("reader", among)
-	require.NotContains(t, a.body, "/prices")
-	require.Contains(t, a.body, "after", "the others are there")
+	for _, target := range []string{"/entries?kind=access", "/entries?kind=event,access", "/export?kind=access", "/access", alone, alone + "/context"} {
+		require.Contains(t, as("admin", target).body, "/prices", target)
+	}
+	for _, token := range []string{"reader", "limited"} {
+		for _, target := range []string{"/entries?kind=access", "/entries?kind=event,access", "/export?kind=access", "/access",
+			"/facets?field=file&kind=access", "/histogram?kind=access", "/tail?kind=access"} {
+			refusal(t, http.StatusForbidden, as(token, target))
+		}
+		refusal(t, http.StatusNotFound, as(token, alone))
+		refusal(t, http.StatusNotFound, as(token, alone+"/context"))
+		a := as(token, among)
+		require.NotContains(t, a.body, "/prices")
+		require.Contains(t, a.body, "after", "the others are there")
+	}
 	refusal(t, http.StatusBadRequest, as("admin", "/entries?kind=audit"))
 }

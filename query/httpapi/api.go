@@ -234,9 +234,19 @@ func (q *request) serve(rt route) error {
 	return rt.handle(q)
 }
 
+// further checks a permission that an answer needs beside its route's, for records that
+// are not narrowed here: whom it is given for some projects only sees none of them.
+func (q *request) further(p Permission) error {
+	who, err := q.authorize(q.r, p)
+	if err == nil && !who.AllProjects {
+		err = errForbidden
+	}
+	return err
+}
+
 // may reports whether who asks has a further permission.
 func (q *request) may(p Permission) (bool, error) {
-	_, err := q.authorize(q.r, p)
+	err := q.further(p)
 	if errors.Is(err, errForbidden) || errors.Is(err, errUnauthenticated) {
 		return false, nil
 	}

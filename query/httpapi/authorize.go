@@ -17,8 +17,8 @@ import (
 type Permission string
 
 // The permissions. Records of kind access, and the files that hold access and
-// audit records, need AccessRead and AuditRead beside the permission of the
-// endpoint.
+// audit records, need AccessRead and AuditRead, for all projects, beside the
+// permission of the endpoint.
 const (
 	LogsRead      Permission = "logs.read"
 	LogsTail      Permission = "logs.tail"

@@ -47,7 +47,7 @@ func (q *request) fileAllowed(name string) error {
 		if log != special {
 			continue
 		}
-		if _, err := q.authorize(q.r, permission); err != nil {
+		if err := q.further(permission); err != nil {
 			return err
 		}
 	}

@@ -239,25 +239,28 @@ func TestOnlyLogs(t *testing.T) {
 
 func TestFilesOfOthers(t *testing.T) {
 	t.Parallel()
-	s, dir := folder(t, func(o *httpapi.Options) {
-		o.Authorize = func(_ *http.Request, p httpapi.Permission) (httpapi.Principal, error) {
-			if p == httpapi.AuditRead || p == httpapi.AccessRead {
-				return httpapi.Principal{}, httpapi.ErrForbidden
+	// Who sees the audit records of one project does not see them all.
+	for _, of := range []httpapi.Principal{{}, {ID: "x", Projects: []string{"p-1"}}} {
+		s, dir := folder(t, func(o *httpapi.Options) {
+			o.Authorize = func(_ *http.Request, p httpapi.Permission) (httpapi.Principal, error) {
+				if p == httpapi.AuditRead || p == httpapi.AccessRead {
+					return of, nil
+				}
+				return httpapi.Principal{ID: "x", AllProjects: true}, nil
 			}
-			return httpapi.Principal{ID: "x", AllProjects: true}, nil
+		})
+		for _, name := range []string{"audit.log", "access_log.log"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(`{"seq":0,"secret":1}`+"\n"), 0o600))
+			s.refused(t, http.StatusForbidden, "/files/"+name)
+			s.refused(t, http.StatusForbidden, "/files/"+name+"/content")
+			s.refused(t, http.StatusForbidden, "/files/download?name="+name)
 		}
-	})
-	for _, name := range []string{"audit.log", "access_log.log"} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(`{"seq":0,"secret":1}`+"\n"), 0o600))
-		s.refused(t, http.StatusForbidden, "/files/"+name)
-		s.refused(t, http.StatusForbidden, "/files/"+name+"/content")
-		s.refused(t, http.StatusForbidden, "/files/download?name="+name)
+		a := do(t, s, http.MethodGet, "/files/download", "")
+		z, err := zip.NewReader(strings.NewReader(a.body), int64(len(a.body)))
+		require.NoError(t, err)
+		require.Len(t, z.File, 1)
+		require.Equal(t, "application.log", z.File[0].Name)
 	}
-	a := do(t, s, http.MethodGet, "/files/download", "")
-	z, err := zip.NewReader(strings.NewReader(a.body), int64(len(a.body)))
-	require.NoError(t, err)
-	require.Len(t, z.File, 1)
-	require.Equal(t, "application.log", z.File[0].Name)
 }
 
 // A file that a rule deletes between the list and its turn is missing in a zip of all

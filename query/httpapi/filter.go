@@ -57,7 +57,7 @@ func (q *request) filter(p *params) (query.Filter, error) {
 		return f, err
 	}
 	if slices.Contains(f.Kinds, query.KindAccess) {
-		if _, err := q.authorize(q.r, AccessRead); err != nil {
+		if err := q.further(AccessRead); err != nil {
 			return f, err
 		}
 	}
