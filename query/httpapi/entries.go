@@ -87,10 +87,11 @@ type entryPage struct {
 	Reason   string            `json:"reason,omitempty"` // why the total is not exact
 	Next     *string           `json:"next"`             // the cursor of the next page, null on the last
 	Snapshot uint64            `json:"snapshot"`
-	Stats    queryCost         `json:"stats"`
+	Stats    *queryCost        `json:"stats,omitempty"`
 }
 
-// queryCost says what a query cost.
+// queryCost says what a query cost. It is for who sees all projects: how many rows were
+// looked at tells whether a word or a value is in any record at all.
 type queryCost struct {
 	Segments  int   `json:"segments"`
 	Damaged   int   `json:"damaged"` // files known to have lost data
@@ -114,7 +115,10 @@ func (q *request) entries() error {
 		return err
 	}
 	data := entryPage{Entries: holes(page.Items), Total: page.Total.N, Exact: page.Total.Exact, Reason: page.Total.Reason,
-		Snapshot: page.AsOf, Stats: queryCost{page.Stats.Segments, page.Stats.Damaged, page.Stats.Rows, page.Stats.Lines, page.Stats.Bytes, int64(page.Stats.Elapsed)}}
+		Snapshot: page.AsOf}
+	if s := page.Stats; q.who.AllProjects {
+		data.Stats = &queryCost{s.Segments, s.Damaged, s.Rows, s.Lines, s.Bytes, int64(s.Elapsed)}
+	}
 	if page.Next != "" {
 		data.Next = &page.Next
 	}
