@@ -150,6 +150,10 @@ func TestWhoMay(t *testing.T) {
 			return httpapi.Principal{ID: "limited", Projects: []string{"p-1", "p-2"}}, nil
 		case "nothing":
 			return httpapi.Principal{ID: "nothing"}, nil
+		case "split": // strings.Split of no projects
+			return httpapi.Principal{ID: "split", Projects: []string{""}}, nil
+		case "gap":
+			return httpapi.Principal{ID: "gap", Projects: []string{"", "p-1"}}, nil
 		case "broken":
 			return httpapi.Principal{ID: "broken", AllProjects: true}, errors.New("the directory does not answer")
 		case "panic":
@@ -203,6 +207,7 @@ func TestWhoMay(t *testing.T) {
 			refusal(t, http.StatusServiceUnavailable, as(t, "broken", target))
 			refusal(t, http.StatusServiceUnavailable, as(t, "panic", target))
 			refusal(t, http.StatusForbidden, as(t, "nothing", target))
+			refusal(t, http.StatusForbidden, as(t, "split", target))
 			require.Equal(t, []string{"httpapi: Authorize: the directory does not answer", "httpapi: Authorize panicked: no directory"}, problems, "the host hears why")
 			problems = nil
 		}
@@ -217,6 +222,9 @@ func TestWhoMay(t *testing.T) {
 			require.NotContains(t, a.body, "run-of-\"", target)
 		}
 		require.Contains(t, as(t, "limited", "/entries").body, "run-of-p-2")
+		require.Contains(t, as(t, "gap", "/entries").body, "run-of-p-1")
+		require.NotContains(t, as(t, "gap", "/entries").body, "run-of-\"", "what has no project is in none of theirs")
+		refusal(t, http.StatusNotFound, as(t, "gap", "/logs/1"))
 		count := decode(t, as(t, "limited", "/entries").body)["data"].(map[string]any)["total"]
 		require.Equal(t, json.Number("10"), count, "start and end of run and step, and a line, of two runs")
 		require.NotContains(t, as(t, "limited", "/entries").body, `"stats"`, "they tell whether a word is anywhere")

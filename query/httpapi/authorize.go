@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/steplog/steplog/internal/line"
@@ -57,7 +58,7 @@ type Principal struct {
 	// files and settings included.
 	AllProjects bool
 	// Projects are the projects that may be seen when AllProjects is false, at
-	// most [query.MaxFilterValues].
+	// most [query.MaxFilterValues]; "" is none.
 	Projects []string
 }
 
@@ -148,6 +149,8 @@ func (a *api) authorize(r *http.Request, p Permission) (who Principal, err error
 		}
 	}()
 	who, err = a.options.Authorize(r, p)
+	// To an engine "" is what records without a project have.
+	who.Projects = slices.DeleteFunc(slices.Clone(who.Projects), func(project string) bool { return project == "" })
 	switch {
 	case err == nil && !who.AllProjects && len(who.Projects) == 0:
 		return Principal{}, errForbidden

@@ -23,7 +23,7 @@ type view struct {
 }
 
 func newView(e *query.Engine, p Principal) view {
-	return view{engine: e, all: p.AllProjects, projects: slices.Clone(p.Projects)}
+	return view{engine: e, all: p.AllProjects, projects: p.Projects}
 }
 
 // sees reports whether something of a project may be shown.
