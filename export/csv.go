@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -90,14 +91,23 @@ func CSV(w io.Writer, seq iter.Seq2[query.Record, error], options *CSVOptions) (
 
 // table writes rows.
 type table struct {
+	plain *bufio.Writer // below out
 	out   *csv.Writer
 	cells Cells
 	row   []string
 }
 
-func newTable(w io.Writer, cells Cells) *table { return &table{out: csv.NewWriter(w), cells: cells} }
+func newTable(w io.Writer, cells Cells) *table {
+	plain := bufio.NewWriterSize(w, bufferBytes)
+	return &table{plain: plain, out: csv.NewWriter(plain), cells: cells}
+}
 
 func (t *table) write(cells []string) error {
+	if len(cells) == 1 && cells[0] == "" {
+		// package csv writes an empty line, which readers pass over.
+		_, err := t.plain.WriteString("\"\"\n")
+		return err
+	}
 	t.row = append(t.row[:0], cells...)
 	if t.cells == SafeCells {
 		for i := range t.row {
