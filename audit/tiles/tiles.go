@@ -15,8 +15,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -28,7 +31,13 @@ const (
 	// height is that of a tile: 2^8 hashes.
 	height = 8
 	width  = 1 << height
+	// maxCheckpoint is how much is read of a checkpoint that is there, in bytes.
+	maxCheckpoint = 64 << 10
 )
+
+// ErrOther is returned for a folder that has the export of another trail, or of records
+// that this one does not have: the folder is left as it is.
+var ErrOther = errors.New("tiles: the folder has the export of another trail, or of another state of this one; export to a new one")
 
 // ErrRetained is returned for a trail whose first records were deleted by
 // retention: their tiles can no longer be made.
@@ -37,7 +46,9 @@ var ErrRetained = errors.New("tiles: the beginning of the trail was deleted by r
 // Export writes the trail in the folder trail to the folder out, making it when
 // it is absent, and returns the checkpoint that the export ends with. Exporting
 // again into the same folder adds what is new: full tiles never change, and those
-// that are there are left alone. The checkpoint is written last.
+// that are there, and that the checkpoint there covers, are left alone. The checkpoint
+// is written last. Into a folder whose checkpoint is not of an earlier state of the
+// trail nothing is written: that is [ErrOther].
 //
 // A record that is not the one of which the tree has the hash is an error. Signatures are
 // not checked: see [audit.Verify] for that.
@@ -59,11 +70,15 @@ type exporter struct {
 	out    string
 	prover *audit.Prover
 	size   int64
+	old    int64 // how many records the export has that is there
 }
 
 func (x *exporter) run() error {
 	if x.prover.First() > 0 {
 		return ErrRetained
+	}
+	if err := x.goesOn(); err != nil {
+		return err
 	}
 	if err := x.entries(); err != nil {
 		return err
@@ -73,7 +88,7 @@ func (x *exporter) run() error {
 			return err
 		}
 		path := filepath.Join("tile", fmt.Sprint(t.L), number(t.N, t.W))
-		if x.there(path, t.W) {
+		if x.there(path, t.W, (t.N+1)<<(height*(t.L+1))) {
 			continue
 		}
 		data, err := tlog.ReadTileData(t, x.prover)
@@ -136,15 +151,45 @@ func (x *exporter) check(n int64, line []byte) error {
 // firstMissing is the first record whose full bundle is not there yet.
 func (x *exporter) firstMissing() int64 {
 	var n int64
-	for (n+1)*width <= x.size && x.there(filepath.Join("tile", "entries", number(n, width)), width) {
+	for (n+1)*width <= x.size && x.there(filepath.Join("tile", "entries", number(n, width)), width, (n+1)*width) {
 		n++
 	}
 	return n * width
 }
 
-// there reports whether a full tile was written by an earlier export.
-func (x *exporter) there(path string, w int) bool {
-	if w != width {
+// goesOn checks that the export that is there, if one is, is of an earlier state of the
+// trail.
+func (x *exporter) goesOn() error {
+	text, err := vfs.ReadWhole(x.fs, filepath.Join(x.out, "checkpoint"), maxCheckpoint)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	lines := strings.SplitN(string(text), "\n", 4)
+	if len(lines) < 4 || lines[0] != x.prover.Checkpoint().Origin {
+		return ErrOther
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || size < 0 || size > x.size {
+		return ErrOther
+	}
+	root, err := tlog.TreeHash(size, x.prover)
+	if err != nil {
+		return err
+	}
+	if root.String() != lines[2] {
+		return ErrOther
+	}
+	x.old = size
+	return nil
+}
+
+// there reports whether a full tile, of records up to one, was written by an earlier
+// export that came to its end.
+func (x *exporter) there(path string, w int, end int64) bool {
+	if w != width || end > x.old {
 		return false
 	}
 	_, err := x.fs.Lstat(filepath.Join(x.out, path))

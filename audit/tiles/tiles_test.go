@@ -110,3 +110,64 @@ func TestNumber(t *testing.T) {
 		require.Equal(t, filepath.FromSlash(c.path), tiles.Number(c.n, c.w))
 	}
 }
+
+// TestExportIntoAnother: a folder has one trail. What is there of another, or of a state
+// that this one no longer has, is neither mixed with it nor taken away.
+func TestExportIntoAnother(t *testing.T) {
+	t.Parallel()
+	trail := func() (*audit.Recorder, string) {
+		dir := filepath.Join(t.TempDir(), "logs")
+		r, err := audit.Open(dir, nil)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, r.Close()) })
+		return r, dir
+	}
+	record := func(r *audit.Recorder, n int) {
+		for range n {
+			_, err := r.Record(t.Context(), audit.Entry{Event: audit.FlowStarted})
+			require.NoError(t, err)
+		}
+	}
+	one, dir := trail()
+	record(one, 299)
+	old := filepath.Join(t.TempDir(), "old")
+	require.NoError(t, os.CopyFS(old, os.DirFS(dir)))
+	record(one, 300)
+	out := t.TempDir()
+	point, err := tiles.Export(t.Context(), dir, out)
+	require.NoError(t, err)
+	unchanged := func() {
+		signed, err := os.ReadFile(filepath.Join(out, "checkpoint"))
+		require.NoError(t, err)
+		require.Equal(t, string(point.Note), string(signed))
+		_, err = tlog.ProveRecord(600, 0, tlog.TileHashReader(tlog.Tree{N: 600, Hash: point.Root}, served{out}))
+		require.NoError(t, err)
+	}
+
+	_, err = tiles.Export(t.Context(), old, out)
+	require.ErrorIs(t, err, tiles.ErrOther)
+	unchanged()
+	again, err := audit.Open(old, nil) // goes on from there, and signs with the same key
+	require.NoError(t, err)
+	record(again, 400)
+	require.NoError(t, again.Close())
+	_, err = tiles.Export(t.Context(), old, out)
+	require.ErrorIs(t, err, tiles.ErrOther)
+	unchanged()
+	two, other := trail()
+	record(two, 700)
+	_, err = tiles.Export(t.Context(), other, out)
+	require.ErrorIs(t, err, tiles.ErrOther)
+	unchanged()
+
+	// What lies there without a checkpoint that covers it may be of anything.
+	require.NoError(t, os.Remove(filepath.Join(out, "checkpoint")))
+	point, err = tiles.Export(t.Context(), other, out)
+	require.NoError(t, err)
+	hashes := tlog.TileHashReader(tlog.Tree{N: 701, Hash: point.Root}, served{out})
+	_, err = tlog.ProveRecord(701, 0, hashes)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(out, "checkpoint"), []byte("nothing"), 0o600))
+	_, err = tiles.Export(t.Context(), other, out)
+	require.ErrorIs(t, err, tiles.ErrOther)
+}
