@@ -93,6 +93,13 @@ func (p *Proof) under(point *Checkpoint, line []byte) error {
 // whoever gets a proof does. The caller must Close it.
 func OpenProver(dir string) (*Prover, error) { return OpenProverFS(vfs.OS(), dir) }
 
+// OpenTextProver is OpenProver by the text of all files, for who has found that what lies
+// beside it is wrong. It is for the other packages of this module.
+func OpenTextProver(dir string) (*Prover, error) {
+	fsys := vfs.OS()
+	return openProver(fsys, vfs.Abs(fsys, dir), false)
+}
+
 // OpenProverFS is OpenProver on any file system. It is for the other packages of
 // this module.
 func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,10 +51,22 @@ var ErrRetained = errors.New("tiles: the beginning of the trail was deleted by r
 // is written last. Into a folder whose checkpoint is not of an earlier state of the
 // trail nothing is written: that is [ErrOther].
 //
-// A record that is not the one of which the tree has the hash is an error. Signatures are
-// not checked: see [audit.Verify] for that.
+// A trail whose records do not have the root that its checkpoint says is an error, and
+// the checkpoint is not written. Signatures are not checked: see [audit.Verify] for that.
 func Export(ctx context.Context, trail, out string) (audit.Checkpoint, error) {
-	p, err := audit.OpenProver(trail)
+	point, err := export(ctx, out, audit.OpenProver, trail)
+	if errors.Is(err, errTree) || errors.Is(err, ErrOther) {
+		// The hashes beside the text are not synced, and a copy may have others.
+		point, err = export(ctx, out, audit.OpenTextProver, trail)
+	}
+	return point, err
+}
+
+// errTree is wrapped by what is found of hashes that do not fit together.
+var errTree = errors.New("the tree is not the one of the checkpoint")
+
+func export(ctx context.Context, out string, open func(dir string) (*audit.Prover, error), trail string) (audit.Checkpoint, error) {
+	p, err := open(trail)
 	if err != nil {
 		return audit.Checkpoint{}, err
 	}
@@ -70,7 +83,8 @@ type exporter struct {
 	out    string
 	prover *audit.Prover
 	size   int64
-	old    int64 // how many records the export has that is there
+	old    int64   // how many records the export has that is there
+	leaves []int64 // by stored index, one of each tile of these that was written
 }
 
 func (x *exporter) run() error {
@@ -87,7 +101,7 @@ func (x *exporter) run() error {
 		if err := x.ctx.Err(); err != nil {
 			return err
 		}
-		path := filepath.Join("tile", fmt.Sprint(t.L), number(t.N, t.W))
+		path := tilePath(t)
 		if x.there(path, t.W, (t.N+1)<<(height*(t.L+1))) {
 			continue
 		}
@@ -98,6 +112,15 @@ func (x *exporter) run() error {
 		if err := x.write(path, data); err != nil {
 			return err
 		}
+		if t.L == 0 {
+			x.leaves = append(x.leaves, tlog.StoredHashIndex(0, t.N*width))
+		}
+	}
+	if x.size > 0 {
+		x.leaves = append(x.leaves, tlog.StoredHashIndex(0, x.size-1)) // partial tiles of upper levels are on its way
+	}
+	if err := x.verify(); err != nil {
+		return err
 	}
 	return x.write("checkpoint", x.prover.Checkpoint().Note)
 }
@@ -143,10 +166,48 @@ func (x *exporter) entries() error {
 func (x *exporter) check(n int64, line []byte) error {
 	hashes, err := x.prover.ReadHashes([]int64{tlog.StoredHashIndex(0, n)})
 	if err == nil && hashes[0] != tlog.RecordHash(line) {
-		err = fmt.Errorf("record %d is not the one of which the tree has the hash", n)
+		err = fmt.Errorf("%w: record %d has another hash there", errTree, n)
 	}
 	return err
 }
+
+// verify reads what was written as a client does, who trusts the checkpoint alone.
+func (x *exporter) verify() error {
+	tree := tlog.TileHashReader(tlog.Tree{N: x.size, Hash: x.prover.Checkpoint().Root}, written{x})
+	for leaves := range slices.Chunk(x.leaves, width) {
+		if err := x.ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := tree.ReadHashes(leaves); err != nil {
+			return fmt.Errorf("%w: %w", errTree, err)
+		}
+	}
+	return nil
+}
+
+// written reads tiles back.
+type written struct{ x *exporter }
+
+// Height is that of a tile.
+func (w written) Height() int { return height }
+
+// ReadTiles reads some tiles.
+func (w written) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	all := make([][]byte, len(tiles))
+	for i, t := range tiles {
+		var err error
+		if all[i], err = vfs.ReadWhole(w.x.fs, filepath.Join(w.x.out, tilePath(t)), width*tlog.HashSize); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// SaveTiles keeps nothing.
+func (w written) SaveTiles([]tlog.Tile, [][]byte) {}
+
+// tilePath is where a tile of hashes lies in an export.
+func tilePath(t tlog.Tile) string { return filepath.Join("tile", fmt.Sprint(t.L), number(t.N, t.W)) }
 
 // firstMissing is the first record whose full bundle is not there yet.
 func (x *exporter) firstMissing() int64 {

@@ -1,6 +1,7 @@
 package tiles_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -170,4 +171,70 @@ func TestExportIntoAnother(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(out, "checkpoint"), []byte("nothing"), 0o600))
 	_, err = tiles.Export(t.Context(), other, out)
 	require.ErrorIs(t, err, tiles.ErrOther)
+}
+
+// TestExportWrongHashes: what lies beside the text need not be right. The text is.
+func TestExportWrongHashes(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int64{512, 600} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			exportWrongHashes(t, size)
+		})
+	}
+}
+
+func exportWrongHashes(t *testing.T, size int64) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "logs")
+	r, err := audit.Open(dir, nil)
+	require.NoError(t, err)
+	for range size - 1 {
+		_, err := r.Record(t.Context(), audit.Entry{Event: audit.FlowStarted})
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.Rotate(t.Context()))
+	var sidecar string
+	require.Eventually(t, func() bool {
+		names, err := filepath.Glob(filepath.Join(dir, "audit-*.log.hashes"))
+		if err == nil && len(names) == 1 {
+			sidecar = names[0]
+		}
+		return sidecar != ""
+	}, 30*time.Second, time.Millisecond)
+	require.NoError(t, r.Close())
+	good, err := os.ReadFile(sidecar)
+	require.NoError(t, err)
+	point, err := tiles.Export(t.Context(), dir, t.TempDir())
+	require.NoError(t, err)
+	begun := filepath.Join(t.TempDir(), "out")
+	_, err = tiles.Export(t.Context(), dir, begun)
+	require.NoError(t, err)
+
+	hashes := len(good) - int(tlog.StoredHashCount(size))*tlog.HashSize
+	for _, c := range []struct {
+		name  string
+		level int
+		n     int64
+	}{
+		{"of a record", 0, 300}, {"within a tile", 3, 2}, {"of the first tile", 8, 0}, {"of the second", 8, 1}, {"of both", 9, 0},
+	} {
+		for _, there := range []bool{false, true} {
+			out := filepath.Join(t.TempDir(), "out")
+			if there {
+				require.NoError(t, os.CopyFS(out, os.DirFS(begun)))
+			}
+			wrong := bytes.Clone(good)
+			wrong[hashes+int(tlog.StoredHashIndex(c.level, c.n))*tlog.HashSize] ^= 1
+			require.NoError(t, os.WriteFile(sidecar, wrong, 0o600))
+			again, err := tiles.Export(t.Context(), dir, out)
+			require.NoError(t, err, c.name)
+			require.Equal(t, point, again)
+			tree := tlog.TileHashReader(tlog.Tree{N: size, Hash: point.Root}, served{out})
+			for n := int64(0); n < size; n += 100 {
+				_, err := tlog.ProveRecord(size, n, tree)
+				require.NoError(t, err, c.name)
+			}
+		}
+	}
 }
