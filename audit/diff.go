@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/steplog/steplog/internal/mask"
 )
@@ -13,9 +14,9 @@ import (
 // Change is one row of a diff.
 type Change struct {
 	// Path is the place as a JSON pointer (RFC 6901). An element of a list whose
-	// elements have ids is named by its id, in brackets: /steps/[a1]/name; one of
-	// any other list by its position, in the new list, or in the old one when it
-	// was removed. /steps/[order] stands for the order of elements with ids.
+	// elements have ids is named by its id, in brackets: /steps/[a1]/name, or by what
+	// stands for it where values are hidden; one of any other list by its position, in
+	// the new list, or in the old one when it was removed. /steps/[order] stands for the order of elements with ids.
 	Path string `json:"path"`
 	// Op is what happened there.
 	Op Op `json:"op"`
@@ -251,6 +252,9 @@ func (d *differ) keyed(before, after []any, idsBefore, idsAfter []string, depth 
 	}
 	element := func(id string, b, a any) {
 		shown, hidden := d.hide.name(id)
+		if d.secret { // it is a value like the others there
+			shown, hidden = strings.Trim(string(d.hide.stand(nil, id)), `"`), true
+		}
 		d.redact = d.redact || hidden
 		back := d.enter("[" + shown + "]")
 		d.value(b, a, depth)

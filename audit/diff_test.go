@@ -63,6 +63,8 @@ func TestDiff(t *testing.T) {
 		{"secrets", map[string]any{"user": "u", "password": "a", "db": map[string]any{"api_key": []int{1}}},
 			map[string]any{"user": "v", "password": "b", "db": map[string]any{"api_key": []int{2}}},
 			[]string{`replace /db/api_key/0 -"***" +"***"`, `replace /password -"***" +"***"`, `replace /user -"u" +"v"`}},
+		{"ids below a secret key", map[string]any{"token": []step{{"a", "x"}, {"b", "y"}}}, map[string]any{"token": []step{{"a", "x"}, {"b", "z"}}},
+			[]string{`replace /token/[***]/name -"***" +"***"`}},
 		{"secrets below", nil, map[string]any{"conn": map[string]any{"token": 5}}, []string{`add  +{"conn":{"token":"***"}}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,6 +169,16 @@ func TestSecrets(t *testing.T) {
 	require.NoError(t, err)
 	again := records(t, dir)[2]
 	require.Equal(t, last.Changes, again.Changes, "the same value looks the same")
+
+	listed := audit.Entry{Event: audit.ConfigUpdated, Before: map[string]any{"token": []any{map[string]any{"id": "live-1", "n": 1}, map[string]any{"id": "live-2", "n": 1}}},
+		After: map[string]any{"token": []any{map[string]any{"id": "live-1", "n": 2}, map[string]any{"id": "live-2", "n": 2}}}}
+	_, err = r.Record(t.Context(), listed)
+	require.NoError(t, err)
+	last = records(t, dir)[3]
+	require.NotContains(t, string(last.Raw), "live-")
+	require.Len(t, last.Changes, 2)
+	require.Regexp(t, `^/token/\[hmac:[0-9a-f]{16}\]/n$`, last.Changes[0].Path)
+	require.NotEqual(t, last.Changes[0].Path, last.Changes[1].Path, "which of them it is can be told")
 	require.NoError(t, r.Close())
 
 	r = open(t, dir, &audit.Options{DropSecrets: true})
