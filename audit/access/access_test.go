@@ -443,6 +443,20 @@ func TestW3CStrings(t *testing.T) {
 	require.Equal(t, []string{"%22", `%22a"+b`, `%22"`, "%22c", `+"d`, `e"f"`}, got)
 }
 
+// TestW3CBlanks: a line has as many words as its header has fields, and is one line,
+// whatever a reader takes for a blank or for an end.
+func TestW3CBlanks(t *testing.T) {
+	var b bytes.Buffer
+	agent := "a\u00a0b\u2003c\u3000d\u2028e\u0085f\u2029g\u009bh\vi"
+	require.NoError(t, access.W3C(&b, func(yield func(access.Record, error) bool) {
+		yield(access.Record{Path: "/", UserAgent: agent}, nil)
+	}))
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	words := strings.Fields(lines[len(lines)-1])
+	require.Len(t, words, 16)
+	require.Equal(t, "a+b+c+d+e+f+ghi", words[12])
+}
+
 func TestParse(t *testing.T) {
 	for _, wrong := range []string{"", "{", `{"kind":"line"}`, `{"kind":"access","details":{"status":"x"}}`} {
 		_, err := access.Parse([]byte(wrong))

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // NCSA writes records in the combined log format that web servers write and most
@@ -130,9 +131,9 @@ func word(s string) string { return dash(strings.ReplaceAll(escape(s), " ", `\x2
 func plus(s string) string {
 	s = strings.Map(func(c rune) rune {
 		switch {
-		case c == ' ' || c == '\t':
+		case c >= ' ' && unicode.IsSpace(c) || c == '\t':
 			return '+'
-		case c < 0x20 || c == 0x7f:
+		case unicode.IsControl(c):
 			return -1
 		}
 		return c
