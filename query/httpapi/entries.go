@@ -162,8 +162,8 @@ func (q *request) histogram() error {
 	var width time.Duration
 	if text := p.text("interval"); text != "" {
 		d, err := time.ParseDuration(text)
-		if err != nil || d <= 0 {
-			p.wrong(bad("interval", "'interval' must be a duration above 0 such as 30s, 5m or 24h."))
+		if err != nil || d <= 0 || d%time.Millisecond != 0 {
+			p.wrong(bad("interval", "'interval' must be a duration of whole milliseconds above 0 such as 30s, 5m or 24h."))
 		}
 		if p.has("buckets") {
 			p.wrong(bad("buckets", "'buckets' and 'interval' exclude each other."))

@@ -111,8 +111,10 @@ func TestEntries(t *testing.T) {
 			"/histogram?buckets=501": "buckets", "/facets": "field", "/facets?field=level&limit=0": "limit",
 			"/facets?field=details.": "field", "/tail?backfill=1001": "backfill",
 			"/export?format=xml": "format", "/export?columns=a": "columns", "/export?cells=plain": "cells", "/export?format=otlp&cells=safe&columns=a": "columns", "/export?format=csv&columns=nothing": "columns",
-			"/histogram?interval=1ns&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T11:33:18Z": "interval",
-			"/histogram?interval=1s&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T12:33:18Z":  "interval",
+			"/histogram?interval=100us&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T11:33:17.01Z": "interval", // interval_ms could not say it
+			"/histogram?interval=1500us&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T11:33:17.1Z": "interval",
+			"/histogram?interval=1ns&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T11:33:18Z":      "interval",
+			"/histogram?interval=1s&startDate=2023-06-23T11:33:17Z&endDate=2023-06-23T12:33:18Z":       "interval",
 		} {
 			require.Equal(t, param, refusal(t, http.StatusBadRequest, do(t, s, http.MethodGet, target, ""))["param"], target)
 		}
