@@ -72,8 +72,9 @@ func AllowAll() func(*http.Request, Permission) (Principal, error) {
 
 // LoopbackOnly allows everything to requests from this machine, and nothing to
 // others. A request counts as one from this machine when its peer and its Host
-// are loopback and no proxy passed it on: a page that has its name resolved to
-// 127.0.0.1 is refused.
+// are loopback and no header says that a proxy passed it on: a page that has its
+// name resolved to 127.0.0.1 is refused. A proxy on this machine that adds no such
+// header, as nginx does not unless it is told to, lets everybody in.
 func LoopbackOnly() func(*http.Request, Permission) (Principal, error) {
 	return func(r *http.Request, _ Permission) (Principal, error) {
 		for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
