@@ -178,8 +178,8 @@ const (
 	removalEvery = 5 * time.Millisecond
 )
 
-// removed waits until the folder is as the rules want it and returns which
-// files went.
+// removed waits until the folder is as the rules want it, as long as there is time, and
+// returns which files went.
 func (q *request) removed(before []rotation.Info, rules map[string]logger.FileRule) ([]string, error) {
 	deadline := time.NewTimer(removalWait)
 	defer deadline.Stop()
@@ -193,11 +193,11 @@ func (q *request) removed(before []rotation.Info, rules map[string]logger.FileRu
 		}
 		select {
 		case <-time.After(removalEvery):
-		case <-q.ctx.Done():
-			return nil, q.ctx.Err()
+			continue
+		case <-q.ctx.Done(): // the rules hold all the same
 		case <-deadline.C:
-			return missing(before, now), nil
 		}
+		return missing(before, now), nil
 	}
 }
 

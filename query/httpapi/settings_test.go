@@ -335,3 +335,15 @@ func TestPathsAndHeaders(t *testing.T) {
 	require.Contains(t, do(t, s, http.MethodGet, "/openapi.yaml", "").body, "openapi: 3.1.0")
 	require.Empty(t, do(t, s, http.MethodHead, "/healthz", "").header.Get("Allow"))
 }
+
+// TestSettingsWithoutTimeToDelete: who has changed a rule is told so, and which files went
+// by then, when the question's time ends before they all did.
+func TestSettingsWithoutTimeToDelete(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(o *httpapi.Options) { o.Timeout = 200 * time.Millisecond })
+	s.Server("edge-1").To("email").Info("a mail of 2023, when the store's clock stands")
+	require.NoError(t, s.Rotate(t.Context(), "email"))
+	got := s.changed(t, `{"files":{"email":{"maxAgeDays":1}}}`)
+	require.Empty(t, got["removed"])
+	require.Equal(t, json.Number("1"), got["files"].(map[string]any)["email"].(map[string]any)["maxAgeDays"])
+}
