@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -41,6 +42,21 @@ func (s *server) trail(t *testing.T) []audit.Record {
 	page, err := s.Query().Audit(t.Context(), query.AuditFilter{User: "ann@example.com"}, query.Paging{Oldest: true, Limit: 1000})
 	require.NoError(t, err)
 	return page.Items
+}
+
+// TestRefusedChangeIsNotAudited: of a rule that was not set there is nothing to put back.
+func TestRefusedChangeIsNotAudited(t *testing.T) {
+	t.Parallel()
+	s, _ := acts(t, false)
+	s.Audit()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(gone, http.MethodPut, "/settings", strings.NewReader(`{"files":{"email":{"copies":1}}}`))
+	r.Header.Set("Authorization", "Bearer token")
+	r.Header.Set("Content-Type", "application/json")
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { s.ServeHTTP(httptest.NewRecorder(), r) })
+	require.Zero(t, s.FileRule("email"))
+	require.Empty(t, s.trail(t))
 }
 
 func TestTakingOutIsAudited(t *testing.T) {

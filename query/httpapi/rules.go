@@ -165,6 +165,9 @@ func (q *request) setRules(rules map[string]logger.FileRule) error {
 			continue
 		}
 		for name, rule := range old {
+			if q.store.FileRule(name) == rule {
+				continue // it was refused, and the trail would say that it was changed
+			}
 			err = errors.Join(err, q.store.SetFileRule(context.WithoutCancel(q.ctx), name, rule))
 		}
 		return err
