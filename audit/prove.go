@@ -105,7 +105,7 @@ func OpenTextProver(dir string) (*Prover, error) {
 func OpenProverFS(fsys vfs.FS, dir string) (*Prover, error) {
 	dir = vfs.Abs(fsys, dir)
 	p, err := openProver(fsys, dir, true)
-	if errors.Is(err, errSidecar) {
+	if errors.Is(err, errSidecar) || damaged(err) { // which the sidecar of another file looks like
 		return openProver(fsys, dir, false)
 	}
 	return p, err
