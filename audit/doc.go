@@ -21,8 +21,8 @@
 //     would rather go on.
 //   - After a kill or a power cut the trail ends with its last commit. What lies
 //     behind it was not acknowledged; it is put aside, and a record says how
-//     much it was. Anything else that is wrong stops the trail: it is not
-//     appended to.
+//     much it was. Anything else that is wrong with the active file stops the
+//     trail: it is not appended to. Sealed files are read by [Verify] alone.
 //   - [Verify] needs nothing but a copy of the folder and the key. It finds every
 //     byte that was changed, every record that is missing, repeated or moved, and
 //     what was appended without the key.

@@ -37,7 +37,7 @@ var (
 )
 
 // ErrDamaged is what every finding of [Verify] wraps. Open returns it too, and
-// leaves the trail as it is: nothing is appended to a trail that was changed.
+// leaves the trail as it is: nothing is appended to an active file that was changed.
 var ErrDamaged = errors.New("audit: the trail is damaged")
 
 // The ways in which a trail can be damaged. Each wraps [ErrDamaged].

@@ -58,9 +58,10 @@ type Receipt struct {
 // was. nil options are the defaults.
 //
 // It returns an error that wraps [ErrDamaged], and changes nothing, when the
-// trail was tampered with; [ErrLocked] when another Recorder writes it;
-// [ErrOptions] or [ErrEvent] for options that cannot be used; [ErrKey] when its
-// key is absent.
+// active file was tampered with, or begins before the newest sealed one ends: what
+// else is wrong with sealed files is for [Verify] to find. It returns [ErrLocked] when
+// another Recorder writes the trail; [ErrOptions] or [ErrEvent] for options that cannot
+// be used; [ErrKey] when its key is absent.
 func Open(dir string, options *Options) (*Recorder, error) {
 	r, err := OpenHosted(dir, options, Host{})
 	if err != nil {
