@@ -87,14 +87,19 @@ type entryPage struct {
 	Reason   string            `json:"reason,omitempty"` // why the total is not exact
 	Next     *string           `json:"next"`             // the cursor of the next page, null on the last
 	Snapshot uint64            `json:"snapshot"`
-	Stats    *queryCost        `json:"stats,omitempty"`
+	Stats    queryStats        `json:"stats"`
+}
+
+// queryStats say how a query was answered.
+type queryStats struct {
+	Damaged int `json:"damaged"` // files known to have lost data
+	*queryCost
 }
 
 // queryCost says what a query cost. It is for who sees all projects: how many rows were
 // looked at tells whether a word or a value is in any record at all.
 type queryCost struct {
 	Segments  int   `json:"segments"`
-	Damaged   int   `json:"damaged"` // files known to have lost data
 	Rows      int64 `json:"rows"`
 	Lines     int64 `json:"lines"`
 	Bytes     int64 `json:"bytes"`
@@ -115,9 +120,9 @@ func (q *request) entries() error {
 		return err
 	}
 	data := entryPage{Entries: holes(page.Items), Total: page.Total.N, Exact: page.Total.Exact, Reason: page.Total.Reason,
-		Snapshot: page.AsOf}
+		Snapshot: page.AsOf, Stats: queryStats{Damaged: page.Stats.Damaged}}
 	if s := page.Stats; q.who.AllProjects {
-		data.Stats = &queryCost{s.Segments, s.Damaged, s.Rows, s.Lines, s.Bytes, int64(s.Elapsed)}
+		data.Stats.queryCost = &queryCost{s.Segments, s.Rows, s.Lines, s.Bytes, int64(s.Elapsed)}
 	}
 	if page.Next != "" {
 		data.Next = &page.Next
