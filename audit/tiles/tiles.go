@@ -49,7 +49,8 @@ var ErrRetained = errors.New("tiles: the beginning of the trail was deleted by r
 // again into the same folder adds what is new: full tiles never change, and those
 // that are there, and that the checkpoint there covers, are left alone. The checkpoint
 // is written last. Into a folder whose checkpoint is not of an earlier state of the
-// trail nothing is written: that is [ErrOther].
+// trail nothing is written: that is [ErrOther]. One export at a time may go to a folder;
+// one beside it may fail.
 //
 // A trail whose records do not have the root that its checkpoint says is an error, and
 // the checkpoint is not written. Signatures are not checked: see [audit.Verify] for that.
